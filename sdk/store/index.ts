@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Stores of desired state. */
+export { MemoryStore } from "./memory.ts";
+export { SqliteStore } from "./sqlite.ts";
+export type { Store, StoredId, StoredObject, StoreWriter } from "./types.ts";
