@@ -164,7 +164,7 @@ struct interface {		/* 128 bytes */
 	__be32 gateway4;	/* first IPv4 gateway: source of ICMP errors */
 	__u8  address6[16];	/* its first own IPv6 address; ::: none */
 	__u8  gateway6[16];
-	__u32 reserved[6];
+	__u32 reserved[9];
 };
 
 #define INTERFACE_POLICY	0x0001	/* new flows are decided */
@@ -312,7 +312,7 @@ struct flow_entry {		/* 80 bytes */
 	__u8  drop_reason;	/* enum drop_reason, action drop */
 	__u8  mirror;
 	__u8  reserved0;
-	__u32 reserved[2];
+	__u32 reserved[4];
 };
 
 #define FLOW_FLAG_BRIDGED	0x01	/* no TTL, no MAC rewrite */
@@ -367,7 +367,7 @@ struct flow_decision {		/* 128 bytes */
 	__u32 idle_seconds;
 	__u32 revision;
 	__u32 new_generation;	/* of the entry now in place, written by the kernel */
-	__u32 reserved[8];
+	__u32 reserved[11];
 };
 
 #define WEIR_DECISIONS_PER_WORKER 1024	/* 128 KiB: a multiple of the page */

@@ -54,7 +54,7 @@ struct policy_set {		/* 32 bytes */
 };
 
 /* An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
-struct policy_rule {		/* 80 bytes */
+struct policy_rule {		/* 72 bytes */
 	__u8  direction;	/* enum rule_direction */
 	__u8  action;		/* enum rule_action */
 	__u8  family;		/* 0 any, 4, 6 */
@@ -169,7 +169,7 @@ struct worker_control {		/* 256 bytes */
 	__u64 no_frame;
 	__u64 unhandled;
 	__u64 stale;
-	__u64 reserved[2];
+	__u64 reserved[4];
 };
 
 /* A packet that waits for weir_flow_update to be applied. */
@@ -232,7 +232,7 @@ struct event {			/* 128 bytes */
 	__u16 reserved0;
 	__u8  source[16];
 	__u8  destination[16];
-	__u32 reserved[4];
+	__u32 reserved[6];
 };
 
 enum command_kind {
@@ -256,7 +256,7 @@ struct command {		/* 64 bytes */
 	__u32 vrf;
 	__u32 nexthop;
 	__u32 idle_seconds;
-	__u32 reserved[6];
+	__u32 reserved[7];
 };
 
 #endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Never loaded: compiled only so that every struct and enum that crosses a border is in one
+ * object's BTF, from which scripts/layouts.ts generates sdk/layout/generated.ts and
+ * wasm/layout.ts. The compiler leaves out of BTF what no variable uses; the generator names
+ * a declaration that is missing here.
+ */
+#include "abi.h"
+#include "slowpath_abi.h"
+
+/* abi.h */
+enum drop_reason layout_drop_reason;
+enum trap_reason layout_trap_reason;
+struct trap_meta layout_trap_meta;
+enum inject_action layout_inject_action;
+struct inject_meta layout_inject_meta;
+struct device_key layout_device_key;
+enum interface_role layout_interface_role;
+struct interface layout_interface;
+struct interface_address_key layout_interface_address_key;
+struct route4_key layout_route4_key;
+struct route6_key layout_route6_key;
+struct route layout_route;
+struct fdb_key layout_fdb_key;
+struct fdb_entry layout_fdb_entry;
+enum nexthop_type layout_nexthop_type;
+struct nexthop layout_nexthop;
+struct flow4_key layout_flow4_key;
+struct flow6_key layout_flow6_key;
+enum flow_action layout_flow_action;
+enum flow_state layout_flow_state;
+struct flow_entry layout_flow_entry;
+enum decision_operation layout_decision_operation;
+enum decision_result layout_decision_result;
+struct flow_decision layout_flow_decision;
+struct flow_update_args layout_flow_update_args;
+struct flow_sweep_args layout_flow_sweep_args;
+struct config layout_config;
+struct interface_counters layout_interface_counters;
+struct drop_counter layout_drop_counter;
+struct trap_limit layout_trap_limit;
+
+/* slowpath_abi.h */
+enum rule_action layout_rule_action;
+enum rule_direction layout_rule_direction;
+struct policy_table layout_policy_table;
+struct policy_set layout_policy_set;
+struct policy_rule layout_policy_rule;
+struct policy_prefix layout_policy_prefix;
+struct policy_range layout_policy_range;
+struct xsk_ring layout_xsk_ring;
+enum port_kind layout_port_kind;
+struct xsk_port layout_xsk_port;
+struct worker_control layout_worker_control;
+struct pending_packet layout_pending_packet;
+struct held_packet layout_held_packet;
+struct message_ring layout_message_ring;
+enum event_kind layout_event_kind;
+struct event layout_event;
+enum command_kind layout_command_kind;
+struct command layout_command;

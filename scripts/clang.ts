@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Compiles the kernel programs' C sources. */
+
+import { existsSync } from "node:fs";
+import { root } from "./root.ts";
+
+/** Flags of every BPF compilation; `-g` for BTF, `v3` for 32-bit jumps and atomics (Linux 5.12). */
+const FLAGS = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Wextra", "-Werror"];
+
+/**
+ * Debian and Ubuntu keep `asm/types.h` below the machine's own triplet, where `-target bpf`
+ * does not look.
+ */
+function systemIncludes(): string[] {
+  const triplet = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch as "x64" | "arm64"];
+  const directory = `/usr/include/${triplet}`;
+  return existsSync(directory) ? ["-isystem", directory] : [];
+}
+
+/**
+ * Compiles one BPF object.
+ * @param source path of the C file, or its text when `text` is given (headers are found in `bpf/`)
+ * @throws with the compiler's own words
+ */
+export function compileBpf(o: { source: string; output: string; text?: string; flags?: readonly string[] }): void {
+  const input = o.text === undefined ? [o.source] : ["-x", "c", "-"];
+  const command = ["clang", ...FLAGS, ...systemIncludes(), "-I", root("bpf"), ...(o.flags ?? []), "-c", ...input];
+  const result = Bun.spawnSync([...command, "-o", o.output], {
+    stdin: o.text === undefined ? "ignore" : Buffer.from(o.text),
+  });
+  if (!result.success) {
+    throw new Error(`Cannot compile "${o.source}": clang ended with ${result.exitCode}\n${result.stderr}`);
+  }
+}
