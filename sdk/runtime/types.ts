@@ -15,7 +15,7 @@ export const NULL = 0 as Address;
  * The closed set of C types that cross the border.
  * - `u64`: a number; values above 2^53 - 1 are refused by the caller's own checks.
  * - `i64`: a number, for `off_t` and `ssize_t`.
- * - `ptr`: an {@link Address}.
+ * - `ptr`: an {@link Address}; a returned `(void *)-1` (MAP_FAILED) is -1.
  */
 export type AbiType = "i32" | "u32" | "i64" | "u64" | "ptr" | "void";
 
@@ -92,8 +92,12 @@ export interface Runtime {
   /** A callback for synchronous use on this thread. */
   callback(prototype: Prototype, fn: (...args: number[]) => number | undefined): Callback;
 
-  /** Starts a worker thread from a module of the project (also inside the compiled binary). */
-  worker(module: URL): WorkerHandle;
+  /**
+   * Starts a worker thread from a module of the project; `path` is relative to the project's root, e.g.
+   * `sdk/slowpath/worker.ts`. In the compiled binary the module must be an extra entry point of the build.
+   * (No URL: bundling flattens `import.meta.url`, a path from the root means the same in both.)
+   */
+  worker(path: string): WorkerHandle;
 
   /** Reads a file that ships with the project; `path` is relative to the project's root, e.g. `assets/weir.bpf.o`. */
   readAsset(path: string): Uint8Array<ArrayBuffer>;
