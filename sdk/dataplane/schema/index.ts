@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The state document: schemas, types, validation. */
+export { APPLY_STATE, below, INVALID_STATE, invalid } from "./errors.ts";
+export { DEFAULT_GATEWAYS, type Interface, InterfaceSchema } from "./interface.ts";
+export { type Key, keyOf, keyText, NODE_KEY, routeKey } from "./keys.ts";
+export { type Nexthop, NexthopSchema } from "./nexthop.ts";
+export {
+  DEFAULT_GATEWAY_MAC,
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type Limits,
+  type Node,
+  NodeSchema,
+  type Timeouts,
+} from "./node.ts";
+export { type Policy, PolicySchema, type Rule } from "./policy.ts";
+export { type Route, RouteSchema } from "./route.ts";
+export { type PrefixSet, SetSchema } from "./set.ts";
+export {
+  isKind,
+  type Kind,
+  type KindObjects,
+  kindSchemas,
+  kinds,
+  type State,
+  StateSchema,
+  stateJsonSchema,
+} from "./state.ts";
+export { checkObject, checkState, unknownKind } from "./validate.ts";
+export { type Vrf, VrfSchema } from "./vrf.ts";

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { address, CLOSED, flag, mac, name, oneOf, reference } from "./common.ts";
+import { type Static, Type } from "./typebox.ts";
+
+/** Gateway addresses of an interface that names none: link-local, so that they are right in every network. */
+export const DEFAULT_GATEWAYS: readonly string[] = ["169.254.1.1", "fe80::1"];
+
+export const InterfaceSchema = Type.Object(
+  {
+    name: name("Key, and name of the interface's own next hop. Shares its name space with the next hops."),
+    device: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 15,
+        description: "Name of the kernel's device. Default: the interface's name.",
+        expects: "a device name of at most 15 characters",
+      }),
+    ),
+    role: oneOf(
+      ["workload", "fabric"],
+      "workload: a pod, container or VM is behind it. fabric: the underlay is behind it.",
+    ),
+    vrf: Type.Optional(reference("VRF that it is in. Needed for role workload; a fabric interface is in `underlay`.")),
+    hook: Type.Optional(
+      oneOf(
+        ["auto", "tc", "xdp"],
+        "Where its packets are decided. auto: TC on veth-like devices, native XDP on NICs that have it. `status.hook` tells which is in use.",
+        "auto",
+      ),
+    ),
+    mac: Type.Optional(mac("MAC of the workload. Left out: learned from what it sends.")),
+    addresses: Type.Optional(
+      Type.Array(address("An address."), {
+        uniqueItems: true,
+        maxItems: 64,
+        description: "Addresses of the workload; each is a host route of the VRF.",
+        expects: "a list of at most 64 different addresses",
+      }),
+    ),
+    gateways: Type.Optional(
+      Type.Array(address("An address."), {
+        uniqueItems: true,
+        maxItems: 16,
+        description: "Addresses that Weir answers ARP, ND and ping for. Default: 169.254.1.1 and fe80::1.",
+        expects: "a list of at most 16 different addresses",
+      }),
+    ),
+    netns: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4095,
+        description:
+          "Network namespace of the veth's peer (a name under /run/netns, or a path), so that Weir can set what the hook needs there, and restore it.",
+        expects: "a network namespace's name or path",
+      }),
+    ),
+    policies: Type.Optional(
+      Type.Array(reference("Name of a policy."), {
+        maxItems: 64,
+        description:
+          "Policies that new flows from and to the workload must pass, in order. Absent: no policy. Empty: every new flow is asked.",
+        expects: "a list of at most 64 policy names",
+      }),
+    ),
+    allowedAddresses: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { address: address("An address that the workload may also send from.") },
+          { ...CLOSED, description: "An allowed address." },
+        ),
+        { maxItems: 256, description: "More source addresses that the source check lets pass.", expects: "a list" },
+      ),
+    ),
+    sourceCheck: Type.Optional(
+      flag(
+        "Drop what the workload sends from a MAC or address not its own. Default: true where `addresses` or `mac` are given.",
+      ),
+    ),
+    proxyArp: Type.Optional(
+      flag("Answer ARP and ND also for addresses that have a route of their own in the VRF.", true),
+    ),
+    optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
+    order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
+    replaceXdp: Type.Optional(flag("Replace an XDP program of somebody else on the device.", false)),
+  },
+  { ...CLOSED, description: "A device whose packets Weir decides." },
+);
+
+/** A device whose packets Weir decides. */
+export type Interface = Static<typeof InterfaceSchema>;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Keys of objects, in the one spelling that the tables and the store use. */
+import { formatPrefix, networkOf, parsePrefix } from "../../address.ts";
+import { WeirError } from "../../errors.ts";
+import type { Kind, KindObjects } from "./state.ts";
+
+/** Key of the only object of kind `node`. */
+export const NODE_KEY = "node";
+
+/** What callers name an object by: its name, or the key fields of a route. */
+export type Key<K extends Kind> = K extends "routes" ? Pick<KindObjects["routes"], "vrf" | "prefix"> : string;
+
+/** `red 10.97.0.0/16`: VRF and prefix with the address in its canonical text. */
+export function routeKey(vrf: string, prefix: string): string {
+  const parsed = parsePrefix(prefix);
+  if (parsed === undefined) {
+    throw new WeirError({
+      code: "EINVAL",
+      operation: `look up the route "${vrf} ${prefix}"`,
+      reason: `"${prefix}" is no prefix`,
+      hint: 'write it as "10.97.0.0/16"',
+    });
+  }
+  return `${vrf} ${formatPrefix(networkOf(parsed))}`;
+}
+
+/** Key of an object whose form is valid. */
+export function keyOf<K extends Kind>(kind: K, object: KindObjects[K]): string {
+  if (kind === "node") return NODE_KEY;
+  if (kind === "routes") {
+    const route = object as KindObjects["routes"];
+    return routeKey(route.vrf, route.prefix);
+  }
+  return (object as { readonly name: string }).name;
+}
+
+/** The text of a key given by a caller. Routes may also be named by the text itself: `red 10.97.0.2/32`. */
+export function keyText<K extends Kind>(kind: K, key: Key<K> | string): string {
+  if (kind !== "routes") return kind === "node" ? NODE_KEY : String(key);
+  if (typeof key !== "string") {
+    const { vrf, prefix } = key as Key<"routes">;
+    return routeKey(vrf, prefix);
+  }
+  const space = key.indexOf(" ");
+  return space < 0 ? routeKey("", key) : routeKey(key.slice(0, space), key.slice(space + 1));
+}

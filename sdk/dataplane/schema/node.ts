@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import { address, CLOSED, integer, mac, name, oneOf } from "./common.ts";
+import { type Static, Type } from "./typebox.ts";
+
+/** The IANA VRRP MAC of group 0 (RFC 9568 section 7.3): answers alike on every node, and no device owns it. */
+export const DEFAULT_GATEWAY_MAC = "00:00:5e:00:01:00";
+
+export const LimitsSchema = Type.Object(
+  {
+    flows: Type.Optional(
+      integer(
+        1024,
+        16_777_216,
+        "Entries in the flow table of each address family; a flow has two. About 250 bytes each.",
+        262_144,
+      ),
+    ),
+    routes: Type.Optional(
+      integer(1024, 16_777_216, "Routes of each address family, over all VRFs; memory as used.", 1_048_576),
+    ),
+    nexthops: Type.Optional(
+      integer(1024, 4_194_304, "Next hops, those of interfaces included; 64 bytes each.", 65_536),
+    ),
+  },
+  { ...CLOSED, description: "Sizes of the kernel's tables. Fixed for as long as the instance runs." },
+);
+
+export const TimeoutsSchema = Type.Object(
+  {
+    tcpSynSeconds: Type.Optional(integer(1, 65_535, "Idle time of a TCP flow that is not established.", 20)),
+    tcpEstablishedSeconds: Type.Optional(integer(1, 65_535, "Idle time of an established TCP flow.", 3600)),
+    tcpFinSeconds: Type.Optional(integer(1, 65_535, "Idle time of a TCP flow after its first FIN.", 30)),
+    tcpResetSeconds: Type.Optional(integer(1, 65_535, "Idle time of a TCP flow after RST or both FINs.", 10)),
+    udpSeconds: Type.Optional(integer(1, 65_535, "Idle time of a UDP flow.", 60)),
+    icmpSeconds: Type.Optional(integer(1, 65_535, "Idle time of an ICMP or ICMPv6 flow.", 10)),
+    otherSeconds: Type.Optional(integer(1, 65_535, "Idle time of a flow of any other protocol.", 600)),
+  },
+  { ...CLOSED, description: "How long a flow may be idle before its entries go." },
+);
+
+export const NodeSchema = Type.Object(
+  {
+    name: Type.Optional(name("Name of the node, for people.")),
+    underlay: Type.Optional(
+      address("Address of the node in the underlay; source of ICMP errors where no gateway address will do."),
+    ),
+    gatewayMac: Type.Optional(
+      mac(
+        `MAC of the gateway on every workload interface, and source MAC of routed frames. Default ${DEFAULT_GATEWAY_MAC}.`,
+      ),
+    ),
+    headless: Type.Optional(
+      Type.Object(
+        {
+          newFlows: oneOf(
+            ["drop", "forward"],
+            "New flows while no controller runs: drop, or forward without state.",
+            "drop",
+          ),
+        },
+        { ...CLOSED, description: "What happens while no controller runs." },
+      ),
+    ),
+    limits: Type.Optional(LimitsSchema),
+    timeouts: Type.Optional(TimeoutsSchema),
+    holdLimit: Type.Optional(
+      integer(1, 65_536, "Packets that may wait for a controller's decision at the same time, over all flows.", 8192),
+    ),
+  },
+  { ...CLOSED, description: "The node itself." },
+);
+
+/** The node itself. */
+export type Node = Static<typeof NodeSchema>;
+/** Sizes of the kernel's tables. */
+export type Limits = Static<typeof LimitsSchema>;
+/** Idle times of flows, in seconds. */
+export type Timeouts = Static<typeof TimeoutsSchema>;
+
+export const DEFAULT_LIMITS: Required<Limits> = { flows: 262_144, routes: 1_048_576, nexthops: 65_536 };
+export const DEFAULT_TIMEOUTS: Required<Timeouts> = {
+  tcpSynSeconds: 20,
+  tcpEstablishedSeconds: 3600,
+  tcpFinSeconds: 30,
+  tcpResetSeconds: 10,
+  udpSeconds: 60,
+  icmpSeconds: 10,
+  otherSeconds: 600,
+};
