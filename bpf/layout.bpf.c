@@ -52,6 +52,8 @@ struct xsk_ring layout_xsk_ring;
 enum port_kind layout_port_kind;
 struct xsk_port layout_xsk_port;
 struct worker_control layout_worker_control;
+struct decision_note layout_decision_note;
+struct burst_slot layout_burst_slot;
 struct pending_packet layout_pending_packet;
 struct held_packet layout_held_packet;
 struct message_ring layout_message_ring;

@@ -55,12 +55,12 @@ struct policy_set {		/* 32 bytes */
 
 /* An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
 struct policy_rule {		/* 72 bytes */
-	__u8  direction;	/* enum rule_direction */
+	__u8  direction;	/* enum rule_direction; 0: both */
 	__u8  action;		/* enum rule_action */
 	__u8  family;		/* 0 any, 4, 6 */
 	__u8  protocol_any;	/* 1: any protocol */
 	__u8  protocol;		/* IP protocol number */
-	__u8  log;
+	__u8  log;		/* 1: report the flows that it decides */
 	__u16 reserved0;
 	__u32 id;		/* reported with the flow; > 0 */
 	__u32 next;		/* action pass: rule index to go on at */
@@ -73,10 +73,12 @@ struct policy_rule {		/* 72 bytes */
 	__u64 hits;		/* counted by the slow path */
 };
 
-struct policy_prefix {		/* 24 bytes */
-	__u8  address[16];	/* IPv4: mapped */
+/* Address and mask are as they lie in the packet, so that two 64-bit compares decide. */
+struct policy_prefix {		/* 40 bytes */
+	__u8  address[16];	/* IPv4: mapped; no bits behind the length */
+	__u8  mask[16];
+	__u32 family;		/* 4 or 6: ::/0 does not hold IPv4 */
 	__u32 length;		/* 0..128; IPv4: 96 + length */
-	__u32 reserved;
 };
 
 struct policy_range {		/* 4 bytes */
@@ -125,73 +127,122 @@ struct xsk_port {		/* 192 bytes */
 /* ---- the worker's control block -------------------------------------------------------- */
 
 /* At the address given to `start()`; every address is an offset in the WebAssembly memory. */
-struct worker_control {		/* 256 bytes */
+struct worker_control {		/* 512 bytes */
 	__u32 worker;		/* index */
 	__u32 port_count;
-	__u32 ports;		/* struct xsk_port[] */
+	__u32 ports;		/* struct xsk_port[]; the first is the trap port */
 	__u32 umem;		/* first frame */
-	__u32 frame_size;
+	__u32 frame_size;	/* power of two */
 	__u32 frame_count;
-	__u32 free_frames;	/* __u32[frame_count]: stack of free frame addresses */
+	__u32 frame_reserve;	/* free frames that the fill rings leave for answers and injections */
+	__u32 free_frames;	/* __u32[frame_count]: stack of free frames, as addresses */
 	__u32 free_count;
 	__u32 interfaces;	/* struct interface[] (kernel's own, mapped) */
+	__u32 interface_count;
 	__u32 nexthops;		/* struct nexthop[] (kernel's own, mapped) */
 	__u32 nexthop_count;
-	__u32 config;		/* struct config (kernel's own, mapped) */
 	__u32 decisions;	/* struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
 	__u32 decision_count;	/* filled by poll(), to be applied by weir_flow_update */
-	__u32 pending;		/* struct pending_packet[WEIR_DECISIONS_PER_WORKER] */
-	__u32 policy;		/* struct policy_table in force; the main thread swaps it atomically */
+	__u32 decision_notes;	/* struct decision_note[WEIR_DECISIONS_PER_WORKER] */
+	__u32 burst_slots;	/* struct burst_slot[WEIR_BURST_SLOTS] */
+	__u32 pending;		/* struct pending_packet[pending_capacity] */
+	__u32 pending_capacity;
+	__u32 pending_count;
+	__u32 policy;		/* struct policy_table in force; the main thread swaps it atomically; 0: none yet */
 	__u32 policy_ack;	/* the worker's copy of `policy`, set at each poll: older tables may be reused */
 	__u32 commands;		/* struct message_ring: main thread to worker */
 	__u32 events;		/* struct message_ring: worker to main thread */
-	__u32 holds;		/* struct held_packet[] */
-	__u32 hold_capacity;
+	__u32 event_signal;	/* 1: the main thread was told that there are events; it sets 0 before it reads them */
+	__u32 holds;		/* struct held_packet[hold_capacity] */
+	__u32 hold_capacity;	/* power of two */
+	__u32 hold_limit;	/* packets that may wait at a time */
 	__u32 hold_count;
+	__u32 hold_free;	/* first free slot + 1 */
+	__u32 hold_active;	/* first waiting flow + 1 */
+	__u32 hold_buckets;	/* __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
+	__u32 drops;		/* struct drop_counter[interface_count][WEIR_MAX_REASONS] */
+	__u32 error_limits;	/* __u64[interface_count]: when the interface has used up its ICMP errors */
+	__u32 error_rate;	/* ICMP errors and resets a second an interface may cause; 0: none are sent */
+	__u32 error_burst;
 	__u32 trap_handlers;	/* bit per enum trap_reason: the controller takes these */
+	__u32 lent_count;	/* frames of EVENT_PACKET that were not released yet */
+	__u32 lent_limit;
 	__u32 asking;		/* 1: a handler for asked flows is there */
 	__u32 ask_timeout_ms;
 	__u32 ask_otherwise;	/* enum rule_action past the time-out or without a handler: allow or deny */
-	__u32 hold_limit;
+	__u32 resolve_timeout_ms;	/* how long a packet waits for its neighbour */
 	__u32 stop;		/* 1: leave the loop */
-	__u64 now;		/* CLOCK_MONOTONIC ns, set by the host before each poll() */
+	__u32 stopped;		/* 1: the worker has left its loop */
+	__be32 node_address4;	/* source of ICMP errors where the interface has none; 0: none */
+	__u8  node_address6[16];
+	__u64 clock_seconds;	/* CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
+	__u64 clock_nanoseconds;
+	__u64 next_deadline;	/* when poll() is due without a packet; ~0: never */
 	/* counters */
 	__u64 polls;
 	__u64 packets;
-	__u64 decided;
-	__u64 allowed;
+	__u64 decided;		/* decision records written */
+	__u64 allowed;		/* flows */
 	__u64 denied;
 	__u64 rejected;
 	__u64 asked;
-	__u64 timeouts;
-	__u64 icmp_sent;
+	__u64 timeouts;		/* asked flows that got no verdict in time */
+	__u64 injected;		/* packets handed back to the pipeline */
+	__u64 errors_sent;	/* ICMP errors and resets */
+	__u64 errors_limited;
+	__u64 solicited;	/* ARP requests and neighbour solicitations */
 	__u64 events_lost;
 	__u64 no_frame;
 	__u64 unhandled;
-	__u64 stale;
-	__u64 reserved[4];
+	__u64 stale;		/* decisions that came too late */
+	__u64 reserved[20];
 };
+
+/* Which counters a decision raises when the kernel has taken it. */
+struct decision_note {		/* 8 bytes */
+	__u32 hits[2];		/* addresses of `hits` of struct policy_rule; 0: none */
+};
+
+/* Finds the decision made for a hold entry in the same burst. Open addressing. */
+struct burst_slot {		/* 16 bytes */
+	__u32 generation;
+	__u32 round;		/* the slot is empty unless this is the present round */
+	__u32 decision;		/* index in `decisions` */
+	__u32 reserved;
+};
+
+#define WEIR_BURST_SLOTS 2048	/* twice the decisions of a burst */
 
 /* A packet that waits for weir_flow_update to be applied. */
 struct pending_packet {		/* 16 bytes */
-	__u32 frame;		/* address of the first byte of the packet; 0: none */
+	__u32 frame;		/* address of the first byte of the packet */
 	__u32 length;
 	__u32 decision;		/* index in `decisions` */
-	__u32 flags;
+	__u32 reserved;
 };
 
-/* A packet of a flow that the controller decides, or whose neighbour is asked for. */
-struct held_packet {		/* 64 bytes */
-	__u32 frame;		/* 0: slot is free */
+/*
+ * A packet of a flow that the controller decides, or whose neighbour is asked for. The first
+ * packet of a flow leads: it stands in the list of waiting flows and in a hash bucket, and the
+ * others hang on it. Slot links are index + 1; 0: none.
+ */
+struct held_packet {		/* 72 bytes */
+	__u32 frame;		/* address of the first byte; 0: slot is free */
 	__u32 length;
-	__u64 deadline;
+	__u64 deadline;		/* when something is to be done about it */
+	__u64 expires;		/* when it is given up */
 	__u32 reason;		/* enum trap_reason: ask or resolve */
+	__u32 key;		/* generation (ask) or next hop (resolve) */
 	__u32 ticket;		/* names the miss towards the main thread */
-	__u32 attempts;
-	__u32 next;		/* index + 1 of the next packet of the same flow */
-	__u32 generation;
+	__u32 attempts;		/* requests sent to the neighbour */
+	__u32 count;		/* packets of the flow, the first one's only */
+	__u32 next;		/* next packet of the same flow; next free slot */
+	__u32 last;		/* last packet of the flow, the first one's only */
+	__u32 list_next;
+	__u32 list_previous;
+	__u32 hash_next;
 	__u32 rule;
-	__u32 reserved[6];
+	__u32 reserved;
 };
 
 /* Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */
@@ -206,7 +257,7 @@ struct message_ring {		/* 64 bytes */
 
 enum event_kind {
 	EVENT_NONE = 0,
-	EVENT_ASK,		/* a flow for onFlowMiss; the frame waits for a decision */
+	EVENT_ASK,		/* a flow for onFlowMiss; the frame waits for a verdict */
 	EVENT_PACKET,		/* a trap for onPacket; the frame waits for its release */
 	EVENT_LOG,		/* a rule with log matched */
 	EVENT_DROP,		/* the slow path dropped a packet */
@@ -220,19 +271,24 @@ struct event {			/* 128 bytes */
 	__u32 rule;
 	__u8  direction;
 	__u8  drop_reason;
-	__u16 out_interface;
+	__u8  trap_reason;	/* enum trap_reason */
+	__u8  flags;		/* TRAP_FLAG_* */
 	__u64 time;
-	struct trap_meta_copy {	/* the packet's struct trap_meta */
-		__u32 words[8];
-	} meta;
-	__u8  family;
+	__u16 interface;	/* ids, as in struct trap_meta */
+	__u16 out_interface;
+	__u32 vrf;
+	__u32 nexthop;
+	__u32 reverse_nexthop;
+	__u32 generation;
+	__u8  family;		/* 4 or 6; 0: the packet is none of IP, and the rest is 0 */
 	__u8  protocol;
-	__be16 source_port;
+	__be16 source_port;	/* ICMP echo: the identifier in both */
 	__be16 destination_port;
-	__u16 reserved0;
+	__u8  icmp_type;
+	__u8  icmp_code;
 	__u8  source[16];
 	__u8  destination[16];
-	__u32 reserved[6];
+	__u32 reserved[9];
 };
 
 enum command_kind {
@@ -247,16 +303,13 @@ struct command {		/* 64 bytes */
 	__u32 ticket;
 	__u32 frame;
 	__u32 length;
-	__u8  action;		/* enum flow_action, or RULE_REJECT in `rule_action` */
-	__u8  rule_action;	/* enum rule_action */
-	__u8  inject_action;
-	__u8  flags;
+	__u8  rule_action;	/* enum rule_action: allow, deny or reject */
+	__u8  inject_action;	/* enum inject_action */
 	__u16 interface;
-	__u16 reserved0;
 	__u32 vrf;
-	__u32 nexthop;
-	__u32 idle_seconds;
-	__u32 reserved[7];
+	__u32 nexthop;		/* verdict: instead of the one that the pipeline found; 0: that one */
+	__u32 idle_seconds;	/* verdict; 0: the protocol's default */
+	__u32 reserved[8];
 };
 
 #endif

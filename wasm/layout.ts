@@ -357,6 +357,8 @@ export const TRAP_LIMIT_COUNT: usize = 8;
 
 // ---- bpf/slowpath_abi.h
 
+export const WEIR_BURST_SLOTS: u32 = 2048;
+
 // enum rule_action
 export const RULE_NONE: u32 = 0;
 export const RULE_ALLOW: u32 = 1;
@@ -435,9 +437,11 @@ export const POLICY_RULE_DESTINATION_PORT_COUNT: usize = 60;
 export const POLICY_RULE_HITS: usize = 64;
 
 // struct policy_prefix
-export const POLICY_PREFIX_SIZE: usize = 24;
+export const POLICY_PREFIX_SIZE: usize = 40;
 export const POLICY_PREFIX_ADDRESS: usize = 0;
-export const POLICY_PREFIX_LENGTH: usize = 16;
+export const POLICY_PREFIX_MASK: usize = 16;
+export const POLICY_PREFIX_FAMILY: usize = 32;
+export const POLICY_PREFIX_LENGTH: usize = 36;
 
 // struct policy_range
 export const POLICY_RANGE_SIZE: usize = 4;
@@ -472,68 +476,107 @@ export const XSK_PORT_RX_INVALID: usize = 176;
 export const XSK_PORT_TX_FULL: usize = 184;
 
 // struct worker_control
-export const WORKER_CONTROL_SIZE: usize = 256;
+export const WORKER_CONTROL_SIZE: usize = 512;
 export const WORKER_CONTROL_WORKER: usize = 0;
 export const WORKER_CONTROL_PORT_COUNT: usize = 4;
 export const WORKER_CONTROL_PORTS: usize = 8;
 export const WORKER_CONTROL_UMEM: usize = 12;
 export const WORKER_CONTROL_FRAME_SIZE: usize = 16;
 export const WORKER_CONTROL_FRAME_COUNT: usize = 20;
-export const WORKER_CONTROL_FREE_FRAMES: usize = 24;
-export const WORKER_CONTROL_FREE_COUNT: usize = 28;
-export const WORKER_CONTROL_INTERFACES: usize = 32;
-export const WORKER_CONTROL_NEXTHOPS: usize = 36;
-export const WORKER_CONTROL_NEXTHOP_COUNT: usize = 40;
-export const WORKER_CONTROL_CONFIG: usize = 44;
-export const WORKER_CONTROL_DECISIONS: usize = 48;
-export const WORKER_CONTROL_DECISION_COUNT: usize = 52;
-export const WORKER_CONTROL_PENDING: usize = 56;
-export const WORKER_CONTROL_POLICY: usize = 60;
-export const WORKER_CONTROL_POLICY_ACK: usize = 64;
-export const WORKER_CONTROL_COMMANDS: usize = 68;
-export const WORKER_CONTROL_EVENTS: usize = 72;
-export const WORKER_CONTROL_HOLDS: usize = 76;
-export const WORKER_CONTROL_HOLD_CAPACITY: usize = 80;
-export const WORKER_CONTROL_HOLD_COUNT: usize = 84;
-export const WORKER_CONTROL_TRAP_HANDLERS: usize = 88;
-export const WORKER_CONTROL_ASKING: usize = 92;
-export const WORKER_CONTROL_ASK_TIMEOUT_MS: usize = 96;
-export const WORKER_CONTROL_ASK_OTHERWISE: usize = 100;
-export const WORKER_CONTROL_HOLD_LIMIT: usize = 104;
-export const WORKER_CONTROL_STOP: usize = 108;
-export const WORKER_CONTROL_NOW: usize = 112;
-export const WORKER_CONTROL_POLLS: usize = 120;
-export const WORKER_CONTROL_PACKETS: usize = 128;
-export const WORKER_CONTROL_DECIDED: usize = 136;
-export const WORKER_CONTROL_ALLOWED: usize = 144;
-export const WORKER_CONTROL_DENIED: usize = 152;
-export const WORKER_CONTROL_REJECTED: usize = 160;
-export const WORKER_CONTROL_ASKED: usize = 168;
-export const WORKER_CONTROL_TIMEOUTS: usize = 176;
-export const WORKER_CONTROL_ICMP_SENT: usize = 184;
-export const WORKER_CONTROL_EVENTS_LOST: usize = 192;
-export const WORKER_CONTROL_NO_FRAME: usize = 200;
-export const WORKER_CONTROL_UNHANDLED: usize = 208;
-export const WORKER_CONTROL_STALE: usize = 216;
+export const WORKER_CONTROL_FRAME_RESERVE: usize = 24;
+export const WORKER_CONTROL_FREE_FRAMES: usize = 28;
+export const WORKER_CONTROL_FREE_COUNT: usize = 32;
+export const WORKER_CONTROL_INTERFACES: usize = 36;
+export const WORKER_CONTROL_INTERFACE_COUNT: usize = 40;
+export const WORKER_CONTROL_NEXTHOPS: usize = 44;
+export const WORKER_CONTROL_NEXTHOP_COUNT: usize = 48;
+export const WORKER_CONTROL_DECISIONS: usize = 52;
+export const WORKER_CONTROL_DECISION_COUNT: usize = 56;
+export const WORKER_CONTROL_DECISION_NOTES: usize = 60;
+export const WORKER_CONTROL_BURST_SLOTS: usize = 64;
+export const WORKER_CONTROL_PENDING: usize = 68;
+export const WORKER_CONTROL_PENDING_CAPACITY: usize = 72;
+export const WORKER_CONTROL_PENDING_COUNT: usize = 76;
+export const WORKER_CONTROL_POLICY: usize = 80;
+export const WORKER_CONTROL_POLICY_ACK: usize = 84;
+export const WORKER_CONTROL_COMMANDS: usize = 88;
+export const WORKER_CONTROL_EVENTS: usize = 92;
+export const WORKER_CONTROL_EVENT_SIGNAL: usize = 96;
+export const WORKER_CONTROL_HOLDS: usize = 100;
+export const WORKER_CONTROL_HOLD_CAPACITY: usize = 104;
+export const WORKER_CONTROL_HOLD_LIMIT: usize = 108;
+export const WORKER_CONTROL_HOLD_COUNT: usize = 112;
+export const WORKER_CONTROL_HOLD_FREE: usize = 116;
+export const WORKER_CONTROL_HOLD_ACTIVE: usize = 120;
+export const WORKER_CONTROL_HOLD_BUCKETS: usize = 124;
+export const WORKER_CONTROL_DROPS: usize = 128;
+export const WORKER_CONTROL_ERROR_LIMITS: usize = 132;
+export const WORKER_CONTROL_ERROR_RATE: usize = 136;
+export const WORKER_CONTROL_ERROR_BURST: usize = 140;
+export const WORKER_CONTROL_TRAP_HANDLERS: usize = 144;
+export const WORKER_CONTROL_LENT_COUNT: usize = 148;
+export const WORKER_CONTROL_LENT_LIMIT: usize = 152;
+export const WORKER_CONTROL_ASKING: usize = 156;
+export const WORKER_CONTROL_ASK_TIMEOUT_MS: usize = 160;
+export const WORKER_CONTROL_ASK_OTHERWISE: usize = 164;
+export const WORKER_CONTROL_RESOLVE_TIMEOUT_MS: usize = 168;
+export const WORKER_CONTROL_STOP: usize = 172;
+export const WORKER_CONTROL_STOPPED: usize = 176;
+export const WORKER_CONTROL_NODE_ADDRESS4: usize = 180;
+export const WORKER_CONTROL_NODE_ADDRESS6: usize = 184;
+export const WORKER_CONTROL_CLOCK_SECONDS: usize = 200;
+export const WORKER_CONTROL_CLOCK_NANOSECONDS: usize = 208;
+export const WORKER_CONTROL_NEXT_DEADLINE: usize = 216;
+export const WORKER_CONTROL_POLLS: usize = 224;
+export const WORKER_CONTROL_PACKETS: usize = 232;
+export const WORKER_CONTROL_DECIDED: usize = 240;
+export const WORKER_CONTROL_ALLOWED: usize = 248;
+export const WORKER_CONTROL_DENIED: usize = 256;
+export const WORKER_CONTROL_REJECTED: usize = 264;
+export const WORKER_CONTROL_ASKED: usize = 272;
+export const WORKER_CONTROL_TIMEOUTS: usize = 280;
+export const WORKER_CONTROL_INJECTED: usize = 288;
+export const WORKER_CONTROL_ERRORS_SENT: usize = 296;
+export const WORKER_CONTROL_ERRORS_LIMITED: usize = 304;
+export const WORKER_CONTROL_SOLICITED: usize = 312;
+export const WORKER_CONTROL_EVENTS_LOST: usize = 320;
+export const WORKER_CONTROL_NO_FRAME: usize = 328;
+export const WORKER_CONTROL_UNHANDLED: usize = 336;
+export const WORKER_CONTROL_STALE: usize = 344;
+
+// struct decision_note
+export const DECISION_NOTE_SIZE: usize = 8;
+export const DECISION_NOTE_HITS: usize = 0;
+
+// struct burst_slot
+export const BURST_SLOT_SIZE: usize = 16;
+export const BURST_SLOT_GENERATION: usize = 0;
+export const BURST_SLOT_ROUND: usize = 4;
+export const BURST_SLOT_DECISION: usize = 8;
 
 // struct pending_packet
 export const PENDING_PACKET_SIZE: usize = 16;
 export const PENDING_PACKET_FRAME: usize = 0;
 export const PENDING_PACKET_LENGTH: usize = 4;
 export const PENDING_PACKET_DECISION: usize = 8;
-export const PENDING_PACKET_FLAGS: usize = 12;
 
 // struct held_packet
-export const HELD_PACKET_SIZE: usize = 64;
+export const HELD_PACKET_SIZE: usize = 72;
 export const HELD_PACKET_FRAME: usize = 0;
 export const HELD_PACKET_LENGTH: usize = 4;
 export const HELD_PACKET_DEADLINE: usize = 8;
-export const HELD_PACKET_REASON: usize = 16;
-export const HELD_PACKET_TICKET: usize = 20;
-export const HELD_PACKET_ATTEMPTS: usize = 24;
-export const HELD_PACKET_NEXT: usize = 28;
-export const HELD_PACKET_GENERATION: usize = 32;
-export const HELD_PACKET_RULE: usize = 36;
+export const HELD_PACKET_EXPIRES: usize = 16;
+export const HELD_PACKET_REASON: usize = 24;
+export const HELD_PACKET_KEY: usize = 28;
+export const HELD_PACKET_TICKET: usize = 32;
+export const HELD_PACKET_ATTEMPTS: usize = 36;
+export const HELD_PACKET_COUNT: usize = 40;
+export const HELD_PACKET_NEXT: usize = 44;
+export const HELD_PACKET_LAST: usize = 48;
+export const HELD_PACKET_LIST_NEXT: usize = 52;
+export const HELD_PACKET_LIST_PREVIOUS: usize = 56;
+export const HELD_PACKET_HASH_NEXT: usize = 60;
+export const HELD_PACKET_RULE: usize = 64;
 
 // struct message_ring
 export const MESSAGE_RING_SIZE: usize = 64;
@@ -552,19 +595,23 @@ export const EVENT_LENGTH: usize = 12;
 export const EVENT_RULE: usize = 16;
 export const EVENT_DIRECTION: usize = 20;
 export const EVENT_DROP_REASON: usize = 21;
-export const EVENT_OUT_INTERFACE: usize = 22;
+export const EVENT_TRAP_REASON: usize = 22;
+export const EVENT_FLAGS: usize = 23;
 export const EVENT_TIME: usize = 24;
-export const EVENT_META: usize = 32;
-export const EVENT_FAMILY: usize = 64;
-export const EVENT_PROTOCOL: usize = 65;
-export const EVENT_SOURCE_PORT: usize = 66;
-export const EVENT_DESTINATION_PORT: usize = 68;
-export const EVENT_SOURCE: usize = 72;
-export const EVENT_DESTINATION: usize = 88;
-
-// struct trap_meta_copy
-export const TRAP_META_COPY_SIZE: usize = 32;
-export const TRAP_META_COPY_WORDS: usize = 0;
+export const EVENT_INTERFACE: usize = 32;
+export const EVENT_OUT_INTERFACE: usize = 34;
+export const EVENT_VRF: usize = 36;
+export const EVENT_NEXTHOP: usize = 40;
+export const EVENT_REVERSE_NEXTHOP: usize = 44;
+export const EVENT_GENERATION: usize = 48;
+export const EVENT_FAMILY: usize = 52;
+export const EVENT_PROTOCOL: usize = 53;
+export const EVENT_SOURCE_PORT: usize = 54;
+export const EVENT_DESTINATION_PORT: usize = 56;
+export const EVENT_ICMP_TYPE: usize = 58;
+export const EVENT_ICMP_CODE: usize = 59;
+export const EVENT_SOURCE: usize = 60;
+export const EVENT_DESTINATION: usize = 76;
 
 // struct command
 export const COMMAND_SIZE: usize = 64;
@@ -572,11 +619,9 @@ export const COMMAND_KIND: usize = 0;
 export const COMMAND_TICKET: usize = 4;
 export const COMMAND_FRAME: usize = 8;
 export const COMMAND_LENGTH: usize = 12;
-export const COMMAND_ACTION: usize = 16;
-export const COMMAND_RULE_ACTION: usize = 17;
-export const COMMAND_INJECT_ACTION: usize = 18;
-export const COMMAND_FLAGS: usize = 19;
-export const COMMAND_INTERFACE: usize = 20;
-export const COMMAND_VRF: usize = 24;
-export const COMMAND_NEXTHOP: usize = 28;
-export const COMMAND_IDLE_SECONDS: usize = 32;
+export const COMMAND_RULE_ACTION: usize = 16;
+export const COMMAND_INJECT_ACTION: usize = 17;
+export const COMMAND_INTERFACE: usize = 18;
+export const COMMAND_VRF: usize = 20;
+export const COMMAND_NEXTHOP: usize = 24;
+export const COMMAND_IDLE_SECONDS: usize = 28;

@@ -586,6 +586,8 @@ export const trapLimitLayout = layout(16, trapLimitCodec);
 
 // ---- bpf/slowpath_abi.h: constants
 
+/** twice the decisions of a burst */
+export const WEIR_BURST_SLOTS = 2048;
 
 // ---- bpf/slowpath_abi.h: enums
 
@@ -625,7 +627,7 @@ export const PortKindValue: Readonly<Record<PortKind, number>> = valuesOf(portKi
 
 export const eventKinds = [
   "none",
-  /** a flow for onFlowMiss; the frame waits for a decision */
+  /** a flow for onFlowMiss; the frame waits for a verdict */
   "ask",
   /** a trap for onPacket; the frame waits for its release */
   "packet",
@@ -688,7 +690,7 @@ export const policySetLayout = layout(32, policySetCodec);
 
 /** An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
 export const policyRuleCodec = {
-  /** enum rule_direction */
+  /** enum rule_direction; 0: both */
   direction: u8(0),
   /** enum rule_action */
   action: u8(1),
@@ -698,6 +700,7 @@ export const policyRuleCodec = {
   protocolAny: u8(3),
   /** IP protocol number */
   protocol: u8(4),
+  /** 1: report the flows that it decides */
   log: u8(5),
   /** reported with the flow; > 0 */
   id: u32(8),
@@ -723,14 +726,18 @@ export const policyRuleCodec = {
 /** 72 bytes. */
 export const policyRuleLayout = layout(72, policyRuleCodec);
 
+/** Address and mask are as they lie in the packet, so that two 64-bit compares decide. */
 export const policyPrefixCodec = {
-  /** IPv4: mapped */
+  /** IPv4: mapped; no bits behind the length */
   address: bytes(0, 16),
+  mask: bytes(16, 16),
+  /** 4 or 6: ::/0 does not hold IPv4 */
+  family: u32(32),
   /** 0..128; IPv4: 96 + length */
-  length: u32(16),
+  length: u32(36),
 } as const;
-/** 24 bytes. */
-export const policyPrefixLayout = layout(24, policyPrefixCodec);
+/** 40 bytes. */
+export const policyPrefixLayout = layout(40, policyPrefixCodec);
 
 export const policyRangeCodec = {
   first: u16(0),
@@ -787,99 +794,176 @@ export const workerControlCodec = {
   /** index */
   worker: u32(0),
   portCount: u32(4),
-  /** struct xsk_port[] */
+  /** struct xsk_port[]; the first is the trap port */
   ports: u32(8),
   /** first frame */
   umem: u32(12),
+  /** power of two */
   frameSize: u32(16),
   frameCount: u32(20),
-  /** __u32[frame_count]: stack of free frame addresses */
-  freeFrames: u32(24),
-  freeCount: u32(28),
+  /** free frames that the fill rings leave for answers and injections */
+  frameReserve: u32(24),
+  /** __u32[frame_count]: stack of free frames, as addresses */
+  freeFrames: u32(28),
+  freeCount: u32(32),
   /** struct interface[] (kernel's own, mapped) */
-  interfaces: u32(32),
+  interfaces: u32(36),
+  interfaceCount: u32(40),
   /** struct nexthop[] (kernel's own, mapped) */
-  nexthops: u32(36),
-  nexthopCount: u32(40),
-  /** struct config (kernel's own, mapped) */
-  config: u32(44),
+  nexthops: u32(44),
+  nexthopCount: u32(48),
   /** struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
-  decisions: u32(48),
+  decisions: u32(52),
   /** filled by poll(), to be applied by weir_flow_update */
-  decisionCount: u32(52),
-  /** struct pending_packet[WEIR_DECISIONS_PER_WORKER] */
-  pending: u32(56),
-  /** struct policy_table in force; the main thread swaps it atomically */
-  policy: u32(60),
+  decisionCount: u32(56),
+  /** struct decision_note[WEIR_DECISIONS_PER_WORKER] */
+  decisionNotes: u32(60),
+  /** struct burst_slot[WEIR_BURST_SLOTS] */
+  burstSlots: u32(64),
+  /** struct pending_packet[pending_capacity] */
+  pending: u32(68),
+  pendingCapacity: u32(72),
+  pendingCount: u32(76),
+  /** struct policy_table in force; the main thread swaps it atomically; 0: none yet */
+  policy: u32(80),
   /** the worker's copy of `policy`, set at each poll: older tables may be reused */
-  policyAck: u32(64),
+  policyAck: u32(84),
   /** struct message_ring: main thread to worker */
-  commands: u32(68),
+  commands: u32(88),
   /** struct message_ring: worker to main thread */
-  events: u32(72),
-  /** struct held_packet[] */
-  holds: u32(76),
-  holdCapacity: u32(80),
-  holdCount: u32(84),
+  events: u32(92),
+  /** 1: the main thread was told that there are events; it sets 0 before it reads them */
+  eventSignal: u32(96),
+  /** struct held_packet[hold_capacity] */
+  holds: u32(100),
+  /** power of two */
+  holdCapacity: u32(104),
+  /** packets that may wait at a time */
+  holdLimit: u32(108),
+  holdCount: u32(112),
+  /** first free slot + 1 */
+  holdFree: u32(116),
+  /** first waiting flow + 1 */
+  holdActive: u32(120),
+  /** __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
+  holdBuckets: u32(124),
+  /** struct drop_counter[interface_count][WEIR_MAX_REASONS] */
+  drops: u32(128),
+  /** __u64[interface_count]: when the interface has used up its ICMP errors */
+  errorLimits: u32(132),
+  /** ICMP errors and resets a second an interface may cause; 0: none are sent */
+  errorRate: u32(136),
+  errorBurst: u32(140),
   /** bit per enum trap_reason: the controller takes these */
-  trapHandlers: u32(88),
+  trapHandlers: u32(144),
+  /** frames of EVENT_PACKET that were not released yet */
+  lentCount: u32(148),
+  lentLimit: u32(152),
   /** 1: a handler for asked flows is there */
-  asking: u32(92),
-  askTimeoutMs: u32(96),
+  asking: u32(156),
+  askTimeoutMs: u32(160),
   /** enum rule_action past the time-out or without a handler: allow or deny */
-  askOtherwise: u32(100),
-  holdLimit: u32(104),
+  askOtherwise: u32(164),
+  /** how long a packet waits for its neighbour */
+  resolveTimeoutMs: u32(168),
   /** 1: leave the loop */
-  stop: u32(108),
-  /** CLOCK_MONOTONIC ns, set by the host before each poll() */
-  now: u64(112),
-  polls: u64(120),
-  packets: u64(128),
-  decided: u64(136),
-  allowed: u64(144),
-  denied: u64(152),
-  rejected: u64(160),
-  asked: u64(168),
-  timeouts: u64(176),
-  icmpSent: u64(184),
-  eventsLost: u64(192),
-  noFrame: u64(200),
-  unhandled: u64(208),
-  stale: u64(216),
+  stop: u32(172),
+  /** 1: the worker has left its loop */
+  stopped: u32(176),
+  /** source of ICMP errors where the interface has none; 0: none */
+  nodeAddress4: be32(180),
+  nodeAddress6: bytes(184, 16),
+  /** CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
+  clockSeconds: u64(200),
+  clockNanoseconds: u64(208),
+  /** when poll() is due without a packet; ~0: never */
+  nextDeadline: u64(216),
+  polls: u64(224),
+  packets: u64(232),
+  /** decision records written */
+  decided: u64(240),
+  /** flows */
+  allowed: u64(248),
+  denied: u64(256),
+  rejected: u64(264),
+  asked: u64(272),
+  /** asked flows that got no verdict in time */
+  timeouts: u64(280),
+  /** packets handed back to the pipeline */
+  injected: u64(288),
+  /** ICMP errors and resets */
+  errorsSent: u64(296),
+  errorsLimited: u64(304),
+  /** ARP requests and neighbour solicitations */
+  solicited: u64(312),
+  eventsLost: u64(320),
+  noFrame: u64(328),
+  unhandled: u64(336),
+  /** decisions that came too late */
+  stale: u64(344),
 } as const;
-/** 256 bytes. */
-export const workerControlLayout = layout(256, workerControlCodec);
+/** 512 bytes. */
+export const workerControlLayout = layout(512, workerControlCodec);
+
+/** Which counters a decision raises when the kernel has taken it. */
+export const decisionNoteCodec = {
+  /** addresses of `hits` of struct policy_rule; 0: none */
+  hits: u32Array(0, 2),
+} as const;
+/** 8 bytes. */
+export const decisionNoteLayout = layout(8, decisionNoteCodec);
+
+/** Finds the decision made for a hold entry in the same burst. Open addressing. */
+export const burstSlotCodec = {
+  generation: u32(0),
+  /** the slot is empty unless this is the present round */
+  round: u32(4),
+  /** index in `decisions` */
+  decision: u32(8),
+} as const;
+/** 16 bytes. */
+export const burstSlotLayout = layout(16, burstSlotCodec);
 
 /** A packet that waits for weir_flow_update to be applied. */
 export const pendingPacketCodec = {
-  /** address of the first byte of the packet; 0: none */
+  /** address of the first byte of the packet */
   frame: u32(0),
   length: u32(4),
   /** index in `decisions` */
   decision: u32(8),
-  flags: u32(12),
 } as const;
 /** 16 bytes. */
 export const pendingPacketLayout = layout(16, pendingPacketCodec);
 
-/** A packet of a flow that the controller decides, or whose neighbour is asked for. */
 export const heldPacketCodec = {
-  /** 0: slot is free */
+  /** address of the first byte; 0: slot is free */
   frame: u32(0),
   length: u32(4),
+  /** when something is to be done about it */
   deadline: u64(8),
+  /** when it is given up */
+  expires: u64(16),
   /** enum trap_reason: ask or resolve */
-  reason: u32(16),
+  reason: u32(24),
+  /** generation (ask) or next hop (resolve) */
+  key: u32(28),
   /** names the miss towards the main thread */
-  ticket: u32(20),
-  attempts: u32(24),
-  /** index + 1 of the next packet of the same flow */
-  next: u32(28),
-  generation: u32(32),
-  rule: u32(36),
+  ticket: u32(32),
+  /** requests sent to the neighbour */
+  attempts: u32(36),
+  /** packets of the flow, the first one's only */
+  count: u32(40),
+  /** next packet of the same flow; next free slot */
+  next: u32(44),
+  /** last packet of the flow, the first one's only */
+  last: u32(48),
+  listNext: u32(52),
+  listPrevious: u32(56),
+  hashNext: u32(60),
+  rule: u32(64),
 } as const;
-/** 64 bytes. */
-export const heldPacketLayout = layout(64, heldPacketCodec);
+/** 72 bytes. */
+export const heldPacketLayout = layout(72, heldPacketCodec);
 
 /** Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */
 export const messageRingCodec = {
@@ -905,26 +989,31 @@ export const eventCodec = {
   rule: u32(16),
   direction: u8(20),
   dropReason: u8(21),
-  outInterface: u16(22),
+  /** enum trap_reason */
+  trapReason: u8(22),
+  /** TRAP_FLAG_* */
+  flags: u8(23),
   time: u64(24),
-  /** the packet's struct trap_meta */
-  meta: struct(32, 32),
-  family: u8(64),
-  protocol: u8(65),
-  sourcePort: be16(66),
-  destinationPort: be16(68),
-  source: bytes(72, 16),
-  destination: bytes(88, 16),
+  /** ids, as in struct trap_meta */
+  interface: u16(32),
+  outInterface: u16(34),
+  vrf: u32(36),
+  nexthop: u32(40),
+  reverseNexthop: u32(44),
+  generation: u32(48),
+  /** 4 or 6; 0: the packet is none of IP, and the rest is 0 */
+  family: u8(52),
+  protocol: u8(53),
+  /** ICMP echo: the identifier in both */
+  sourcePort: be16(54),
+  destinationPort: be16(56),
+  icmpType: u8(58),
+  icmpCode: u8(59),
+  source: bytes(60, 16),
+  destination: bytes(76, 16),
 } as const;
 /** 128 bytes. */
 export const eventLayout = layout(128, eventCodec);
-
-/** the packet's struct trap_meta */
-export const trapMetaCopyCodec = {
-  words: u32Array(0, 8),
-} as const;
-/** 32 bytes. */
-export const trapMetaCopyLayout = layout(32, trapMetaCopyCodec);
 
 export const commandCodec = {
   /** enum command_kind */
@@ -932,16 +1021,16 @@ export const commandCodec = {
   ticket: u32(4),
   frame: u32(8),
   length: u32(12),
-  /** enum flow_action, or RULE_REJECT in `rule_action` */
-  action: u8(16),
-  /** enum rule_action */
-  ruleAction: u8(17),
-  injectAction: u8(18),
-  flags: u8(19),
-  interface: u16(20),
-  vrf: u32(24),
-  nexthop: u32(28),
-  idleSeconds: u32(32),
+  /** enum rule_action: allow, deny or reject */
+  ruleAction: u8(16),
+  /** enum inject_action */
+  injectAction: u8(17),
+  interface: u16(18),
+  vrf: u32(20),
+  /** verdict: instead of the one that the pipeline found; 0: that one */
+  nexthop: u32(24),
+  /** verdict; 0: the protocol's default */
+  idleSeconds: u32(28),
 } as const;
 /** 64 bytes. */
 export const commandLayout = layout(64, commandCodec);
