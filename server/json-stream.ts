@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Long lists as a streamed JSON array: memory stays bounded, and other requests get their turn between chunks. */
+
+/** Characters that are gathered before a chunk goes out. */
+const CHUNK = 64 * 1024;
+
+/** A JSON array of `values`, produced as the reader takes it. */
+export function jsonArrayStream(values: Iterable<unknown> | AsyncIterable<unknown>): ReadableStream<Uint8Array> {
+  const iterator = Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
+  const encoder = new TextEncoder();
+  let first = true;
+  return new ReadableStream({
+    async pull(controller) {
+      let chunk = "";
+      while (chunk.length < CHUNK) {
+        const { done, value } = await iterator.next();
+        if (done) {
+          controller.enqueue(encoder.encode(`${chunk}${first ? "[" : ""}]`));
+          controller.close();
+          return;
+        }
+        chunk += `${first ? "[" : ","}${JSON.stringify(value)}`;
+        first = false;
+      }
+      controller.enqueue(encoder.encode(chunk));
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}

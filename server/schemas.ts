@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Schemas of what only the façade has: queries, operations, problems, and the JSON output of contract §3. */
+
+import { MAX_PAGE } from "./paging.ts";
+import { type TSchema, Type } from "./typebox.ts";
+
+const text = (description: string) => Type.String({ description });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const port = Type.Optional(Type.String({ pattern: "^[0-9]{1,5}$", description: "Port, or ICMP identifier." }));
+
+/** An RFC 9457 problem document. */
+export const problemSchema = Type.Object({
+  type: text("Always about:blank: the status says the kind, `code` the cause."),
+  title: text("Phrase of the status."),
+  status: Type.Integer({ description: "HTTP status." }),
+  detail: text("One line: what could not be done, why, and what to do."),
+  code: Type.Optional(text("Stable name of the cause: an errno name or one of Weir's own.")),
+  field: Type.Optional(text("JSON pointer (RFC 6901) to the field of the request body at fault.")),
+});
+
+/** Query of a paged list. */
+export const pageQuery = Type.Object({
+  limit: Type.Optional(
+    Type.String({ pattern: "^[1-9][0-9]{0,8}$", description: `Objects in a page; at most ${MAX_PAGE}.` }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ pattern: "^[0-9]{1,9}$", description: "From the Link header of the last page." }),
+  ),
+});
+
+/** Query of a list of routes. */
+export const routesQuery = Type.Composite([
+  pageQuery,
+  Type.Object({ vrf: Type.Optional(text("Only routes of this VRF.")) }),
+]);
+
+/** Query that names the owner of what is written. */
+export const ownerQuery = Type.Object({
+  owner: Type.Optional(Type.String({ minLength: 1, description: "Owner of the objects. Default: state." })),
+});
+
+/** Query that selects flows: all that is given must match. */
+export const flowQuery = Type.Object({
+  vrf: Type.Optional(text("VRF.")),
+  proto: Type.Optional(text("tcp, udp, icmp, icmpv6, or a protocol number.")),
+  src: Type.Optional(text("Source address or prefix.")),
+  dst: Type.Optional(text("Destination address or prefix.")),
+  sport: port,
+  dport: port,
+});
+
+/** Query that selects drop counters. */
+export const dropQuery = Type.Object({
+  interface: Type.Optional(text("Only drops of this interface.")),
+  reason: Type.Optional(text("Only drops for this reason.")),
+});
+
+/** One operation of `PATCH /v1/state`. */
+export const operationSchema = Type.Union([
+  Type.Object({
+    op: Type.Literal("put"),
+    kind: text("Kind of the object: routes, interfaces."),
+    object: Type.Object({}, { additionalProperties: true, description: "As in the state document." }),
+  }),
+  Type.Object({
+    op: Type.Literal("delete"),
+    kind: text("Kind of the object: routes, interfaces."),
+    key: Type.Union([
+      text("Name of the object."),
+      Type.Object({}, { additionalProperties: true, description: "Key fields of an object without a name." }),
+    ]),
+  }),
+]);
+
+/** One line of a difference. */
+export const changeSchema = Type.Object({
+  action: Type.Union([Type.Literal("add"), Type.Literal("update"), Type.Literal("remove")]),
+  kind: text("Kind of the object in the singular."),
+  key: text("Key of the object: `h0`, `red 10.97.0.2/32`."),
+});
+
+/** Answer to a write of the state. */
+export const changesSchema = Type.Object({
+  revision: count("Revision of the state after the write; also the ETag."),
+  changes: Type.Array(changeSchema),
+});
+
+/** Answer to a dry run. */
+export const planSchema = Type.Object({
+  changes: Type.Array(changeSchema),
+  memoryBytes: Type.Integer({ description: "Kernel memory that the change adds, in bytes." }),
+  flows: count("Established flows that would be decided again."),
+});
+
+/** Packets that one interface dropped for one reason. */
+export const dropSchema = Type.Object({
+  interface: text("Interface."),
+  reason: text("Reason, kebab-case."),
+  packets: count("Packets."),
+  bytes: count("Bytes."),
+});
+
+/** One direction of a flow. */
+export const flowSchema = Type.Object({
+  vrf: text("VRF."),
+  proto: text("Protocol: tcp, udp, icmp, icmpv6, or its number."),
+  src: text("Source address."),
+  sport: count("Source port, or ICMP identifier."),
+  dst: text("Destination address."),
+  dport: count("Destination port, or ICMP identifier."),
+  action: text("forward, drop, nat or hold."),
+  state: text("State of the connection."),
+  packets: count("Packets."),
+  bytes: count("Bytes."),
+  lastSeen: Type.String({ format: "date-time", description: "RFC 3339." }),
+  policy: Type.Optional(text("Policy that decided.")),
+  rule: Type.Optional(text("Rule that decided.")),
+  generation: count("Grows with each decision on this key."),
+  reverse: Type.Object({}, { additionalProperties: true, description: "Key of the other direction." }),
+});
+
+/** An object of the state document as lists give it, until the SDK's schema of its kind is known. */
+export const objectSchema: TSchema = Type.Object({}, { additionalProperties: true });
