@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Packets that are each the first of a flow, and the search for the highest rate at which none is lost. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { object, program } from "./build.ts";
+import { measure, Tool } from "./process.ts";
+import { CLIENT, GATEWAY, POD_DEVICE, type SameNode, SERVER } from "./topology.ts";
+
+/** What build() must make. */
+export const NEW_FLOW_PROGRAMS = ["flow_generator", "packet_sink"] as const;
+export const NEW_FLOW_OBJECTS = ["sink"] as const;
+
+/** Different 5-tuples that the generator has (FLOW_SPACE in flow_generator.c). */
+const FLOW_SPACE = 2 ** 22;
+/** For what is still queued when the generator ends. */
+const SETTLE_MS = 300;
+const GENERATOR_CPU = 0;
+
+export interface Trial {
+  /** Packets, each of a new flow. */
+  readonly flows: number;
+  /** A second; what the generator really reached is in the outcome. */
+  readonly rate: number;
+}
+
+export interface Outcome {
+  readonly sent: number;
+  readonly lost: number;
+  /** Packets a second that the generator reached. */
+  readonly rate: number;
+  /** Microseconds from sending to the sink. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Sends new flows from pod a and counts what reaches pod b, at TC ingress: all that is compared passes there. */
+export class NewFlows implements AsyncDisposable {
+  readonly #lab: SameNode;
+  readonly #sink: Tool;
+  #next = 0;
+
+  private constructor(lab: SameNode, sink: Tool) {
+    this.#lab = lab;
+    this.#sink = sink;
+  }
+
+  static async attach(lab: SameNode): Promise<NewFlows> {
+    const argv = [program("packet_sink"), "-o", object("sink"), "-i", POD_DEVICE, "-m", "latency_tc"];
+    return new NewFlows(lab, await Tool.start(argv, { netns: lab.server }));
+  }
+
+  async run({ flows, rate }: Trial): Promise<Outcome> {
+    await this.#sink.ask();
+    const how = ["-i", POD_DEVICE, "-n", String(flows), "-r", String(rate), "-a", String(this.#next)];
+    const addresses = ["-d", SERVER.address, "-S", CLIENT.address, "-m", GATEWAY.mac, "-M", CLIENT.mac];
+    this.#next = (this.#next + flows) % FLOW_SPACE;
+    const generated = await measure<{ sent: number; seconds: number }>(
+      [program("flow_generator"), ...how, ...addresses],
+      { netns: this.#lab.client, cpu: GENERATOR_CPU },
+    );
+    await sleep(SETTLE_MS);
+    const arrived = await this.#sink.ask<{ packets: number; p50: number; p99: number }>();
+    return {
+      sent: generated.sent,
+      lost: generated.sent - arrived.packets,
+      rate: generated.sent / generated.seconds,
+      p50: arrived.p50,
+      p99: arrived.p99,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sink[Symbol.asyncDispose]();
+  }
+}
+
+export interface SearchOptions {
+  readonly lowest: number;
+  readonly highest: number;
+  /** The search ends when it knows the answer to this share of it. */
+  readonly precision: number;
+}
+
+/**
+ * The highest rate of which `lossless` says yes, found by bisection; 0 if the lowest already
+ * fails. The answer is a rate that was tried.
+ */
+export async function highestLossless(
+  lossless: (rate: number) => Promise<boolean>,
+  options: SearchOptions,
+): Promise<number> {
+  let low = 0;
+  let high = options.highest;
+  let rate = options.lowest;
+  for (let step = 0; step < 24; step++) {
+    if (await lossless(rate)) low = rate;
+    else high = rate;
+    if (low === 0 || high - low <= low * options.precision) return low;
+    rate = high === options.highest ? Math.min(low * 1.5, high) : (low + high) / 2;
+    if (rate === low) return low;
+  }
+  return low;
+}
