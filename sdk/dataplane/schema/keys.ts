@@ -34,13 +34,27 @@ export function keyOf<K extends Kind>(kind: K, object: KindObjects[K]): string {
   return (object as { readonly name: string }).name;
 }
 
-/** The text of a key given by a caller. Routes may also be named by the text itself: `red 10.97.0.2/32`. */
-export function keyText<K extends Kind>(kind: K, key: Key<K> | string): string {
-  if (kind !== "routes") return kind === "node" ? NODE_KEY : String(key);
-  if (typeof key !== "string") {
-    const { vrf, prefix } = key as Key<"routes">;
-    return routeKey(vrf, prefix);
+/**
+ * The text of a key given by a caller: a name, `{ name }`, `{ vrf, prefix }`, or the text itself (`red 10.97.0.2/32`).
+ * @throws WeirError `EINVAL`
+ */
+export function keyText(kind: Kind, key: unknown): string {
+  if (kind === "node") return NODE_KEY;
+  const fields = typeof key === "object" && key !== null ? (key as Readonly<Record<string, unknown>>) : undefined;
+  if (kind === "routes") {
+    if (typeof fields?.["vrf"] === "string" && typeof fields["prefix"] === "string") {
+      return routeKey(fields["vrf"], fields["prefix"]);
+    }
+    const space = typeof key === "string" ? key.indexOf(" ") : -1;
+    if (typeof key === "string" && space > 0) return routeKey(key.slice(0, space), key.slice(space + 1));
+  } else {
+    const name = fields === undefined ? key : fields["name"];
+    if (typeof name === "string") return name;
   }
-  const space = key.indexOf(" ");
-  return space < 0 ? routeKey("", key) : routeKey(key.slice(0, space), key.slice(space + 1));
+  throw new WeirError({
+    code: "EINVAL",
+    operation: `look up one of the ${kind}`,
+    reason: `${JSON.stringify(key)} is no key`,
+    hint: kind === "routes" ? "give { vrf, prefix }" : "give its name",
+  });
 }

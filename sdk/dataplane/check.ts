@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Meaning of a changed state: names lead somewhere, nothing that is in use goes, every object makes sense by itself. */
+import { formatPrefix, hasHostBits, networkOf, parsePrefix } from "../address.ts";
+import { WeirError } from "../errors.ts";
+import { checkInterfaces } from "./check_interfaces.ts";
+import { checkPolicy } from "./check_policies.ts";
+import { type AnyChange, type DesiredState, INTERFACE_OWNER } from "./desired.ts";
+import { isReservedNexthop, type ReferenceTo, referencesOf, targetOf, UNDERLAY_VRF } from "./references.ts";
+import { APPLY_STATE, invalid, type Kind, type KindObjects } from "./schema/index.ts";
+
+/** Tells where a changed object stands in the document, as a JSON pointer. */
+export type Locate = (kind: Kind, key: string) => string;
+
+const toKinds: Readonly<Record<ReferenceTo, { readonly kinds: readonly Kind[]; readonly what: string }>> = {
+  vrf: { kinds: ["vrfs"], what: "is no VRF" },
+  interface: { kinds: ["interfaces"], what: "is no interface" },
+  via: { kinds: ["nexthops", "interfaces"], what: "is neither a next hop nor an interface" },
+  policy: { kinds: ["policies"], what: "is no policy" },
+  set: { kinds: ["sets"], what: "is no set" },
+};
+
+/**
+ * Checks the state after `changes`.
+ * @throws WeirError `EINVALIDSTATE` that names the field, `EREFERENCED` when something in use is deleted.
+ */
+export function checkChanges(state: DesiredState, changes: readonly AnyChange[], locate: Locate): void {
+  let interfacesChanged = false;
+  for (const change of changes) {
+    if (change.kind === "interfaces") interfacesChanged = true;
+    for (const candidate of change.after) {
+      if (candidate.owner === INTERFACE_OWNER || change.before.includes(candidate as never)) continue;
+      const pointer = locate(change.kind, change.key);
+      checkObjectMeaning(state, change.kind, candidate.object, pointer);
+      checkReferences(state, change.kind, candidate.object, pointer);
+    }
+  }
+  if (interfacesChanged) checkInterfaces(state, locate);
+  for (const change of changes) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
+}
+
+function checkReferences<K extends Kind>(state: DesiredState, kind: K, object: KindObjects[K], pointer: string): void {
+  for (const { to, name, path } of referencesOf(kind, object)) {
+    const { kinds, what } = toKinds[to];
+    if (kinds.some((target) => state.get(target, name) !== undefined)) continue;
+    throw invalid(
+      pointer + path,
+      `names ${JSON.stringify(name)}, which ${what}`,
+      `put it into the state, or correct the name`,
+    );
+  }
+}
+
+function checkObjectMeaning(state: DesiredState, kind: Kind, object: KindObjects[Kind], pointer: string): void {
+  if (kind === "routes") checkRoute(object as KindObjects["routes"], pointer);
+  else if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
+  else if (kind === "nexthops") checkNexthop(state, object as KindObjects["nexthops"], pointer);
+  else if (kind === "interfaces") checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
+  else if (kind === "sets") {
+    for (const [i, prefix] of (object as KindObjects["sets"]).prefixes.entries()) {
+      checkPrefix(prefix, `${pointer}/prefixes/${i}`);
+    }
+  } else if (kind === "vrfs" && (object as KindObjects["vrfs"]).name === UNDERLAY_VRF) {
+    throw invalid(
+      `${pointer}/name`,
+      `is "${UNDERLAY_VRF}", the reserved VRF of the fabric interfaces`,
+      "use another name",
+    );
+  }
+}
+
+/** @throws WeirError when bits behind the length are set, with the prefix that was probably meant. */
+export function checkPrefix(text: string, pointer: string): void {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined || !hasHostBits(prefix)) return;
+  throw invalid(pointer, `is "${text}", which has host bits set`, `write "${formatPrefix(networkOf(prefix))}"`);
+}
+
+function checkRoute(route: KindObjects["routes"], pointer: string): void {
+  checkPrefix(route.prefix, `${pointer}/prefix`);
+}
+
+function checkNexthop(state: DesiredState, nexthop: KindObjects["nexthops"], pointer: string): void {
+  checkViaName(state, "interfaces", nexthop.name, pointer);
+  const wantsDevice = nexthop.type === "interface";
+  if (wantsDevice && nexthop.device === undefined) {
+    throw invalid(pointer, 'lacks the field "device"', "name the interface that it leads out of");
+  }
+  for (const field of ["device", "gateway"] as const) {
+    if (!wantsDevice && nexthop[field] !== undefined) {
+      throw invalid(`${pointer}/${field}`, `has no meaning for type ${nexthop.type}`, "leave it out");
+    }
+  }
+  const device = nexthop.device === undefined ? undefined : state.get("interfaces", nexthop.device);
+  if (device?.role === "fabric" && nexthop.gateway === undefined) {
+    throw invalid(pointer, 'lacks the field "gateway"', `name the neighbour behind fabric interface "${device.name}"`);
+  }
+}
+
+/** Next hops and interfaces share one name space, with two reserved names. */
+function checkViaName(state: DesiredState, other: "nexthops" | "interfaces", name: string, pointer: string): void {
+  if (isReservedNexthop(name)) {
+    throw invalid(`${pointer}/name`, `is "${name}", a reserved next hop`, "use another name");
+  }
+  if (state.get(other, name) !== undefined) {
+    const what = other === "nexthops" ? "a next hop" : "an interface";
+    throw invalid(`${pointer}/name`, `is "${name}", which ${what} has too`, "they share one name space; rename one");
+  }
+}
+
+const singular: Readonly<Record<Kind, string>> = {
+  node: "node",
+  vrfs: "VRF",
+  interfaces: "interface",
+  nexthops: "next hop",
+  routes: "route",
+  sets: "set",
+  policies: "policy",
+};
+
+/** What a deleted object was a target of. */
+function targetsOf(state: DesiredState, kind: Kind, key: string): ReferenceTo[] {
+  if (kind === "vrfs") return ["vrf"];
+  if (kind === "policies") return ["policy"];
+  if (kind === "sets") return ["set"];
+  // A next hop that gives its name to an interface in the same transaction leaves no reference behind.
+  if (kind === "nexthops") return state.get("interfaces", key) === undefined ? ["via"] : [];
+  if (kind === "interfaces") return state.get("nexthops", key) === undefined ? ["interface", "via"] : ["interface"];
+  return [];
+}
+
+function checkDeletion(state: DesiredState, kind: Kind, key: string): void {
+  for (const to of targetsOf(state, kind, key)) {
+    const count = state.referenceCount(targetOf(to, key));
+    if (count === 0) continue;
+    const names = referrers(state, to, key, 3);
+    const more = count > names.length ? ` and ${count - names.length} more` : "";
+    throw new WeirError({
+      code: "EREFERENCED",
+      operation: APPLY_STATE,
+      reason: `${singular[kind]} "${key}" is still used by ${names.join(", ")}${more}`,
+      hint: count === 1 ? "delete that too, or first" : "delete those too, or first",
+    });
+  }
+}
+
+/** Only for messages: looks through everything. */
+function referrers(state: DesiredState, to: ReferenceTo, name: string, most: number): string[] {
+  const names: string[] = [];
+  for (const kind of ["interfaces", "nexthops", "routes", "policies"] as const) {
+    for (const [key, candidates] of state.entries(kind)) {
+      for (const { object } of candidates) {
+        if (names.length === most) return names;
+        if (referencesOf(kind, object).some((r) => r.to === to && r.name === name)) {
+          names.push(`${singular[kind]} "${key}"`);
+        }
+      }
+    }
+  }
+  return names;
+}
