@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The kernel's network tables of one namespace behind one object. */
+
+import {
+  type AddressFilter,
+  type AddressInfo,
+  type AddressSpec,
+  addAddress,
+  deleteAddress,
+  listAddresses,
+} from "./address.ts";
+import { NETLINK_ROUTE } from "./constants.ts";
+import {
+  addLink,
+  deleteLink,
+  findLink,
+  type LinkChange,
+  type LinkInfo,
+  type LinkKey,
+  listLinks,
+  setLink,
+} from "./link.ts";
+import type { LinkSpec } from "./link_kind.ts";
+import { namespaceId } from "./namespace.ts";
+import {
+  deleteNeighbour,
+  findNeighbour,
+  listNeighbours,
+  type NeighbourFilter,
+  type NeighbourInfo,
+  type NeighbourKey,
+  type NeighbourSpec,
+  setNeighbour,
+} from "./neighbour.ts";
+import {
+  addRoute,
+  deleteRoute,
+  listRoutes,
+  lookupRoute,
+  type RouteFilter,
+  type RouteLookup,
+  type RouteMode,
+  type RouteSpec,
+} from "./route.ts";
+import type { RouteInfo } from "./route_decode.ts";
+import { NetlinkSocket } from "./socket.ts";
+import { type WatchGroup, type WatchListener, type WatchOptions, watch } from "./watch.ts";
+
+export interface NetlinkOptions {
+  /**
+   * Namespace whose tables are meant: a name (`blue`, as in `ip netns`) or a path (`/proc/1234/ns/net`).
+   * Default: the one that the calling thread is in.
+   */
+  readonly netns?: string | undefined;
+}
+
+/**
+ * Links, addresses, routes and neighbours of one network namespace. All calls are synchronous and take
+ * effect before they return; errors are `WeirError`s with the errno's name as `code` and the kernel's
+ * explanation. The socket stays in its namespace wherever the thread goes.
+ *
+ * ```ts
+ * using netlink = Netlink.open({ netns: "blue" });
+ * const link = netlink.addLink({ kind: "veth", name: "v0", peer: { name: "eth0", netns: "pod" }, up: true });
+ * netlink.addAddress({ ifindex: link.index, address: "10.0.0.1/24" });
+ * netlink.addRoute({ destination: "10.1.0.0/16", gateway: "10.0.0.2" });
+ * ```
+ */
+export class Netlink implements Disposable {
+  readonly #socket: NetlinkSocket;
+
+  private constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  /** @throws WeirError `ENOENT` if there is no such namespace, `EPERM` without CAP_SYS_ADMIN for another one */
+  static open(o: NetlinkOptions = {}): Netlink {
+    return new Netlink(NetlinkSocket.open(NETLINK_ROUTE, o.netns));
+  }
+
+  /** All links, in the order of their indexes. */
+  links(): LinkInfo[] {
+    return listLinks(this.#socket);
+  }
+
+  /** One link by index, name or alternative name; `undefined` if there is none. */
+  link(key: LinkKey): LinkInfo | undefined {
+    return findLink(this.#socket, key);
+  }
+
+  /** Creates a virtual link. @throws WeirError `EEXIST` if the name (or the peer's) is taken */
+  addLink(spec: LinkSpec): LinkInfo {
+    return addLink(this.#socket, spec);
+  }
+
+  /** Changes a link. @throws WeirError `ENODEV` if there is no such link */
+  setLink(key: LinkKey, change: LinkChange): void {
+    setLink(this.#socket, key, change);
+  }
+
+  /** Deletes a link; of a veth pair both ends go. @throws WeirError `ENODEV`, `EOPNOTSUPP` for hardware */
+  deleteLink(key: LinkKey): void {
+    deleteLink(this.#socket, key);
+  }
+
+  /** The addresses of the links. */
+  addresses(filter?: AddressFilter): AddressInfo[] {
+    return listAddresses(this.#socket, filter);
+  }
+
+  /** Gives a link an address. @throws WeirError `EEXIST`, `ENODEV` */
+  addAddress(spec: AddressSpec): void {
+    addAddress(this.#socket, spec);
+  }
+
+  /** Takes an address from a link. @throws WeirError `EADDRNOTAVAIL` if the link does not have it */
+  deleteAddress(spec: Pick<AddressSpec, "ifindex" | "address" | "peer">): void {
+    deleteAddress(this.#socket, spec);
+  }
+
+  /** The routes of all tables, or those that match. */
+  routes(filter?: RouteFilter): RouteInfo[] {
+    return listRoutes(this.#socket, filter);
+  }
+
+  /** Where the kernel would send a packet (`ip route get`). @throws WeirError `ENETUNREACH`, `EHOSTUNREACH`, `EACCES` */
+  lookupRoute(address: string, o?: RouteLookup): RouteInfo {
+    return lookupRoute(this.#socket, address, o);
+  }
+
+  /** Adds a route. @throws WeirError `EEXIST`, `ENETUNREACH` (the gateway is not on a link), `ENODEV` */
+  addRoute(spec: RouteSpec, mode?: RouteMode): void {
+    addRoute(this.#socket, spec, mode);
+  }
+
+  /** Deletes the first route that has all given properties. @throws WeirError `ESRCH` if there is none */
+  deleteRoute(spec: RouteSpec): void {
+    deleteRoute(this.#socket, spec);
+  }
+
+  /** The entries of the ARP and neighbour discovery tables. */
+  neighbours(filter?: NeighbourFilter): NeighbourInfo[] {
+    return listNeighbours(this.#socket, filter);
+  }
+
+  /** One entry; `undefined` if there is none. */
+  neighbour(ifindex: number, address: string): NeighbourInfo | undefined {
+    return findNeighbour(this.#socket, { ifindex, address });
+  }
+
+  /** Makes an entry or changes it; with `resolve` the kernel asks for the MAC. */
+  setNeighbour(spec: NeighbourSpec): void {
+    setNeighbour(this.#socket, spec);
+  }
+
+  /** Removes an entry. @throws WeirError `ENOENT` if there is none */
+  deleteNeighbour(key: NeighbourKey): void {
+    deleteNeighbour(this.#socket, key);
+  }
+
+  /** The id by which links here refer to another namespace; `undefined` if nothing here does. */
+  namespaceId(netns: string): number | undefined {
+    return namespaceId(this.#socket, netns);
+  }
+
+  /**
+   * Calls `listener` on the event loop with each change, from now until disposed. List after watching, and
+   * again on `resynchronise`.
+   */
+  watch(groups: readonly WatchGroup[], listener: WatchListener, o?: WatchOptions): Disposable {
+    return watch(this.#socket.openNamespace(), groups, listener, o);
+  }
+
+  /** Closes the request socket; watches go on. */
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
