@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { add, closingLine, NONE, readCounts } from "./counts.ts";
+import { add, closingLine, NONE, readClosingLine, readCounts } from "./counts.ts";
 
 test("the closing lines of a test process become counts", () => {
   const output = `(pass) ok
@@ -25,4 +25,6 @@ test("a process that ended early has no counts", () => {
 test("counts add up and close the run on a line of their own", () => {
   const sum = add({ passed: 1, failed: 2, skipped: 3 }, add(NONE, { passed: 10, failed: 20, skipped: 30 }));
   expect(closingLine(sum)).toBe("11 passed, 22 failed, 33 skipped");
+  expect(readClosingLine(`2 passed, 0 failed, 0 skipped\n\n${closingLine(sum)}\n`)).toEqual(sum);
+  expect(readClosingLine("nothing")).toBeUndefined();
 });

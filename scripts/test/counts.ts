@@ -18,6 +18,13 @@ export function closingLine(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
+/** The last closing line of an output. */
+export function readClosingLine(output: string): Counts | undefined {
+  const found = [...output.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped\r?$/gm)].at(-1);
+  if (found === undefined) return undefined;
+  return { passed: Number(found[1]), failed: Number(found[2]), skipped: Number(found[3]) };
+}
+
 /**
  * Reads ` 3 pass`, ` 1 fail` and so on. The JUnit report would not do: it leaves out files that
  * do not load. Todo tests count as skipped.

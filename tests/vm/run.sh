@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh [--memory MIB] [--timeout SECONDS] FOLDER -- COMMAND [ARGUMENT...]
+# Boots the kernel in FOLDER (see prepare.sh) under QEMU and runs COMMAND as root in the current
+# directory, over the host's own root file system: read-only, below an overlay in the guest's
+# memory, so that nothing that the guest writes reaches the host.
+# Status: the command's; 124 past the time-out; 125 if the guest did not report.
+#
+# Emulated CPUs (TCG) on purpose: they work on machines without nested virtualisation, and the
+# guest is at its init after three seconds.
+set -euo pipefail
+
+memory=3072
+timeout=300
+while [ $# -gt 0 ]; do
+	case $1 in
+	--memory) memory=$2 && shift 2 ;;
+	--timeout) timeout=$2 && shift 2 ;;
+	*) break ;;
+	esac
+done
+kernel=${1:?usage: run.sh [--memory MIB] [--timeout SECONDS] FOLDER -- COMMAND [ARGUMENT...]}
+if [ "${2-}" != -- ] || [ $# -lt 3 ]; then
+	echo "run.sh: there is no command" >&2
+	exit 125
+fi
+shift 2
+
+work=$(mktemp -d /var/tmp/weir-vm.XXXXXX)
+virtiofsd=
+trap '[ -z "$virtiofsd" ] || kill "$virtiofsd" 2>/dev/null; rm -rf "$work"' EXIT
+
+# --- what the guest runs
+{
+	printf 'cd %q\n' "$PWD"
+	printf 'export PATH=%q HOME=/root WEIR_VM=1\n' "$PATH"
+	printf '( '
+	printf '%q ' "$@"
+	printf ') </dev/null\n'
+} >"$work/command"
+# Output and status have a virtio port each. Writing to the debug port ends QEMU at once.
+cat >"$work/script" <<SCRIPT
+port() { grep -l "^\$1\$" /sys/class/virtio-ports/*/name | sed 's,.*virtio-ports/\([^/]*\)/name,/dev/\1,'; }
+output=\$(port vm.output)
+status=\$(port vm.status)
+{ bash $work/command 2>&1; echo \$? >/run/vm.status; } | cat >\$output
+cat /run/vm.status >\$status
+printf '\\0' | dd of=/dev/port bs=1 seek=1281 conv=notrunc 2>/dev/null
+SCRIPT
+
+# --- the host's root for the guest. chroot, since pivot_root fails inside some sandboxes.
+(cd / && exec /usr/lib/qemu/virtiofsd --socket-path="$work/root.sock" -o source=/ \
+	-o sandbox=chroot,cache=always) >"$work/virtiofsd.log" 2>&1 &
+virtiofsd=$!
+for _ in $(seq 200); do
+	[ ! -S "$work/root.sock" ] || break
+	sleep .02
+done
+
+# --- the machine. Output goes to a file descriptor: a stdio port would close at the end of stdin.
+# shellcheck disable=SC2054 # the commas are QEMU's
+qemu=(
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
+	-machine q35 -accel "tcg,thread=multi,tb-size=512" -cpu max -smp 2 -m "$memory"
+	-object "memory-backend-memfd,id=memory,size=${memory}M,share=on" -numa node,memdev=memory
+	-kernel "$kernel/vmlinux" -initrd "$kernel/initrd.cpio"
+	-append "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable random.trust_cpu=on vm.modules=$kernel/lib/modules vm.script=$work/script"
+	-serial "file:$work/console" -device isa-debug-exit,iobase=0x501,iosize=1
+	-chardev "socket,id=root,path=$work/root.sock" -device vhost-user-fs-pci,chardev=root,tag=root
+	-chardev file,id=output,path=/proc/self/fd/1,append=on -chardev "file,id=status,path=$work/status"
+	-device virtio-serial-pci -device virtserialport,chardev=output,name=vm.output
+	-device virtserialport,chardev=status,name=vm.status
+)
+set +e
+timeout -k 5 "$timeout" "${qemu[@]}" </dev/null | cat
+ended=${PIPESTATUS[0]}
+if [ -s "$work/status" ]; then
+	exit "$(cat "$work/status")"
+fi
+[ "$ended" != 124 ] || exit 124
+tail -n 40 "$work/console" "$work/virtiofsd.log" >&2
+exit 125
