@@ -8,8 +8,8 @@
 #include <bpf/bpf_helpers.h>
 #include "generator_abi.h"
 
-#define MAX_SPINS (1 << 20)
-#define MAX_LATE_NS 1000000	/* later than this the schedule is moved, not caught up */
+#define MAX_SPINS   (1 << 20)
+#define MAX_LATE_NS 1000000 /* later than this the schedule is moved, not caught up */
 
 struct generator_config config;
 

@@ -5,16 +5,16 @@
 
 #include <linux/types.h>
 
-#define GENERATOR_HEADER_SIZE 42	/* Ethernet, IPv4, UDP */
+#define GENERATOR_HEADER_SIZE 42 /* Ethernet, IPv4, UDP */
 
 struct generator_config {
 	__u32 out_ifindex;
-	__u32 flow_mask;	/* flows - 1; flows is a power of two up to 4096 */
-	__u64 gap_ns;		/* between two pacing points; 0: as fast as it goes */
-	__u64 next_ns;		/* CLOCK_MONOTONIC of the next pacing point */
+	__u32 flow_mask; /* flows - 1; flows is a power of two up to 4096 */
+	__u64 gap_ns;    /* between two pacing points; 0: as fast as it goes */
+	__u64 next_ns;   /* CLOCK_MONOTONIC of the next pacing point */
 	__u32 sequence;
-	__u32 pace_mask;	/* packets between two pacing points - 1 */
-	__u8  header[48];	/* GENERATOR_HEADER_SIZE bytes, padded */
+	__u32 pace_mask; /* packets between two pacing points - 1 */
+	__u8 header[48]; /* GENERATOR_HEADER_SIZE bytes, padded */
 };
 
 #endif

@@ -75,7 +75,8 @@ int latency_tc(struct __sk_buff *skb)
 {
 	if (bpf_skb_pull_data(skb, STAMP_END))
 		return TC_ACT_OK;
-	return record((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_ACT_SHOT : TC_ACT_OK;
+	return record((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_ACT_SHOT
+									    : TC_ACT_OK;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -3,15 +3,15 @@
 #ifndef WEIR_BENCH_SINK_ABI_H
 #define WEIR_BENCH_SINK_ABI_H
 
-#define SINK_BUCKETS 200000	/* of 1 us each; the last one takes all above */
-#define SINK_TOTAL SINK_BUCKETS	/* element that counts all stamped packets */
+#define SINK_BUCKETS  200000       /* of 1 us each; the last one takes all above */
+#define SINK_TOTAL    SINK_BUCKETS /* element that counts all stamped packets */
 #define SINK_ELEMENTS (SINK_BUCKETS + 8)
 
 /* Payload of a stamped packet, behind Ethernet, IPv4 without options and UDP. */
-#define STAMP_OFFSET 42
-#define STAMP_MAGIC "WEIR"
-#define STAMP_SEQUENCE (STAMP_OFFSET + 4)	/* __u32 */
-#define STAMP_TIME (STAMP_OFFSET + 8)		/* __u64, CLOCK_MONOTONIC ns at sending */
-#define STAMP_END (STAMP_TIME + 8)
+#define STAMP_OFFSET   42
+#define STAMP_MAGIC    "WEIR"
+#define STAMP_SEQUENCE (STAMP_OFFSET + 4) /* __u32 */
+#define STAMP_TIME     (STAMP_OFFSET + 8) /* __u64, CLOCK_MONOTONIC ns at sending */
+#define STAMP_END      (STAMP_TIME + 8)
 
 #endif

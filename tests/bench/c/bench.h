@@ -64,8 +64,9 @@ static inline void end_with_parent(void)
 }
 
 /* Ethernet, IPv4 and UDP headers of `size` bytes in all (without FCS); UDP checksum 0. */
-static inline void put_udp_headers(uint8_t *frame, int size, const char *destination_mac, const char *source_mac,
-				   const char *destination, const char *source)
+static inline void put_udp_headers(uint8_t *frame, int size, const char *destination_mac,
+				   const char *source_mac, const char *destination,
+				   const char *source)
 {
 	struct ether_addr *mac = ether_aton(destination_mac);
 
@@ -81,7 +82,8 @@ static inline void put_udp_headers(uint8_t *frame, int size, const char *destina
 	put16(frame + 16, size - 14);
 	frame[22] = 64;
 	frame[23] = IPPROTO_UDP;
-	if (inet_pton(AF_INET, source, frame + 26) != 1 || inet_pton(AF_INET, destination, frame + 30) != 1)
+	if (inet_pton(AF_INET, source, frame + 26) != 1 ||
+	    inet_pton(AF_INET, destination, frame + 30) != 1)
 		usage("an address is dotted IPv4");
 	put_ipv4_checksum(frame + 14);
 	put16(frame + 34, 0x1000);

@@ -11,13 +11,13 @@
 #include "../bpf/sink_abi.h"
 #include "bench.h"
 
-#define FRAME 60
-#define MAX_BATCH 256
-#define FLOW_SPACE (1u << 22)
-#define FIRST_SOURCE_PORT 1024
+#define FRAME                  60
+#define MAX_BATCH              256
+#define FLOW_SPACE             (1u << 22)
+#define FIRST_SOURCE_PORT      1024
 #define FIRST_DESTINATION_PORT 8000
-#define MAX_LATE_NS 100000
-#define MAX_RETRIES 1000000
+#define MAX_LATE_NS            100000
+#define MAX_RETRIES            1000000
 
 /* Multiplication by an odd number permutes the flows: neighbours in time are none in the tables. */
 static void put_flow(uint8_t *frame, uint32_t sequence, uint64_t now)
@@ -33,8 +33,10 @@ static void put_flow(uint8_t *frame, uint32_t sequence, uint64_t now)
 
 int main(int argc, char **argv)
 {
-	static const char text[] = "flow_generator -i DEVICE -n PACKETS [-r PER_SECOND] [-b BATCH] [-a FIRST] [-c CYCLE] "
-				   "[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]";
+	static const char text[] =
+		"flow_generator -i DEVICE -n PACKETS [-r PER_SECOND] [-b BATCH] [-a FIRST] [-c "
+		"CYCLE] "
+		"[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]";
 	const char *device = NULL, *destination = "10.97.0.2", *source = "10.97.0.1";
 	const char *destination_mac = "00:00:5e:00:01:00", *source_mac = "02:00:00:00:01:01";
 	uint32_t packets = 0, first = 0, cycle = 0;
@@ -47,24 +49,46 @@ int main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "i:n:r:b:a:c:d:S:m:M:")) != -1) {
 		switch (option) {
-		case 'i': device = optarg; break;
-		case 'n': packets = strtoul(optarg, NULL, 0); break;
-		case 'r': rate = atof(optarg); break;
-		case 'b': batch = atoi(optarg); break;
-		case 'a': first = strtoul(optarg, NULL, 0); break;
-		case 'c': cycle = strtoul(optarg, NULL, 0); break;
-		case 'd': destination = optarg; break;
-		case 'S': source = optarg; break;
-		case 'm': destination_mac = optarg; break;
-		case 'M': source_mac = optarg; break;
-		default: usage(text);
+		case 'i':
+			device = optarg;
+			break;
+		case 'n':
+			packets = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			rate = atof(optarg);
+			break;
+		case 'b':
+			batch = atoi(optarg);
+			break;
+		case 'a':
+			first = strtoul(optarg, NULL, 0);
+			break;
+		case 'c':
+			cycle = strtoul(optarg, NULL, 0);
+			break;
+		case 'd':
+			destination = optarg;
+			break;
+		case 'S':
+			source = optarg;
+			break;
+		case 'm':
+			destination_mac = optarg;
+			break;
+		case 'M':
+			source_mac = optarg;
+			break;
+		default:
+			usage(text);
 		}
 	}
 	if (!device || !packets || batch < 1 || batch > MAX_BATCH)
 		usage(text);
 
 	int socket_fd = socket(AF_PACKET, SOCK_RAW, 0);
-	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(device) };
+	struct sockaddr_ll address = {.sll_family = AF_PACKET,
+				      .sll_ifindex = if_nametoindex(device)};
 	if (socket_fd < 0 || !address.sll_ifindex)
 		fail(device);
 	setsockopt(socket_fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
@@ -72,16 +96,19 @@ int main(int argc, char **argv)
 	setpriority(PRIO_PROCESS, 0, -20);
 	for (int i = 0; i < batch; i++) {
 		put_udp_headers(frames[i], FRAME, destination_mac, source_mac, destination, source);
-		vectors[i] = (struct iovec){ frames[i], FRAME };
-		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1, .msg_name = &address,
-						       .msg_namelen = sizeof(address) };
+		vectors[i] = (struct iovec){frames[i], FRAME};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i],
+						      .msg_iovlen = 1,
+						      .msg_name = &address,
+						      .msg_namelen = sizeof(address)};
 	}
 
 	gap = rate ? batch * 1e9 / rate : 0;
 	start = monotonic_ns();
 	uint64_t schedule = start;
 	for (uint32_t done = 0, burst = 0; done < packets; burst++) {
-		int count = packets - done < (uint32_t)batch ? (int)(packets - done) : batch, out = 0;
+		int count = packets - done < (uint32_t)batch ? (int)(packets - done) : batch,
+		    out = 0;
 		uint64_t due = schedule + (uint64_t)(burst * gap);
 
 		while ((now = monotonic_ns()) < due)
@@ -98,7 +125,8 @@ int main(int argc, char **argv)
 			if (n > 0) {
 				out += n;
 				sent += n;
-			} else if (errno == ENOBUFS) {	/* the device dropped it: lost like any other */
+			} else if (errno ==
+				   ENOBUFS) { /* the device dropped it: lost like any other */
 				out++;
 				sent++;
 				errors++;
@@ -107,7 +135,8 @@ int main(int argc, char **argv)
 			}
 		}
 	}
-	printf("{\"sent\":%llu,\"errors\":%llu,\"seconds\":%.6f,\"maxLateUs\":%.0f}\n", (unsigned long long)sent,
-	       (unsigned long long)errors, (monotonic_ns() - start) * 1e-9, max_late / 1e3);
+	printf("{\"sent\":%llu,\"errors\":%llu,\"seconds\":%.6f,\"maxLateUs\":%.0f}\n",
+	       (unsigned long long)sent, (unsigned long long)errors,
+	       (monotonic_ns() - start) * 1e-9, max_late / 1e3);
 	return 0;
 }

@@ -10,11 +10,11 @@
 #include "../bpf/generator_abi.h"
 #include "bench.h"
 
-#define MAX_FRAME 4096
-#define PACE_PACKETS 16	/* between two looks at the clock */
+#define MAX_FRAME    4096
+#define PACE_PACKETS 16 /* between two looks at the clock */
 /* Seconds of traffic per BPF_PROG_RUN: each call costs 10 to 20 ms of RCU waits. */
 #define CALL_SECONDS 0.5
-#define MAX_CALLS 10000
+#define MAX_CALLS    10000
 
 static volatile sig_atomic_t stopped;
 
@@ -27,9 +27,11 @@ static void stop(int signal)
 int main(int argc, char **argv)
 {
 	static const char text[] =
-		"packet_generator -o OBJECT -i DEVICE -t SECONDS [-r PPS] [-s FRAME_BYTES] [-f FLOWS] [-b BATCH] "
+		"packet_generator -o OBJECT -i DEVICE -t SECONDS [-r PPS] [-s FRAME_BYTES] [-f "
+		"FLOWS] [-b BATCH] "
 		"[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]";
-	const char *object_path = NULL, *device = NULL, *destination = "10.97.0.2", *source = "10.97.0.1";
+	const char *object_path = NULL, *device = NULL, *destination = "10.97.0.2",
+		   *source = "10.97.0.1";
 	const char *destination_mac = "02:00:00:00:00:02", *source_mac = "02:00:00:00:00:01";
 	double seconds = 0, rate = 0, per_second, start, end;
 	int size = 60, flows = 1, batch = 64, option;
@@ -38,22 +40,45 @@ int main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "o:i:t:r:s:f:b:d:S:m:M:")) != -1) {
 		switch (option) {
-		case 'o': object_path = optarg; break;
-		case 'i': device = optarg; break;
-		case 't': seconds = atof(optarg); break;
-		case 'r': rate = atof(optarg); break;
-		case 's': size = atoi(optarg); break;
-		case 'f': flows = atoi(optarg); break;
-		case 'b': batch = atoi(optarg); break;
-		case 'd': destination = optarg; break;
-		case 'S': source = optarg; break;
-		case 'm': destination_mac = optarg; break;
-		case 'M': source_mac = optarg; break;
-		default: usage(text);
+		case 'o':
+			object_path = optarg;
+			break;
+		case 'i':
+			device = optarg;
+			break;
+		case 't':
+			seconds = atof(optarg);
+			break;
+		case 'r':
+			rate = atof(optarg);
+			break;
+		case 's':
+			size = atoi(optarg);
+			break;
+		case 'f':
+			flows = atoi(optarg);
+			break;
+		case 'b':
+			batch = atoi(optarg);
+			break;
+		case 'd':
+			destination = optarg;
+			break;
+		case 'S':
+			source = optarg;
+			break;
+		case 'm':
+			destination_mac = optarg;
+			break;
+		case 'M':
+			source_mac = optarg;
+			break;
+		default:
+			usage(text);
 		}
 	}
-	if (!object_path || !device || seconds <= 0 || size < 60 || size > MAX_FRAME || flows < 1 || flows > 4096 ||
-	    (flows & (flows - 1)))
+	if (!object_path || !device || seconds <= 0 || size < 60 || size > MAX_FRAME || flows < 1 ||
+	    flows > 4096 || (flows & (flows - 1)))
 		usage(text);
 
 	struct generator_config config = {
@@ -88,8 +113,9 @@ int main(int argc, char **argv)
 		if (left <= 0)
 			break;
 		repeat = per_second * (left < CALL_SECONDS ? left : CALL_SECONDS) + batch;
-		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size, .repeat = repeat,
-			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = batch);
+		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size,
+			    .repeat = repeat, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+			    .batch_size = batch);
 		if (bpf_prog_test_run_opts(program, &run)) {
 			if (stopped)
 				break;
@@ -99,6 +125,7 @@ int main(int argc, char **argv)
 		if (!rate)
 			per_second = repeat / (monotonic_ns() * 1e-9 - now);
 	}
-	printf("{\"sent\":%llu,\"seconds\":%.6f}\n", (unsigned long long)sent, monotonic_ns() * 1e-9 - start);
+	printf("{\"sent\":%llu,\"seconds\":%.6f}\n", (unsigned long long)sent,
+	       monotonic_ns() * 1e-9 - start);
 	return 0;
 }

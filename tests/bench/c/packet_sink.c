@@ -9,7 +9,7 @@
 #include "../bpf/sink_abi.h"
 #include "bench.h"
 
-static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999, 1 };
+static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 1};
 #define QUANTILES (int)(sizeof(quantiles) / sizeof(quantiles[0]))
 
 static void report_drops(int map)
@@ -30,7 +30,7 @@ static void report_drops(int map)
 
 static void report_latencies(uint64_t *counts)
 {
-	uint64_t total = counts[SINK_TOTAL], below = 0, found[QUANTILES] = { 0 };
+	uint64_t total = counts[SINK_TOTAL], below = 0, found[QUANTILES] = {0};
 
 	for (int bucket = 0, next = 0; bucket < SINK_BUCKETS && next < QUANTILES; bucket++) {
 		below += counts[bucket];
@@ -38,9 +38,11 @@ static void report_latencies(uint64_t *counts)
 			found[next++] = bucket;
 	}
 	memset(counts, 0, SINK_ELEMENTS * sizeof(*counts));
-	printf("{\"packets\":%llu,\"time\":%llu,\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu}\n",
-	       (unsigned long long)total, (unsigned long long)monotonic_ns(), (unsigned long long)found[0],
-	       (unsigned long long)found[1], (unsigned long long)found[2], (unsigned long long)found[3],
+	printf("{\"packets\":%llu,\"time\":%llu,\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"p999\":%"
+	       "llu,\"max\":%llu}\n",
+	       (unsigned long long)total, (unsigned long long)monotonic_ns(),
+	       (unsigned long long)found[0], (unsigned long long)found[1],
+	       (unsigned long long)found[2], (unsigned long long)found[3],
 	       (unsigned long long)found[4]);
 }
 
@@ -73,10 +75,17 @@ int main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "o:i:m:")) != -1) {
 		switch (option) {
-		case 'o': object_path = optarg; break;
-		case 'i': device = optarg; break;
-		case 'm': mode = optarg; break;
-		default: usage(text);
+		case 'o':
+			object_path = optarg;
+			break;
+		case 'i':
+			device = optarg;
+			break;
+		case 'm':
+			mode = optarg;
+			break;
+		default:
+			usage(text);
 		}
 	}
 	if (!object_path || !device)
@@ -90,8 +99,9 @@ int main(int argc, char **argv)
 	attach(program, device, strcmp(mode, "latency_tc") == 0);
 
 	int drops = bpf_object__find_map_fd_by_name(object, "dropped");
-	uint64_t *latencies = mmap(NULL, SINK_ELEMENTS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED,
-				   bpf_object__find_map_fd_by_name(object, "latency"), 0);
+	uint64_t *latencies =
+		mmap(NULL, SINK_ELEMENTS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_object__find_map_fd_by_name(object, "latency"), 0);
 	if (latencies == MAP_FAILED)
 		fail("map the histogram");
 	end_with_parent();

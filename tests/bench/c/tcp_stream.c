@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include "bench.h"
 
-#define CHUNK (128 * 1024)
+#define CHUNK           (128 * 1024)
 #define MAX_CONNECTIONS 1000
 
 static char chunk[CHUNK];
@@ -17,13 +17,14 @@ static void drain(int connection)
 
 	while ((n = recv(connection, chunk, sizeof(chunk), 0)) > 0)
 		bytes += n;
-	printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)bytes, (monotonic_ns() - start) * 1e-9);
+	printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)bytes,
+	       (monotonic_ns() - start) * 1e-9);
 	close(connection);
 }
 
 static int serve(int port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	end_with_parent();
@@ -44,8 +45,8 @@ static int serve(int port)
 
 static int send_for(const char *to, int port, double seconds)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct timeval limit = { .tv_sec = 5 };
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct timeval limit = {.tv_sec = 5};
 	int connection = socket(AF_INET, SOCK_STREAM, 0);
 	uint64_t start, end, bytes = 0;
 
@@ -63,7 +64,8 @@ static int send_for(const char *to, int port, double seconds)
 			fail("send");
 		bytes += n;
 	}
-	printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)bytes, (monotonic_ns() - start) * 1e-9);
+	printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)bytes,
+	       (monotonic_ns() - start) * 1e-9);
 	close(connection);
 	return 0;
 }

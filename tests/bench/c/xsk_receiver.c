@@ -14,11 +14,11 @@
 #include "../bpf/sink_abi.h"
 #include "bench.h"
 
-#define FRAMES 4096
-#define FRAME_SIZE 2048
-#define POLL_TIMEOUT_MS 1000
+#define FRAMES           4096
+#define FRAME_SIZE       2048
+#define POLL_TIMEOUT_MS  1000
 #define WAKEUP_BUCKET_NS 100
-#define WAKEUP_BUCKETS 100000
+#define WAKEUP_BUCKETS   100000
 
 struct receiver {
 	struct xsk_umem *umem;
@@ -45,21 +45,26 @@ static uint64_t thread_cpu_ns(void)
 	return ns;
 }
 
-static void open_socket(struct receiver *r, const char *device, int queue, struct bpf_object *object)
+static void open_socket(struct receiver *r, const char *device, int queue,
+			struct bpf_object *object)
 {
 	struct xsk_umem_config umem_config = {
-		.fill_size = FRAMES, .comp_size = FRAMES, .frame_size = FRAME_SIZE,
+		.fill_size = FRAMES,
+		.comp_size = FRAMES,
+		.frame_size = FRAME_SIZE,
 	};
 	struct xsk_socket_config socket_config = {
-		.rx_size = FRAMES, .tx_size = 64, .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.rx_size = FRAMES,
+		.tx_size = 64,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
 	};
 	uint32_t position;
 
-	r->frames = mmap(NULL, FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-			 -1, 0);
-	if (r->frames == MAP_FAILED ||
-	    xsk_umem__create(&r->umem, r->frames, FRAMES * FRAME_SIZE, &r->fill, &r->completion, &umem_config))
+	r->frames = mmap(NULL, FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (r->frames == MAP_FAILED || xsk_umem__create(&r->umem, r->frames, FRAMES * FRAME_SIZE,
+							&r->fill, &r->completion, &umem_config))
 		fail("make the UMEM");
 	if (xsk_socket__create(&r->socket, device, queue, r->umem, &r->rx, &r->tx, &socket_config))
 		fail("make the socket");
@@ -68,7 +73,8 @@ static void open_socket(struct receiver *r, const char *device, int queue, struc
 	for (uint32_t i = 0; i < FRAMES; i++)
 		*xsk_ring_prod__fill_addr(&r->fill, position + i) = (uint64_t)i * FRAME_SIZE;
 	xsk_ring_prod__submit(&r->fill, FRAMES);
-	if (xsk_socket__update_xskmap(r->socket, bpf_object__find_map_fd_by_name(object, "sockets")))
+	if (xsk_socket__update_xskmap(r->socket,
+				      bpf_object__find_map_fd_by_name(object, "sockets")))
 		fail("put the socket into the map");
 }
 
@@ -86,7 +92,8 @@ static uint32_t receive(struct receiver *r, uint32_t batch)
 
 		r->checksum += *(uint32_t *)(r->frames + descriptor->addr + 12);
 		r->bytes += descriptor->len;
-		*xsk_ring_prod__fill_addr(&r->fill, to + i) = descriptor->addr & ~(uint64_t)(FRAME_SIZE - 1);
+		*xsk_ring_prod__fill_addr(&r->fill, to + i) =
+			descriptor->addr & ~(uint64_t)(FRAME_SIZE - 1);
 	}
 	xsk_ring_prod__submit(&r->fill, n);
 	xsk_ring_cons__release(&r->rx, n);
@@ -132,8 +139,9 @@ static void report(struct receiver *r)
 
 	printf("{\"packets\":%llu,\"bytes\":%llu,\"cpuNs\":%llu,\"polls\":%llu,\"time\":%llu,"
 	       "\"wakeups\":%llu,\"wakeupP50Us\":%.1f,\"wakeupP99Us\":%.1f,\"checksum\":%llu}\n",
-	       (unsigned long long)r->packets, (unsigned long long)r->bytes, (unsigned long long)(cpu - cpu_before),
-	       (unsigned long long)r->polls, (unsigned long long)monotonic_ns(), (unsigned long long)r->wakeups,
+	       (unsigned long long)r->packets, (unsigned long long)r->bytes,
+	       (unsigned long long)(cpu - cpu_before), (unsigned long long)r->polls,
+	       (unsigned long long)monotonic_ns(), (unsigned long long)r->wakeups,
 	       wakeup_quantile(r, 0.5), wakeup_quantile(r, 0.99), (unsigned long long)r->checksum);
 	cpu_before = cpu;
 	r->packets = r->bytes = r->polls = r->wakeups = 0;
@@ -145,17 +153,28 @@ int main(int argc, char **argv)
 	static const char text[] = "xsk_receiver -o OBJECT -i DEVICE [-q QUEUE] [-b BATCH] [-w]";
 	const char *object_path = NULL, *device = NULL;
 	int queue = 0, batch = 64, option, wakeups = 0;
-	struct receiver receiver = { 0 };
+	struct receiver receiver = {0};
 	char line[64];
 
 	while ((option = getopt(argc, argv, "o:i:q:b:w")) != -1) {
 		switch (option) {
-		case 'o': object_path = optarg; break;
-		case 'i': device = optarg; break;
-		case 'q': queue = atoi(optarg); break;
-		case 'b': batch = atoi(optarg); break;
-		case 'w': wakeups = 1; break;
-		default: usage(text);
+		case 'o':
+			object_path = optarg;
+			break;
+		case 'i':
+			device = optarg;
+			break;
+		case 'q':
+			queue = atoi(optarg);
+			break;
+		case 'b':
+			batch = atoi(optarg);
+			break;
+		case 'w':
+			wakeups = 1;
+			break;
+		default:
+			usage(text);
 		}
 	}
 	if (!object_path || !device)
@@ -163,12 +182,13 @@ int main(int argc, char **argv)
 	struct bpf_object *object = bpf_object__open_file(object_path, NULL);
 	if (!object || bpf_object__load(object))
 		fail(object_path);
-	if (!bpf_program__attach_xdp(bpf_object__find_program_by_name(object, "to_socket"), if_nametoindex(device)))
+	if (!bpf_program__attach_xdp(bpf_object__find_program_by_name(object, "to_socket"),
+				     if_nametoindex(device)))
 		fail("attach XDP");
 	open_socket(&receiver, device, queue, object);
 
-	struct pollfd waits[2] = { { .fd = xsk_socket__fd(receiver.socket), .events = POLLIN },
-				   { .fd = STDIN_FILENO, .events = POLLIN } };
+	struct pollfd waits[2] = {{.fd = xsk_socket__fd(receiver.socket), .events = POLLIN},
+				  {.fd = STDIN_FILENO, .events = POLLIN}};
 	end_with_parent();
 	setlinebuf(stdout);
 	printf("{\"ready\":true}\n");

@@ -2,6 +2,9 @@
 /** The benchmarks, in the order in which they run. */
 
 import type { Benchmark } from "../harness/benchmark.ts";
+import { newFlows } from "./new-flows.ts";
+import { routes100k } from "./routes-100k.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
+import { udpXdp } from "./udp-xdp.ts";
 
-export const benchmarks: readonly Benchmark[] = [tcpSameNode];
+export const benchmarks: readonly Benchmark[] = [tcpSameNode, udpXdp, newFlows, routes100k];

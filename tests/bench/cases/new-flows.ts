@@ -44,7 +44,11 @@ async function run(settings: Settings): Promise<Result> {
   else notRun.push("Open vSwitch: openvswitch-switch is not installed");
 
   const searches = Math.min(settings.rounds, MAX_SEARCHES);
-  const lossless = switches.map(({ label }) => ({ label: `${label}, no loss`, unit: "flows/s", samples: [] as number[] }));
+  const lossless = switches.map(({ label }) => ({
+    label: `${label}, no loss`,
+    unit: "flows/s",
+    samples: [] as number[],
+  }));
   for (let round = 1; round <= searches; round++) {
     for (const [index, each] of switches.entries()) {
       settings.progress(`search ${round} of ${searches}: ${each.label}`);

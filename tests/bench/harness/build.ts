@@ -3,11 +3,12 @@
 
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { compileBpf } from "../../../scripts/clang.ts";
+import { root } from "../../../scripts/root.ts";
 import { run } from "./process.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
-const BENCH = join(ROOT, "tests/bench");
-const OUTPUT = join(ROOT, "build/bench");
+const BENCH = root("tests/bench");
+const OUTPUT = root("build/bench");
 
 /** Programs in tests/bench/c and the libraries that each needs. */
 const PROGRAMS = {
@@ -37,7 +38,7 @@ export function object(name: ObjectName): string {
 /** Compiles the named programs and objects. */
 export async function build(programs: readonly ProgramName[], objects: readonly ObjectName[]): Promise<void> {
   mkdirSync(OUTPUT, { recursive: true });
-  const headers = newest(join(BENCH, "c"), join(BENCH, "bpf"), join(ROOT, "bpf"));
+  const headers = newest(join(BENCH, "c"), join(BENCH, "bpf"), root("bpf"));
   for (const name of programs) {
     if (modified(program(name)) > headers) continue;
     const source = join(BENCH, "c", `${name}.c`);
@@ -45,14 +46,9 @@ export async function build(programs: readonly ProgramName[], objects: readonly 
   }
   for (const name of objects) {
     if (modified(object(name)) > headers) continue;
-    await compileObject(join(BENCH, "bpf", `${name}.bpf.c`), object(name));
+    const source = join(BENCH, "bpf", `${name}.bpf.c`);
+    compileBpf({ source, output: object(name), flags: ["-Wno-unused-parameter"] });
   }
-}
-
-async function compileObject(source: string, target: string): Promise<void> {
-  const triplet = (await run(["cc", "-dumpmachine"])).trim();
-  const flags = ["-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3", `-I/usr/include/${triplet}`, `-I${ROOT}/bpf`];
-  await run(["clang", ...flags, "-c", source, "-o", target]);
 }
 
 /** Milliseconds of the last change; 0: not there. */

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* The pipeline itself, and what it is measured beside, each on a frame that is restored every round. */
+#include "weir.bpf.c"
+#include "fib_forward.h"
+#include "flow_cost.h"
+
+SEC("xdp")
+int bench_empty(struct xdp_md *ctx)
+{
+	return XDP_DROP;
+}
+
+SEC("xdp")
+int bench_restore(struct xdp_md *ctx)
+{
+	return restore_frame(ctx) ? XDP_DROP : XDP_ABORTED;
+}
+
+SEC("xdp")
+int bench_fib(struct xdp_md *ctx)
+{
+	return restore_frame(ctx) ? forward_by_fib(ctx) : XDP_ABORTED;
+}
+
+SEC("xdp")
+int bench_pipeline(struct xdp_md *ctx)
+{
+	return restore_frame(ctx) ? pipeline_xdp(ctx) : XDP_ABORTED;
+}

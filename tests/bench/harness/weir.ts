@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Weir between the two pods of a lab, in this process. */
+
+import { DataPlane } from "../../../sdk/index.ts";
+import { CLIENT, GATEWAY, type SameNode, SERVER } from "./topology.ts";
+
+/** Names in the applied state. */
+export const VRF = "red";
+export const CLIENT_INTERFACE = "a";
+export const SERVER_INTERFACE = "b";
+
+/** Flows of the largest trial take two entries each; a table that is half empty stays fast. */
+const LIMITS = { flows: 1_048_576, routes: 262_144, nexthops: 4096 };
+
+export interface WeirNodeOptions {
+  readonly hook: "tc" | "xdp";
+  /** Both pods have a policy that allows all: each flow is decided once, and then looked up. */
+  readonly policy: boolean;
+  /** Keep the desired state in SQLite, as by default; else in memory only. Default: false. */
+  readonly persistent?: boolean;
+}
+
+export class WeirNode implements AsyncDisposable {
+  readonly dataPlane: DataPlane;
+
+  private constructor(dataPlane: DataPlane) {
+    this.dataPlane = dataPlane;
+  }
+
+  /** Starts it; what an earlier run left under the same name goes first. */
+  static async start(lab: SameNode, options: WeirNodeOptions): Promise<WeirNode> {
+    const open = () =>
+      DataPlane.open({ instance: lab.node, netns: lab.node, ...(options.persistent ? {} : { store: false }) });
+    await (await open()).destroy();
+    const dataPlane = await open();
+    const node = new WeirNode(dataPlane);
+    try {
+      await dataPlane.apply(state(lab, options));
+    } catch (error) {
+      await node[Symbol.asyncDispose]();
+      throw error;
+    }
+    return node;
+  }
+
+  /** Empties the flow table. */
+  async forgetFlows(): Promise<void> {
+    await this.dataPlane.flows.delete({});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dataPlane.destroy();
+  }
+}
+
+function state(lab: SameNode, options: WeirNodeOptions) {
+  const workload = { role: "workload", vrf: VRF, hook: options.hook, ...(options.policy ? { policies: ["all"] } : {}) };
+  return {
+    node: { name: "bench", gatewayMac: GATEWAY.mac, limits: LIMITS },
+    vrfs: [{ name: VRF }],
+    policies: [{ name: "all", default: "allow" }],
+    interfaces: [
+      { ...workload, name: CLIENT_INTERFACE, device: lab.clientDevice, netns: lab.client, ...addressing(CLIENT) },
+      { ...workload, name: SERVER_INTERFACE, device: lab.serverDevice, netns: lab.server, ...addressing(SERVER) },
+    ],
+  };
+}
+
+function addressing(pod: { readonly address: string; readonly mac: string }) {
+  return { mac: pod.mac, addresses: [pod.address], gateways: [GATEWAY.address] };
+}
