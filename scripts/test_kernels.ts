@@ -55,9 +55,11 @@ async function testOn(series: string): Promise<Result> {
 
 /** Shows the guest's lines while they come, marked, so that its counts are not taken for the run's own. */
 async function passOn(stream: ReadableStream<Uint8Array>, mark: string): Promise<string> {
+  const decoder = new TextDecoder();
   let output = "";
   let rest = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+  for await (const bytes of stream) {
+    const chunk = decoder.decode(bytes, { stream: true });
     output += chunk;
     const lines = `${rest}${chunk}`.split("\n");
     rest = lines.pop() ?? "";
