@@ -14,6 +14,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
+export const ERANGE = 34;
 export const EOPNOTSUPP = 95;
 export const ENOBUFS = 105;
 export const ESTALE = 116;

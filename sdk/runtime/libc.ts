@@ -13,10 +13,13 @@ export const libc = runtime.open(["libc.so.6"], {
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-  // ioctl, open and syscall are variadic; integers travel in the same registers (System V AMD64, AAPCS64).
+  if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
+  if_nametoindex: { args: ["ptr"], returns: "u32" },
+  // fcntl, ioctl, open and syscall are variadic; integers travel in the same registers (System V AMD64, AAPCS64).
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "i64" },
   mount: { args: ["ptr", "ptr", "ptr", "u64", "ptr"], returns: "i32" },
@@ -40,6 +43,9 @@ export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CLOEXEC = 0o2000000;
+
+const F_DUPFD_CLOEXEC = 1030;
+const IF_NAMESIZE = 16;
 
 /** Protection and flags of mmap (asm-generic/mman-common.h). */
 export const PROT_NONE = 0;
@@ -114,6 +120,23 @@ export function open(path: string, flags: number, mode = 0): number {
 /** close(2). An invalid descriptor is an error: it means that somebody else's was closed before. */
 export function close(fd: number): void {
   check(libc.close(fd), `close descriptor ${fd}`);
+}
+
+/** A second descriptor for what `fd` refers to. */
+export function duplicate(fd: number): number {
+  return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), `duplicate descriptor ${fd}`);
+}
+
+/** Name of the device `ifindex` in the thread's network namespace; `undefined` if there is none. */
+export function deviceName(ifindex: number): string | undefined {
+  const name = runtime.alloc(IF_NAMESIZE);
+  return runtime.cstring(libc.if_indextoname(ifindex, name.address)) ?? undefined;
+}
+
+/** Index of the device `name` in the thread's network namespace; `undefined` if there is none. */
+export function deviceIndex(name: string): number | undefined {
+  const text = cstring(name);
+  return libc.if_nametoindex(text.address) || undefined;
 }
 
 /** read(2) into `buffer`; `undefined` if there is nothing now, 0 at the end. */
