@@ -14,8 +14,13 @@
 #include "../bpf/sink_abi.h"
 #include "bench.h"
 
-#define FRAMES           4096
-#define FRAME_SIZE       2048
+#define FRAMES     4096
+#define FRAME_SIZE 2048
+/*
+ * The kernel says that it took frames from the fill ring after it has said that packets are in
+ * the receive ring: with a ring of FRAMES entries there would be moments without room.
+ */
+#define FILL_SIZE        (2 * FRAMES)
 #define POLL_TIMEOUT_MS  1000
 #define WAKEUP_BUCKET_NS 100
 #define WAKEUP_BUCKETS   100000
@@ -49,7 +54,7 @@ static void open_socket(struct receiver *r, const char *device, int queue,
 			struct bpf_object *object)
 {
 	struct xsk_umem_config umem_config = {
-		.fill_size = FRAMES,
+		.fill_size = FILL_SIZE,
 		.comp_size = FRAMES,
 		.frame_size = FRAME_SIZE,
 	};

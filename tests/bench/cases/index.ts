@@ -2,9 +2,20 @@
 /** The benchmarks, in the order in which they run. */
 
 import type { Benchmark } from "../harness/benchmark.ts";
+import { afXdpReceive } from "./af-xdp-receive.ts";
+import { flowHitCost } from "./flow-hit-cost.ts";
 import { newFlows } from "./new-flows.ts";
 import { routes100k } from "./routes-100k.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
 import { udpXdp } from "./udp-xdp.ts";
+import { wakeUp } from "./wake-up.ts";
 
-export const benchmarks: readonly Benchmark[] = [tcpSameNode, udpXdp, newFlows, routes100k];
+export const benchmarks: readonly Benchmark[] = [
+  tcpSameNode,
+  udpXdp,
+  afXdpReceive,
+  wakeUp,
+  flowHitCost,
+  newFlows,
+  routes100k,
+];
