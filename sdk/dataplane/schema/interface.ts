@@ -81,7 +81,6 @@ export const InterfaceSchema = Type.Object(
     ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
-    replaceXdp: Type.Optional(flag("Replace an XDP program of somebody else on the device.", false)),
   },
   { ...CLOSED, description: "A device whose packets Weir decides." },
 );

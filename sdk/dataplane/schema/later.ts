@@ -23,6 +23,7 @@ export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
     "tableFull",
     "synGuard",
     "tune",
+    "replaceXdp",
   ]),
   nexthops: new Set(["encap", "local", "remote", "routerMac", "members", "hash", "vrf"]),
   routes: new Set(["label", "vni"]),

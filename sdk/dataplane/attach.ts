@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Programs on devices: the choice of hook, pins, adoption, replacement without a gap. */
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { WeirError } from "../errors.ts";
+import { attachTc, attachXdp, head, type Link, linkFromPin, type Program, tail } from "../libbpf/index.ts";
+import { automaticHook, type Device } from "./devices.ts";
+import type { InstancePaths } from "./instance.ts";
+import type { Pipeline } from "./loader.ts";
+import { kernelAtLeast } from "./preflight.ts";
+import type { Interface } from "./schema/index.ts";
+import type { Undo } from "./undo.ts";
+
+/** Where packets of an interface are decided. */
+export type Hook = "tc" | "xdp";
+
+/**
+ * Largest MTU that every driver's native XDP takes without frags: a page less headroom and trailer
+ * (i40e 3046, ENA 3498, veth 3500, virtio 3506).
+ */
+const LINEAR_MTU = 3046;
+
+/** What is attached to one interface. */
+export interface Attachment {
+  readonly hook: Hook;
+  readonly ifindex: number;
+  readonly xdp: Link | undefined;
+  /** On the XDP hook the companion, for packets that bypass native XDP. */
+  readonly tc: Link;
+}
+
+/** Attaches the pipeline to devices, with pins that outlive the process. */
+export class Attacher {
+  readonly #pipeline: Pipeline;
+  readonly #paths: InstancePaths;
+
+  constructor(pipeline: Pipeline, paths: InstancePaths) {
+    this.#pipeline = pipeline;
+    this.#paths = paths;
+  }
+
+  /**
+   * Attaches the pipeline as `object` asks. What `before` or a pin holds already is kept and, where its program is
+   * an older one, updated without a gap. Nothing is detached: see `retire`.
+   * @param id number of the interface.
+   * @throws WeirError when the device or the kernel does not allow it.
+   */
+  attach(object: Interface, id: number, device: Device, before: Attachment | undefined, undo: Undo): Attachment {
+    const hook = object.hook === undefined || object.hook === "auto" ? automaticHook(device) : object.hook;
+    const same = before?.ifindex === device.ifindex ? before : undefined;
+    const order = object.order === "tail" ? tail() : head();
+    const program = this.#pipeline.program("weir_tc");
+    const tc = this.#link(same?.tc, this.#pin("tc", id, device.ifindex), program, undo, () =>
+      attachTc({ program, ifindex: device.ifindex, device: device.name, direction: "ingress", order }),
+    );
+    if (hook === "tc") return { hook, ifindex: device.ifindex, xdp: undefined, tc };
+    return { hook, ifindex: device.ifindex, xdp: this.#attachXdp(object, id, device, same?.xdp, undo), tc };
+  }
+
+  /** Detaches what `before` has and `after` has no more. */
+  retire(before: Attachment, after: Attachment | undefined): void {
+    for (const link of [before.xdp, before.tc]) {
+      if (link === undefined || link === after?.xdp || link === after?.tc) continue;
+      removeLink(link);
+    }
+  }
+
+  /** Closes the descriptors; pins keep everything attached. */
+  release(attachment: Attachment): void {
+    attachment.xdp?.[Symbol.dispose]();
+    attachment.tc[Symbol.dispose]();
+  }
+
+  #attachXdp(object: Interface, id: number, device: Device, before: Link | undefined, undo: Undo): Link {
+    const linear = this.#pipeline.program("weir_xdp");
+    const frags = this.#pipeline.program("weir_xdp_frags");
+    const policed = object.policies !== undefined;
+    // Redirects of packets with frags need 6.3, their way to the slow path needs 6.6.
+    const fragsWork = policed ? kernelAtLeast(6, 6) : kernelAtLeast(6, 3);
+    const program = device.mtu > LINEAR_MTU && fragsWork ? frags : linear;
+    const pin = this.#pin("xdp", id, device.ifindex);
+    try {
+      return this.#link(before, pin, program, undo, () =>
+        attachXdp({
+          program,
+          ifindex: device.ifindex,
+          device: device.name,
+          mode: "native",
+        }),
+      );
+    } catch (error) {
+      if (device.mtu <= LINEAR_MTU || !(error instanceof WeirError) || error.code === "EBUSY") throw error;
+      const needed = policed ? "6.6" : "6.3";
+      throw new WeirError({
+        code: "EMTU",
+        operation: `attach native XDP to "${device.name}"`,
+        reason: fragsWork
+          ? `its driver does not take MTU ${device.mtu}, not even with frags (${error.reason})`
+          : `MTU ${device.mtu} needs XDP with frags, which ${policed ? "with policy " : ""}need Linux ${needed}`,
+        hint: `lower the MTU to ${LINEAR_MTU}, or use hook: tc`,
+        cause: error,
+      });
+    }
+  }
+
+  #pin(what: "tc" | "xdp", id: number, ifindex: number): string {
+    return join(this.#paths.links, `${what}_${id}_${ifindex}`);
+  }
+
+  /** The link at hand, the pinned one, or a new one. */
+  #link(before: Link | undefined, pin: string, program: Program, undo: Undo, attach: () => Link): Link {
+    const known = before ?? adopt(pin);
+    if (known !== undefined && replaced(known, program)) return known;
+    const link = attach();
+    undo.push(() => removeLink(link));
+    link.pin(pin);
+    return link;
+  }
+
+  /** Detaches everything that is pinned and not in use: interfaces that went while no controller ran. */
+  removeStrays(used: Iterable<Attachment>): void {
+    const pins = new Set<string>();
+    for (const { ifindex, tc, xdp } of used) {
+      for (const link of [tc, xdp]) if (link !== undefined) pins.add(`${link.kind} ${ifindex}`);
+    }
+    for (const path of pinnedLinks(this.#paths.links)) {
+      if (!/^(?:tc|xdp)_/.test(basename(path))) continue;
+      const link = adopt(path);
+      if (link === undefined) continue;
+      if (pins.has(`${link.kind} ${link.ifindex}`)) link[Symbol.dispose]();
+      else removeLink(link);
+    }
+  }
+}
+
+/**
+ * Makes a link run `program`, in one step. False when the kernel cannot, because one has frags and the other has not:
+ * the link is then detached, and until another is there the TC companion decides.
+ */
+function replaced(link: Link, program: Program): boolean {
+  if (link.programId() === program.id) return true;
+  try {
+    link.update(program);
+    return true;
+  } catch (error) {
+    if (!(error instanceof WeirError) || error.code !== "EINVAL") throw error;
+    removeLink(link);
+    return false;
+  }
+}
+
+/** Paths of the links that are pinned in a directory. */
+export function pinnedLinks(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  // The pins of clsact filters carry their place behind a plus sign.
+  const names = readdirSync(directory).map((name) => name.replace(/\+.*$/, ""));
+  return [...new Set(names)].map((name) => join(directory, name));
+}
+
+/** The link at a pin, if it is still attached to a device. The pin of a link whose device is gone is removed. */
+export function adopt(path: string): Link | undefined {
+  let link: Link;
+  try {
+    link = linkFromPin(path);
+  } catch (error) {
+    if (error instanceof WeirError && (error.code === "ENOENT" || error.code === "ESTALE")) return undefined;
+    throw error;
+  }
+  if (link.programId() !== 0) return link;
+  link.unpin();
+  link[Symbol.dispose]();
+  return undefined;
+}
+
+/** Detaches a link and takes its pin away. */
+export function removeLink(link: Link): void {
+  if (link.programId() !== 0) return link.detach();
+  // Its device is gone, and the kernel detached it.
+  link.unpin();
+  link[Symbol.dispose]();
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Loads the kernel programs, with new tables or with those that an earlier process left pinned. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { runtime } from "#runtime";
+import { WeirError } from "../errors.ts";
+import { configCodec, configLayout, WEIR_ABI_VERSION } from "../layout/index.ts";
+import { BpfMap, type Collection, CollectionSpec, type Program } from "../libbpf/index.ts";
+import type { InstancePaths } from "./instance.ts";
+import type { MapName, Maps } from "./kernel/tables.ts";
+import { DEFAULT_LIMITS, type Limits } from "./schema/index.ts";
+
+/** The object with all programs and maps. */
+const OBJECT = "assets/weir.bpf.o";
+
+const MAP_NAMES: readonly MapName[] = [
+  "config",
+  "interfaces",
+  "nexthops",
+  "devices",
+  "interface_addresses",
+  "routes4",
+  "routes6",
+  "fdb",
+  "flows4",
+  "flows6",
+  "decisions",
+  "tx_ports",
+  "xsks",
+  "interface_counters",
+  "drop_counters",
+  "trap_limits",
+];
+
+/** Names of the programs that are attached or run. */
+export type ProgramName =
+  | "weir_xdp"
+  | "weir_xdp_frags"
+  | "weir_tc"
+  | "weir_trap_xdp"
+  | "weir_inject_xdp"
+  | "weir_inject_tc"
+  | "weir_flow_update"
+  | "weir_flow_sweep";
+
+/** Loaded programs and their tables. */
+export interface Pipeline extends Disposable {
+  readonly maps: Maps;
+  program(name: ProgramName): Program;
+  readonly limits: Required<Limits>;
+  /** The tables were there already, with what an earlier process put into them. */
+  readonly adopted: boolean;
+}
+
+/** Which limit sizes a map. */
+const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
+  flows4: "flows",
+  flows6: "flows",
+  routes4: "routes",
+  routes6: "routes",
+  nexthops: "nexthops",
+};
+
+/**
+ * Loads the pipeline of an instance and pins its maps.
+ * @param limits sizes that were asked for; tables that are adopted must have them.
+ * @throws WeirError `ELIMITS` when a running instance has other sizes, `EABI` when its tables are of another version;
+ *   VerifierError when the kernel refuses a program.
+ */
+export function loadPipeline(paths: InstancePaths, limits: Limits): Pipeline {
+  const pinned = openPinned(paths);
+  try {
+    if (pinned !== undefined) requireVersion(pinned, paths);
+    const sizes = pinned === undefined ? { ...DEFAULT_LIMITS, ...limits } : requireLimits(pinned, limits, paths);
+    return load(paths, sizes, pinned);
+  } finally {
+    for (const map of Object.values(pinned ?? {})) map[Symbol.dispose]();
+  }
+}
+
+function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | undefined): Pipeline {
+  const spec = CollectionSpec.fromBytes(runtime.readAsset(OBJECT), { name: "weir" });
+  for (const [name, limit] of Object.entries(SIZED)) {
+    const map = spec.maps.get(name);
+    if (map !== undefined) map.maxEntries = limits[limit];
+  }
+  const collection = spec.load(pinned === undefined ? {} : { reuse: pinned });
+  try {
+    if (pinned === undefined) pinMaps(collection, paths);
+  } catch (error) {
+    collection[Symbol.dispose]();
+    throw error;
+  }
+  return {
+    maps: Object.fromEntries(MAP_NAMES.map((name) => [name, collection.map(name)])) as unknown as Maps,
+    program: (name) => collection.program(name),
+    limits,
+    adopted: pinned !== undefined,
+    [Symbol.dispose]: () => collection[Symbol.dispose](),
+  };
+}
+
+/** `config` is pinned last: where it is, all are. */
+const PIN_ORDER: readonly MapName[] = [...MAP_NAMES.filter((name) => name !== "config"), "config"];
+
+function pinMaps(collection: Collection, paths: InstancePaths): void {
+  for (const name of PIN_ORDER) collection.map(name).pin(join(paths.maps, name));
+}
+
+function openPinned(paths: InstancePaths): Maps | undefined {
+  if (!existsSync(join(paths.maps, "config"))) return undefined;
+  const maps: Partial<Record<MapName, BpfMap>> = {};
+  try {
+    for (const name of MAP_NAMES) maps[name] = BpfMap.fromPin(join(paths.maps, name));
+    return maps as Maps;
+  } catch (error) {
+    for (const map of Object.values(maps)) map[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function requireVersion(maps: Maps, paths: InstancePaths): void {
+  const value = new Uint8Array(configLayout.size);
+  let version = 0;
+  if (maps.config.valueSize === configLayout.size && maps.config.lookup(new Uint8Array(4), value)) {
+    version = configCodec.abiVersion.get(new DataView(value.buffer), 0);
+  }
+  // Zero: the process that made the maps died before it wrote the version; nothing has been attached to them.
+  if (version === WEIR_ABI_VERSION || version === 0) return;
+  throw new WeirError({
+    code: "EABI",
+    operation: `open instance "${paths.name}"`,
+    reason: `its tables in the kernel are of version ${version}, this is version ${WEIR_ABI_VERSION}`,
+    hint: `run: weir down --name ${paths.name}`,
+  });
+}
+
+function requireLimits(maps: Maps, limits: Limits, paths: InstancePaths): Required<Limits> {
+  const sizes: Required<Limits> = {
+    flows: maps.flows4.maxEntries,
+    routes: maps.routes4.maxEntries,
+    nexthops: maps.nexthops.maxEntries,
+  };
+  for (const limit of ["flows", "routes", "nexthops"] as const) {
+    const wanted = limits[limit];
+    if (wanted === undefined || wanted === sizes[limit]) continue;
+    throw new WeirError({
+      code: "ELIMITS",
+      operation: `open instance "${paths.name}"`,
+      reason: `its tables are there already, for ${sizes[limit]} ${limit} instead of ${wanted}`,
+      hint: `run: weir down --name ${paths.name}, or leave the limit as it is`,
+    });
+  }
+  return sizes;
+}
