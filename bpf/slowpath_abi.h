@@ -171,6 +171,8 @@ struct worker_control {		/* 512 bytes */
 	__u32 ask_timeout_ms;
 	__u32 ask_otherwise;	/* enum rule_action past the time-out or without a handler: allow or deny */
 	__u32 resolve_timeout_ms;	/* how long a packet waits for its neighbour */
+	__u32 drop_samples;	/* EVENT_DROP a second; the counters have them all */
+	__u32 reserved0;
 	__u32 stop;		/* 1: leave the loop */
 	__u32 stopped;		/* 1: the worker has left its loop */
 	__be32 node_address4;	/* source of ICMP errors where the interface has none; 0: none */
@@ -195,7 +197,7 @@ struct worker_control {		/* 512 bytes */
 	__u64 no_frame;
 	__u64 unhandled;
 	__u64 stale;		/* decisions that came too late */
-	__u64 reserved[20];
+	__u64 reserved[19];
 };
 
 /* Which counters a decision raises when the kernel has taken it. */

@@ -429,7 +429,7 @@ export const flowEntryCodec = {
   /** from the first byte of the IP header */
   bytes: u64(24),
   nexthop: u32(32),
-  /** unique for this entry; a decision must name it */
+  /** unique for this pair of entries; a decision must name it */
   generation: u32(36),
   /** policy rule that decided; 0: none */
   rule: u32(40),
@@ -448,11 +448,11 @@ export const flowEntryCodec = {
   /** FLOW_FLAG_* */
   flags: u8(58),
   worker: u8(59),
-  /** packets sent to the slow path while held */
-  trapped: u8(60),
   /** enum drop_reason, action drop */
-  dropReason: u8(61),
-  mirror: u8(62),
+  dropReason: u8(60),
+  mirror: u8(61),
+  /** packets sent to the slow path for a decision on this entry */
+  trapped: u32(64),
 } as const;
 /** 80 bytes. */
 export const flowEntryLayout = layout(80, flowEntryCodec);
@@ -866,41 +866,43 @@ export const workerControlCodec = {
   askOtherwise: u32(164),
   /** how long a packet waits for its neighbour */
   resolveTimeoutMs: u32(168),
+  /** EVENT_DROP a second; the counters have them all */
+  dropSamples: u32(172),
   /** 1: leave the loop */
-  stop: u32(172),
+  stop: u32(180),
   /** 1: the worker has left its loop */
-  stopped: u32(176),
+  stopped: u32(184),
   /** source of ICMP errors where the interface has none; 0: none */
-  nodeAddress4: be32(180),
-  nodeAddress6: bytes(184, 16),
+  nodeAddress4: be32(188),
+  nodeAddress6: bytes(192, 16),
   /** CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
-  clockSeconds: u64(200),
-  clockNanoseconds: u64(208),
+  clockSeconds: u64(208),
+  clockNanoseconds: u64(216),
   /** when poll() is due without a packet; ~0: never */
-  nextDeadline: u64(216),
-  polls: u64(224),
-  packets: u64(232),
+  nextDeadline: u64(224),
+  polls: u64(232),
+  packets: u64(240),
   /** decision records written */
-  decided: u64(240),
+  decided: u64(248),
   /** flows */
-  allowed: u64(248),
-  denied: u64(256),
-  rejected: u64(264),
-  asked: u64(272),
+  allowed: u64(256),
+  denied: u64(264),
+  rejected: u64(272),
+  asked: u64(280),
   /** asked flows that got no verdict in time */
-  timeouts: u64(280),
+  timeouts: u64(288),
   /** packets handed back to the pipeline */
-  injected: u64(288),
+  injected: u64(296),
   /** ICMP errors and resets */
-  errorsSent: u64(296),
-  errorsLimited: u64(304),
+  errorsSent: u64(304),
+  errorsLimited: u64(312),
   /** ARP requests and neighbour solicitations */
-  solicited: u64(312),
-  eventsLost: u64(320),
-  noFrame: u64(328),
-  unhandled: u64(336),
+  solicited: u64(320),
+  eventsLost: u64(328),
+  noFrame: u64(336),
+  unhandled: u64(344),
   /** decisions that came too late */
-  stale: u64(344),
+  stale: u64(352),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Flows that policy leaves to the controller: reported with a ticket, and held until its verdict or the time-out. */
+
+import { count, get, now } from "./control";
+import { UNDECIDED, awaitDecision, decide, decisionsLeft } from "./decision";
+import { reportDrop } from "./drops";
+import { freeFrame } from "./frames";
+import { endHold, heldByTicket, hold, issueTicket, lookAgain, takeHeld } from "./hold";
+import {
+  COMMAND_IDLE_SECONDS,
+  COMMAND_NEXTHOP,
+  COMMAND_RULE_ACTION,
+  COMMAND_TICKET,
+  DROP_HOLD_LIMIT,
+  DROP_HOLD_TIMEOUT,
+  DROP_POLICY_DENY,
+  DROP_TRAP_FULL,
+  FLOW_DROP,
+  FLOW_FORWARD,
+  HELD_PACKET_FRAME,
+  HELD_PACKET_LENGTH,
+  HELD_PACKET_RULE,
+  RULE_ALLOW,
+  RULE_REJECT,
+  TRAP_ASK,
+  TRAP_FLAG_HOLD_OWNER,
+  WEIR_HOLD_PACKETS,
+  WORKER_CONTROL_ALLOWED,
+  WORKER_CONTROL_ASKED,
+  WORKER_CONTROL_ASK_OTHERWISE,
+  WORKER_CONTROL_ASK_TIMEOUT_MS,
+  WORKER_CONTROL_DENIED,
+  WORKER_CONTROL_REJECTED,
+  WORKER_CONTROL_TIMEOUTS,
+} from "./layout";
+import { eventAsk } from "./message";
+import { parse } from "./parse";
+import { direction, egressHits, hit, ingressHits, rule } from "./policy";
+import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
+import { flagsOf, generationOf, l3OffsetOf } from "./trap";
+
+/** A verdict can release as many packets as a flow may have waiting. */
+const ROOM: u32 = WEIR_HOLD_PACKETS;
+
+/** Holds the packet that `judge` has just left to the controller, and reports it. */
+export function ask(packet: usize, length: u32): void {
+  const deadline = now + <u64>get(WORKER_CONTROL_ASK_TIMEOUT_MS) * 1_000_000;
+  const first = hold(packet, length, TRAP_ASK, generationOf(packet), deadline, deadline);
+  if (first == 0) {
+    reportDrop(packet, length, DROP_HOLD_LIMIT, rule, direction);
+    freeFrame(packet);
+    return;
+  }
+  store<u32>(first + HELD_PACKET_RULE, rule);
+  const asked = rule;
+  const towards = direction;
+  if (!eventAsk(packet, length, issueTicket(first), asked, towards)) {
+    endHold(first);
+    takeHeld(first);
+    reportDrop(packet, length, DROP_TRAP_FULL, asked, towards);
+    freeFrame(packet);
+    return;
+  }
+  count(WORKER_CONTROL_ASKED);
+  hit(egressHits);
+  hit(ingressHits);
+}
+
+/** Carries out a COMMAND_VERDICT; false if there is no room in this burst. */
+export function verdict(command: usize): bool {
+  if (decisionsLeft() < ROOM) return false;
+  const first = heldByTicket(load<u32>(command + COMMAND_TICKET));
+  // Timed out meanwhile, or answered twice.
+  if (first == 0) return true;
+  const action: u32 = load<u8>(command + COMMAND_RULE_ACTION);
+  const nexthop = load<u32>(command + COMMAND_NEXTHOP);
+  settle(first, action, DROP_POLICY_DENY, nexthop, load<u32>(command + COMMAND_IDLE_SECONDS));
+  return true;
+}
+
+/** Decides a flow that got no verdict in time. */
+export function askTimedOut(first: usize): void {
+  if (decisionsLeft() < ROOM) {
+    lookAgain(first, now);
+    return;
+  }
+  count(WORKER_CONTROL_TIMEOUTS);
+  settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0, 0);
+}
+
+/** Decides the flow and lets its packets go on, or ends them. */
+function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSeconds: u32): void {
+  endHold(first);
+  const leader: usize = load<u32>(first + HELD_PACKET_FRAME);
+  const rule = load<u32>(first + HELD_PACKET_RULE);
+  const allowed = action == RULE_ALLOW;
+  const rejected = action == RULE_REJECT;
+  // It was parsed when it came; only then was it asked for.
+  parse(leader, load<u32>(first + HELD_PACKET_LENGTH), l3OffsetOf(leader));
+  count(allowed ? WORKER_CONTROL_ALLOWED : rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
+  let decision = UNDECIDED;
+  if (allowed) {
+    decision = decide(leader, FLOW_FORWARD, 0, rule, nexthop, idleSeconds, 0, 0);
+  } else if ((flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
+    // See flowMiss: nobody else may have an entry replaced by a drop.
+    decide(leader, FLOW_DROP, dropReason, rule, 0, rejected ? REJECT_IDLE_SECONDS : idleSeconds, 0, 0);
+  }
+  for (let slot = first; slot != 0; ) {
+    const packet: usize = load<u32>(slot + HELD_PACKET_FRAME);
+    const length = load<u32>(slot + HELD_PACKET_LENGTH);
+    slot = takeHeld(slot);
+    if (allowed) {
+      awaitDecision(packet, length, decision);
+    } else {
+      reportDrop(packet, length, dropReason, rule, 0);
+      if (rejected) rejectPacket(packet, length);
+      else freeFrame(packet);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The slow path of one worker. The host calls, in a loop: `poll` (a burst of packets and commands), then, if
+ * `decision_count` is not 0, weir_flow_update and `applied`, then `kicks`, and sleeps when there was nothing.
+ * No call allocates memory; all state lies in the WebAssembly memory at the addresses of struct worker_control.
+ */
+
+import { askTimedOut } from "./ask";
+import { runCommands } from "./commands";
+import { bindControl, count, get, readClock } from "./control";
+import { decisionsLeft, finishDecisions } from "./decision";
+import { dispatch } from "./dispatch";
+import { bindFrames, freeFrame } from "./frames";
+import { bindHolds, firstDue, isDue, lookedAt, nextDue, resetDeadline } from "./hold";
+import {
+  HELD_PACKET_REASON,
+  PORT_NONE,
+  TRAP_ASK,
+  WORKER_CONTROL_PACKETS,
+  WORKER_CONTROL_POLLS,
+  WORKER_CONTROL_PORTS,
+  WORKER_CONTROL_PORT_COUNT,
+  XSK_PORT_KIND,
+  XSK_PORT_RX,
+  XSK_PORT_RX_INVALID,
+  XSK_PORT_RX_PACKETS,
+  XSK_PORT_SIZE,
+} from "./layout";
+import { loadPolicy } from "./policy";
+import { resolveDue } from "./resolve";
+import { available, lengthOf, packetOf, reap, received, refill, release, submit } from "./ring";
+import { isTrap } from "./trap";
+
+/** Takes over the memory whose control block is at `control`. To be called once, before anything else. */
+export function start(control: u32): void {
+  bindControl(control);
+  bindFrames();
+  bindHolds();
+  loadPolicy();
+  for (let i: u32 = 0; i < get(WORKER_CONTROL_PORT_COUNT); i++) {
+    const port = portAt(i);
+    if (load<u32>(port + XSK_PORT_KIND) != PORT_NONE) refill(port);
+  }
+}
+
+/**
+ * Handles at most `budget` packets and `budget` commands, and what is due by time. Returns how much was done:
+ * 0 means that the host may sleep until `next_deadline`.
+ */
+export function poll(budget: u32): u32 {
+  count(WORKER_CONTROL_POLLS);
+  readClock();
+  loadPolicy();
+  let done = runCommands(budget);
+  if (isDue()) done += runTimers();
+  const ports = get(WORKER_CONTROL_PORT_COUNT);
+  let left = budget;
+  for (let i: u32 = 0; i < ports; i++) {
+    const port = portAt(i);
+    if (load<u32>(port + XSK_PORT_KIND) == PORT_NONE) continue;
+    reap(port);
+    const n = receive(port, min(left, decisionsLeft()));
+    refill(port);
+    left -= n;
+    done += n;
+  }
+  return done;
+}
+
+/** To be called when weir_flow_update has written the results into the decision records. */
+export function applied(): void {
+  finishDecisions();
+}
+
+/**
+ * Publishes what was queued to be sent. Returns a bit for each of the first 32 ports that the kernel must be
+ * told to send on, by `sendto`.
+ */
+export function kicks(): u32 {
+  let bits: u32 = 0;
+  const ports = min(get(WORKER_CONTROL_PORT_COUNT), 32);
+  for (let i: u32 = 0; i < ports; i++) {
+    const port = portAt(i);
+    if (load<u32>(port + XSK_PORT_KIND) != PORT_NONE && submit(port)) bits |= 1 << i;
+  }
+  return bits;
+}
+
+// @ts-ignore: decorator
+@inline
+function portAt(i: u32): usize {
+  return get(WORKER_CONTROL_PORTS) + i * XSK_PORT_SIZE;
+}
+
+function receive(port: usize, budget: u32): u32 {
+  const ring = port + XSK_PORT_RX;
+  const n = min(available(ring), budget);
+  for (let i: u32 = 0; i < n; i++) {
+    const descriptor = received(ring, i);
+    const packet = packetOf(descriptor);
+    if (isTrap(packet)) {
+      count(WORKER_CONTROL_PACKETS);
+      dispatch(packet, lengthOf(descriptor));
+    } else {
+      store<u64>(port + XSK_PORT_RX_INVALID, load<u64>(port + XSK_PORT_RX_INVALID) + 1);
+      freeFrame(packet);
+    }
+  }
+  if (n != 0) {
+    release(ring, n);
+    store<u64>(port + XSK_PORT_RX_PACKETS, load<u64>(port + XSK_PORT_RX_PACKETS) + n);
+  }
+  return n;
+}
+
+function runTimers(): u32 {
+  let done: u32 = 0;
+  resetDeadline();
+  for (let held = firstDue(); held != 0; held = nextDue()) {
+    if (load<u32>(held + HELD_PACKET_REASON) == TRAP_ASK) askTimedOut(held);
+    else resolveDue(held);
+    done++;
+  }
+  lookedAt();
+  return done;
+}

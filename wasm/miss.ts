@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The first packets of a flow (trap flow-miss): policy decides, and the decision goes to the kernel. */
+
+import { ask } from "./ask";
+import { count, get } from "./control";
+import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards } from "./decision";
+import { drop, reportDrop } from "./drops";
+import { freeFrame } from "./frames";
+import { findHeld, holdBehind } from "./hold";
+import { unreachable } from "./icmp";
+import {
+  DROP_HOLD_LIMIT,
+  DROP_HOLD_TIMEOUT,
+  DROP_INVALID_PACKET,
+  DROP_NO_ROUTE,
+  DROP_POLICY_DENY,
+  FLOW_DROP,
+  FLOW_FORWARD,
+  RULE_ALLOW,
+  RULE_ASK,
+  RULE_NONE,
+  RULE_REJECT,
+  TRAP_ASK,
+  TRAP_FLAG_HOLD_OWNER,
+  WORKER_CONTROL_ALLOWED,
+  WORKER_CONTROL_ASKING,
+  WORKER_CONTROL_ASK_OTHERWISE,
+  WORKER_CONTROL_DENIED,
+  WORKER_CONTROL_REJECTED,
+} from "./layout";
+import { parse } from "./parse";
+import { direction, egressHits, ingressHits, judge, rule } from "./policy";
+import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
+import { flagsOf, generationOf, l3OffsetOf, nexthopIdOf } from "./trap";
+
+/** Decides the flow of a trapped packet, or lets the packet join what its flow waits for. */
+export function flowMiss(packet: usize, length: u32): void {
+  const generation = generationOf(packet);
+  const decision = decisionFor(generation);
+  if (decision != UNDECIDED) {
+    if (forwards(decision)) awaitDecision(packet, length, decision);
+    else drop(packet, length, dropReasonOf(decision));
+    return;
+  }
+  const asked = findHeld(TRAP_ASK, generation);
+  if (asked != 0) {
+    if (!holdBehind(asked, packet, length)) drop(packet, length, DROP_HOLD_LIMIT);
+    return;
+  }
+  if (!parse(packet, length, l3OffsetOf(packet))) {
+    drop(packet, length, DROP_INVALID_PACKET);
+    return;
+  }
+  if (nexthopIdOf(packet) == 0) {
+    reportDrop(packet, length, DROP_NO_ROUTE, 0, 0);
+    unreachable(packet, length);
+    return;
+  }
+  decideFlow(packet, length, judge(packet, length));
+}
+
+function decideFlow(packet: usize, length: u32, judged: u32): void {
+  if (judged == RULE_NONE) {
+    // Its interface is known but its policy is not: neither may this packet pass nor may the flow be denied for good.
+    drop(packet, length, DROP_HOLD_TIMEOUT);
+    return;
+  }
+  let verdict = judged;
+  if (verdict == RULE_ASK) {
+    if (get(WORKER_CONTROL_ASKING) != 0) {
+      ask(packet, length);
+      return;
+    }
+    verdict = get(WORKER_CONTROL_ASK_OTHERWISE);
+  }
+  if (verdict == RULE_ALLOW) {
+    count(WORKER_CONTROL_ALLOWED);
+    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, 0, 0, egressHits, ingressHits));
+    return;
+  }
+  const rejected = verdict == RULE_REJECT;
+  count(rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
+  // Only the packet that made the hold entry may have it replaced by a drop: a packet that came in through a wrong
+  // interface names the generation of somebody else's flow.
+  if ((flagsOf(packet) & TRAP_FLAG_HOLD_OWNER) != 0) {
+    const idleSeconds = rejected ? REJECT_IDLE_SECONDS : 0;
+    decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, 0, idleSeconds, egressHits, ingressHits);
+  }
+  reportDrop(packet, length, DROP_POLICY_DENY, rule, direction);
+  if (rejected) rejectPacket(packet, length);
+  else freeFrame(packet);
+}

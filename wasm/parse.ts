@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Reads the headers of one packet into module variables; the next `parse` overwrites them. The kernel program
+ * has parsed the packet already and says where the IP header is; lengths are checked here again all the same.
+ */
+
+export const PROTOCOL_ICMP: u32 = 1;
+export const PROTOCOL_TCP: u32 = 6;
+export const PROTOCOL_UDP: u32 = 17;
+export const PROTOCOL_ICMPV6: u32 = 58;
+const PROTOCOL_SCTP: u32 = 132;
+
+/** IPv6 extension headers (RFC 8200 section 4, RFC 4302). */
+const HOP_BY_HOP: u32 = 0;
+const ROUTING: u32 = 43;
+const FRAGMENT: u32 = 44;
+const AUTHENTICATION: u32 = 51;
+const DESTINATION_OPTIONS: u32 = 60;
+const MAX_EXTENSIONS: u32 = 8;
+
+const ICMP_ECHO_REPLY: u32 = 0;
+const ICMP_ECHO: u32 = 8;
+const ICMPV6_ECHO: u32 = 128;
+const ICMPV6_ECHO_REPLY: u32 = 129;
+
+/** 4 or 6. */
+export let family: u32 = 0;
+/** Of the upper layer, past all extension headers. */
+export let protocol: u32 = 0;
+/** Address of the IP header. */
+export let l3: usize = 0;
+/** Address of the upper-layer header; 0 where there is none (later fragments). */
+export let l4: usize = 0;
+/** Address of the byte after the IP packet, without the padding of the frame. */
+export let end: usize = 0;
+/** Addresses, mapped, as two halves each, bytes in the order in which they lie. */
+export let source0: u64 = 0;
+export let source1: u64 = 0;
+export let destination0: u64 = 0;
+export let destination1: u64 = 0;
+/** Host order. ICMP echo: the identifier in both. Without ports: 0. */
+export let sourcePort: u32 = 0;
+export let destinationPort: u32 = 0;
+/** True for TCP, UDP and SCTP packets that hold their ports. */
+export let hasPorts: bool = false;
+/** type << 8 | code of ICMP and ICMPv6; ~0 for all others. */
+export let icmp: u32 = ~0;
+/** True for a piece of a larger packet, the first too. */
+export let fragment: bool = false;
+
+/** ::ffff:0:0/96, the bytes 8..11 of it. */
+const MAPPED: u64 = 0xffff_0000;
+
+// @ts-ignore: decorator
+@inline
+function be16(address: usize): u32 {
+  return bswap<u16>(load<u16>(address));
+}
+
+/**
+ * Parses the IP packet `l3Offset` bytes into `packet`.
+ * @param length bytes of the frame from `packet` on
+ * @return false if it is none, or is cut short
+ */
+export function parse(packet: usize, length: u32, l3Offset: u32): bool {
+  l4 = 0;
+  sourcePort = 0;
+  destinationPort = 0;
+  hasPorts = false;
+  icmp = ~0;
+  fragment = false;
+  family = 0;
+  if (l3Offset == 0 || l3Offset >= length) return false;
+  l3 = packet + l3Offset;
+  const limit = packet + length;
+  const version = load<u8>(l3) >> 4;
+  if (version == 4) return parse4(limit);
+  if (version == 6) return parse6(limit);
+  return false;
+}
+
+function parse4(limit: usize): bool {
+  if (l3 + 20 > limit) return false;
+  const header: u32 = (load<u8>(l3) & 15) << 2;
+  const total = be16(l3 + 2);
+  if (header < 20 || total < header || l3 + total > limit) return false;
+  family = 4;
+  end = l3 + total;
+  protocol = load<u8>(l3 + 9);
+  source0 = 0;
+  source1 = MAPPED | (<u64>load<u32>(l3 + 12) << 32);
+  destination0 = 0;
+  destination1 = MAPPED | (<u64>load<u32>(l3 + 16) << 32);
+  const offset = be16(l3 + 6) & 0x3fff;
+  fragment = offset != 0;
+  if ((offset & 0x1fff) != 0) return true;
+  return parseUpper(l3 + header);
+}
+
+function parse6(limit: usize): bool {
+  if (l3 + 40 > limit) return false;
+  end = l3 + 40 + be16(l3 + 4);
+  if (end > limit) return false;
+  family = 6;
+  source0 = load<u64>(l3 + 8);
+  source1 = load<u64>(l3 + 16);
+  destination0 = load<u64>(l3 + 24);
+  destination1 = load<u64>(l3 + 32);
+  protocol = load<u8>(l3 + 6);
+  let at = l3 + 40;
+  for (let i: u32 = 0; i < MAX_EXTENSIONS; i++) {
+    let size: u32;
+    if (protocol == HOP_BY_HOP || protocol == ROUTING || protocol == DESTINATION_OPTIONS) {
+      if (at + 8 > end) return false;
+      size = (<u32>load<u8>(at + 1) + 1) << 3;
+    } else if (protocol == AUTHENTICATION) {
+      if (at + 8 > end) return false;
+      size = (<u32>load<u8>(at + 1) + 2) << 2;
+    } else if (protocol == FRAGMENT) {
+      if (at + 8 > end) return false;
+      size = 8;
+      const offset = be16(at + 2);
+      // An "atomic" fragment (RFC 6946) is a whole packet.
+      fragment = (offset & 0xfff9) != 0;
+      if ((offset & 0xfff8) != 0) {
+        protocol = load<u8>(at);
+        return true;
+      }
+    } else {
+      return parseUpper(at);
+    }
+    protocol = load<u8>(at);
+    at += size;
+    if (at > end) return false;
+  }
+  return false;
+}
+
+function parseUpper(at: usize): bool {
+  l4 = at;
+  if (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP) {
+    if (at + 8 > end) return false;
+    sourcePort = be16(at);
+    destinationPort = be16(at + 2);
+    hasPorts = true;
+    return true;
+  }
+  if (protocol == (family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) {
+    if (at + 8 > end) return false;
+    const type: u32 = load<u8>(at);
+    icmp = (type << 8) | load<u8>(at + 1);
+    const echo = family == 4 ? type == ICMP_ECHO || type == ICMP_ECHO_REPLY : type == ICMPV6_ECHO || type == ICMPV6_ECHO_REPLY;
+    if (echo) {
+      sourcePort = be16(at + 4);
+      destinationPort = sourcePort;
+    }
+  }
+  return true;
+}
+
+/** True if `half1` (with `half0`) is no address of a single host: multicast, unspecified, IPv4 broadcast or loopback. */
+export function isNoHost(half0: u64, half1: u64): bool {
+  if (family == 4) {
+    const first = <u32>(half1 >> 32) & 0xff;
+    return first >= 224 || first == 127 || first == 0;
+  }
+  if ((half0 & 0xff) == 0xff) return true;
+  // :: and ::1
+  return half0 == 0 && (half1 == 0 || half1 == 0x0100_0000_0000_0000);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The metadata that the kernel programs put directly in front of a trapped packet (struct trap_meta). */
+
+import { roomInFront } from "./frames";
+import {
+  TRAP_META_FLAGS,
+  TRAP_META_GENERATION,
+  TRAP_META_INTERFACE,
+  TRAP_META_L3_OFFSET,
+  TRAP_META_MAGIC,
+  TRAP_META_NEXTHOP,
+  TRAP_META_OUT_INTERFACE,
+  TRAP_META_REASON,
+  TRAP_META_REVERSE_NEXTHOP,
+  TRAP_META_SIZE,
+  TRAP_META_VRF,
+  WEIR_TRAP_MAGIC,
+} from "./layout";
+
+/** True if the packet carries metadata. */
+export function isTrap(packet: usize): bool {
+  return roomInFront(packet) >= TRAP_META_SIZE && load<u32>(packet - TRAP_META_SIZE + TRAP_META_MAGIC) == WEIR_TRAP_MAGIC;
+}
+
+// @ts-ignore: decorator
+@inline
+export function reasonOf(packet: usize): u32 {
+  return load<u8>(packet - TRAP_META_SIZE + TRAP_META_REASON);
+}
+
+// @ts-ignore: decorator
+@inline
+export function flagsOf(packet: usize): u32 {
+  return load<u8>(packet - TRAP_META_SIZE + TRAP_META_FLAGS);
+}
+
+/** Bytes from the packet to its IP header; 0: none. */
+// @ts-ignore: decorator
+@inline
+export function l3OffsetOf(packet: usize): u32 {
+  return load<u8>(packet - TRAP_META_SIZE + TRAP_META_L3_OFFSET);
+}
+
+// @ts-ignore: decorator
+@inline
+export function interfaceIdOf(packet: usize): u32 {
+  return load<u16>(packet - TRAP_META_SIZE + TRAP_META_INTERFACE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function outInterfaceIdOf(packet: usize): u32 {
+  return load<u16>(packet - TRAP_META_SIZE + TRAP_META_OUT_INTERFACE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function vrfOf(packet: usize): u32 {
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_VRF);
+}
+
+// @ts-ignore: decorator
+@inline
+export function nexthopIdOf(packet: usize): u32 {
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_NEXTHOP);
+}
+
+// @ts-ignore: decorator
+@inline
+export function reverseNexthopIdOf(packet: usize): u32 {
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_REVERSE_NEXTHOP);
+}
+
+// @ts-ignore: decorator
+@inline
+export function generationOf(packet: usize): u32 {
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_GENERATION);
+}
