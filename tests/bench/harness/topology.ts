@@ -2,14 +2,23 @@
 /** Two pods on one node: three namespaces and two veth pairs. */
 
 import { readdirSync, readFileSync } from "node:fs";
+import { Lab, type Topology } from "../../../sdk/lab/index.ts";
 import { run } from "./process.ts";
 
-const NAMESPACE_PREFIX = "wbench-";
+const PREFIX = "wbench-";
 
-export const CLIENT = { address: "10.97.0.1", mac: "02:00:00:00:01:01" } as const;
-export const SERVER = { address: "10.97.0.2", mac: "02:00:00:00:02:01" } as const;
+/** Without router solicitations and the like, nothing but what is measured is on the links. */
+const NO_IPV6 = { "net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1 };
+
+interface Workload {
+  readonly address: string;
+  readonly mac: string;
+}
+
+export const CLIENT: Workload = { address: "10.97.0.1", mac: "02:00:00:00:01:01" };
+export const SERVER: Workload = { address: "10.97.0.2", mac: "02:00:00:00:02:01" };
 /** What pods send to: Weir answers for it, or the node's devices have it in plain routing. */
-export const GATEWAY = { address: "169.254.1.1", mac: "00:00:5e:00:01:00" } as const;
+export const GATEWAY: Workload = { address: "169.254.1.1", mac: "00:00:5e:00:01:00" };
 
 /** The device of either pod, in its own namespace. */
 export const POD_DEVICE = "eth0";
@@ -19,8 +28,6 @@ export interface SameNodeOptions {
   readonly id: string;
   /** The node's kernel routes between the pods; else the devices are left to Weir. */
   readonly routed: boolean;
-  /** Default: the pods' veths have one queue. */
-  readonly queues?: number;
 }
 
 export class SameNode implements AsyncDisposable {
@@ -30,65 +37,66 @@ export class SameNode implements AsyncDisposable {
   /** The node's ends of the two veth pairs. */
   readonly clientDevice: string;
   readonly serverDevice: string;
+  readonly #lab: Lab;
 
-  private constructor(id: string) {
-    this.client = `${NAMESPACE_PREFIX}${id}-a`;
-    this.node = `${NAMESPACE_PREFIX}${id}-node`;
-    this.server = `${NAMESPACE_PREFIX}${id}-b`;
+  private constructor(lab: Lab, id: string) {
+    this.#lab = lab;
+    this.client = lab.netns("a");
+    this.node = lab.netns("node");
+    this.server = lab.netns("b");
     this.clientDevice = `${id}h0`;
     this.serverDevice = `${id}h1`;
   }
 
   /** Makes it; what an earlier run left under the same names goes first. */
-  static async create(options: SameNodeOptions): Promise<SameNode> {
-    const lab = new SameNode(options.id);
-    await lab[Symbol.asyncDispose]();
+  static async create({ id, routed }: SameNodeOptions): Promise<SameNode> {
+    const lab = Lab.create(topology(id, routed), { prefix: `${PREFIX}${id}-`, replace: true });
+    const made = new SameNode(lab, id);
     try {
-      for (const name of [lab.client, lab.node, lab.server]) await run(["ip", "netns", "add", name]);
-      await lab.#wire(lab.client, lab.clientDevice, CLIENT, options);
-      await lab.#wire(lab.server, lab.serverDevice, SERVER, options);
-      if (options.routed) await run(["sysctl", "-qw", "net.ipv4.ip_forward=1"], { netns: lab.node });
+      if (routed) await made.#knowPods();
     } catch (error) {
-      await lab[Symbol.asyncDispose]();
+      await made[Symbol.asyncDispose]();
       throw error;
     }
-    return lab;
+    return made;
   }
 
-  async #wire(pod: string, device: string, workload: typeof CLIENT | typeof SERVER, o: SameNodeOptions): Promise<void> {
-    const queues = `numrxqueues ${o.queues ?? 1} numtxqueues ${o.queues ?? 1}`;
-    const peer = `name ${POD_DEVICE} address ${workload.mac} netns ${pod} ${queues}`;
-    await batch(this.node, [
-      "link set lo up",
-      `link add ${device} ${queues} ${o.routed ? `address ${GATEWAY.mac}` : ""} type veth peer ${peer}`,
-      `link set ${device} up`,
-      ...(o.routed ? [`address add ${GATEWAY.address}/32 dev ${device}`] : []),
-    ]);
-    await batch(pod, [
-      "link set lo up",
-      `link set ${POD_DEVICE} up`,
-      `address add ${workload.address}/32 dev ${POD_DEVICE}`,
-      `route add ${GATEWAY.address} dev ${POD_DEVICE} scope link`,
-      `route add default via ${GATEWAY.address}`,
-    ]);
-    if (!o.routed) return;
-    await batch(this.node, [
-      `route add ${workload.address}/32 dev ${device}`,
-      `neighbour replace ${workload.address} lladdr ${workload.mac} dev ${device} nud permanent`,
-    ]);
+  /** The sinks take ARP answers too, so the node must know the pods beforehand. */
+  async #knowPods(): Promise<void> {
+    const know = (pod: Workload, device: string) =>
+      `neighbour replace ${pod.address} lladdr ${pod.mac} dev ${device} nud permanent`;
+    const lines = [know(CLIENT, this.clientDevice), know(SERVER, this.serverDevice)];
+    await run(["ip", "-batch", "-"], { netns: this.node, input: `${lines.join("\n")}\n` });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const names = (await run(["ip", "netns", "list"])).split("\n").map((line) => line.split(" ")[0]);
-    for (const name of [this.client, this.node, this.server]) {
-      if (names.includes(name)) await run(["ip", "netns", "delete", name]);
-    }
+    await this.#lab[Symbol.asyncDispose]();
   }
 }
 
-/** Several `ip` commands at once. */
-export async function batch(netns: string, lines: readonly string[]): Promise<void> {
-  await run(["ip", "-batch", "-"], { netns, input: `${lines.join("\n")}\n` });
+function topology(id: string, routed: boolean): Topology {
+  const pods = [
+    { name: "a", pod: CLIENT, device: `${id}h0` },
+    { name: "b", pod: SERVER, device: `${id}h1` },
+  ];
+  return {
+    name: `bench-${id}`,
+    namespaces: [
+      { name: "node", sysctls: { ...NO_IPV6, "net.ipv4.ip_forward": routed ? 1 : 0 } },
+      ...pods.map(({ name }) => ({ name, sysctls: NO_IPV6 })),
+    ],
+    links: pods.map(({ name, pod, device }) => ({
+      ends: [
+        { namespace: "node", device, ...(routed ? { mac: GATEWAY.mac, addresses: [`${GATEWAY.address}/32`] } : {}) },
+        { namespace: name, device: POD_DEVICE, mac: pod.mac, addresses: [`${pod.address}/32`] },
+      ],
+    })),
+    routes: pods.flatMap(({ name, pod, device }) => [
+      { namespace: name, device: POD_DEVICE, destination: `${GATEWAY.address}/32` },
+      { namespace: name, device: POD_DEVICE, destination: "0.0.0.0/0", gateway: GATEWAY.address },
+      ...(routed ? [{ namespace: "node", device, destination: `${pod.address}/32` }] : []),
+    ]),
+  };
 }
 
 /**
