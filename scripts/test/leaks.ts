@@ -22,8 +22,8 @@ export function takeSnapshot(): Snapshot {
 }
 
 /** What is there now and was not before, after a short time of grace. */
-export async function findLeaks(before: Snapshot): Promise<string[]> {
-  const deadline = performance.now() + GRACE_MS;
+export async function findLeaks(before: Snapshot, graceMs: number = GRACE_MS): Promise<string[]> {
+  const deadline = performance.now() + graceMs;
   for (;;) {
     const leaks = [...takeSnapshot()].filter((item) => !before.has(item)).sort();
     if (leaks.length === 0 || performance.now() > deadline) return leaks;

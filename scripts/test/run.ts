@@ -5,6 +5,7 @@ import { root } from "../root.ts";
 import { type Counts, NONE, readCounts } from "./counts.ts";
 import type { Group } from "./groups.ts";
 import { findLeaks, takeSnapshot } from "./leaks.ts";
+import { endProcesses, findSurvivors, markedEnvironment } from "./processes.ts";
 
 export interface Outcome {
   readonly group: Group;
@@ -23,9 +24,11 @@ const TEST_TIMEOUT_MS = 60_000;
 export async function runGroup(group: Group, options: readonly string[]): Promise<Outcome> {
   const started = performance.now();
   const before = takeSnapshot();
+  const mark = `${process.pid} ${group.name}`;
   const files = group.files.map((file) => `./${file}`);
   const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_TIMEOUT_MS}`, ...options, ...files], {
     cwd: root(),
+    env: markedEnvironment(mark),
     stdin: "ignore",
     stdout: "inherit",
     stderr: "pipe",
@@ -47,6 +50,9 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
     complaints.push(`the test process ended with ${child.signalCode ?? `status ${status}`}`);
   else if (status !== 0 && counts.failed === 0) complaints.push(`status ${status} without a failed test`);
   counts ??= NONE;
+  const survivors = await findSurvivors(mark);
+  if (survivors.size > 0) complaints.push(`left running: ${[...survivors.values()].join(", ")}`);
+  endProcesses(survivors.keys());
   const leaks = await findLeaks(before);
   if (leaks.length > 0) complaints.push(`left behind: ${leaks.join(", ")}`);
   // Each complaint is a failure that no test of the file stands for.
