@@ -8,13 +8,14 @@ import { root } from "./root.ts";
 const FLAGS = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Wextra", "-Werror"];
 
 /**
- * Debian and Ubuntu keep `asm/types.h` below the machine's own triplet, where `-target bpf`
- * does not look.
+ * Debian and Ubuntu keep `asm/types.h` below the machine's own triplet, where `-target bpf` does
+ * not look; and what glibc's headers choose by the machine's macro is 32-bit without it.
  */
-function systemIncludes(): string[] {
-  const triplet = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch as "x64" | "arm64"];
+function machineFlags(): string[] {
+  const [triplet, macro] =
+    process.arch === "arm64" ? ["aarch64-linux-gnu", "__aarch64__"] : ["x86_64-linux-gnu", "__x86_64__"];
   const directory = `/usr/include/${triplet}`;
-  return existsSync(directory) ? ["-isystem", directory] : [];
+  return [`-D${macro}`, ...(existsSync(directory) ? ["-isystem", directory] : [])];
 }
 
 /**
@@ -24,7 +25,7 @@ function systemIncludes(): string[] {
  */
 export function compileBpf(o: { source: string; output: string; text?: string; flags?: readonly string[] }): void {
   const input = o.text === undefined ? [o.source] : ["-x", "c", "-"];
-  const command = ["clang", ...FLAGS, ...systemIncludes(), "-I", root("bpf"), ...(o.flags ?? []), "-c", ...input];
+  const command = ["clang", ...FLAGS, ...machineFlags(), "-I", root("bpf"), ...(o.flags ?? []), "-c", ...input];
   const result = Bun.spawnSync([...command, "-o", o.output], {
     stdin: o.text === undefined ? "ignore" : Buffer.from(o.text),
   });
