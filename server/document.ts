@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** State documents as text: YAML 1.2 or JSON, which YAML contains. */
 
-import { type Document, LineCounter, parseDocument } from "yaml";
+import { type Document, LineCounter, parseDocument, visit } from "yaml";
 import { WeirError } from "../sdk/errors.ts";
 
 /** A parsed document that still knows where its fields stood. */
@@ -25,6 +25,13 @@ export function parseStateDocument(text: string, name: string): SourceDocument {
     const { line, col } = lines.linePos(problem.pos[0]);
     throw syntaxError(name, `line ${line}, column ${col}: ${oneLine(problem.message)}`);
   }
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      const { line, col } = lines.linePos(rangeStart(alias) ?? 0);
+      throw syntaxError(name, `line ${line}, column ${col}: there is no anchor "${alias.source}"`);
+    },
+  });
   let value: unknown;
   try {
     value = document.toJS();

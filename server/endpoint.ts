@@ -14,8 +14,8 @@ export const SOCKET_DIRECTORY = "/run/weir";
 /** Longest path of a unix socket: `sun_path` of linux/un.h without its NUL. */
 const MAX_SOCKET_PATH = 107;
 
-/** Instance names become file names, pin directories and parts of device names. */
-const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** Instance names become file names and directories of a BPF file system, which has no dots. */
+const INSTANCE = /^[A-Za-z0-9_-]{1,32}$/;
 
 /**
  * Checks the name of an instance.
@@ -26,8 +26,8 @@ export function checkInstance(name: string): string {
   throw new WeirError({
     code: "EINVAL",
     operation: `use "${name}" as the name of an instance`,
-    reason: "it has up to 63 letters, digits, dots, dashes and underscores, and begins with a letter or digit",
-    hint: "give another --name",
+    reason: "it is no name",
+    hint: "use 1 to 32 letters, digits, _ and -",
   });
 }
 

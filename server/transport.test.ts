@@ -27,8 +27,8 @@ describe("endpoints", () => {
   });
 
   test("have instance names that are safe as file names", () => {
-    for (const name of ["default", "n1", "a.b_c-d"]) expect(checkInstance(name)).toBe(name);
-    for (const name of ["", "../x", "a/b", ".hidden", "-x", "a b", "x".repeat(64)]) {
+    for (const name of ["default", "n1", "a_b-c"]) expect(checkInstance(name)).toBe(name);
+    for (const name of ["", "../x", "a/b", ".hidden", "a.b", "a b", "x".repeat(33)]) {
       expect(() => checkInstance(name)).toThrow("name of an instance");
     }
   });

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What `weir get` shows of each kind, `weir flows` of a flow, and `weir drops` of a counter. */
+
+import type { DropCounter, StateObject } from "../dataplane.ts";
+import type { Column } from "./table.ts";
+
+/** A field of the object, or of an object inside it: `status.state`. */
+function field(heading: string, path: string): Column<StateObject> {
+  return { heading, cell: (object) => at(object, path) };
+}
+
+function at(object: StateObject, path: string): unknown {
+  let value: unknown = object;
+  for (const name of path.split(".")) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as StateObject)[name];
+  }
+  return value;
+}
+
+const name = field("NAME", "name");
+const owner = field("OWNER", "owner");
+
+const count = (heading: string, path: string): Column<StateObject> => ({
+  heading,
+  cell: (object) => {
+    const list = at(object, path);
+    return Array.isArray(list) ? list.length : 0;
+  },
+});
+
+/** By kind; a kind that is not here shows its key and its owner. */
+const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
+  vrfs: [name, field("UNKNOWN-UNICAST", "unknownUnicast"), owner],
+  interfaces: [
+    name,
+    { heading: "DEVICE", cell: (object) => at(object, "device") ?? at(object, "name") },
+    field("ROLE", "role"),
+    field("VRF", "vrf"),
+    { heading: "HOOK", cell: (object) => at(object, "status.hook") ?? at(object, "hook") },
+    field("STATE", "status.state"),
+    { heading: "MAC", cell: (object) => at(object, "status.mac") ?? at(object, "mac") },
+    field("ADDRESSES", "addresses"),
+    field("POLICIES", "policies"),
+    owner,
+  ],
+  nexthops: [
+    name,
+    field("TYPE", "type"),
+    field("DEVICE", "device"),
+    field("GATEWAY", "gateway"),
+    field("STATE", "status.state"),
+    owner,
+  ],
+  routes: [field("VRF", "vrf"), field("PREFIX", "prefix"), field("VIA", "via"), owner],
+  sets: [name, count("PREFIXES", "prefixes"), owner],
+  policies: [name, field("DEFAULT", "default"), count("RULES", "rules"), owner],
+};
+
+/** Columns of `weir get KIND`. */
+export function columnsOf(kind: { readonly plural: string; readonly key: readonly string[] }) {
+  return byKind[kind.plural] ?? [...kind.key.map((one) => field(one.toUpperCase(), one)), owner];
+}
+
+/** Columns of `weir flows`. */
+export const flowColumns: readonly Column<StateObject>[] = [
+  field("VRF", "vrf"),
+  field("PROTO", "proto"),
+  field("SRC", "src"),
+  field("SPORT", "sport"),
+  field("DST", "dst"),
+  field("DPORT", "dport"),
+  field("ACTION", "action"),
+  field("STATE", "state"),
+  field("PACKETS", "packets"),
+  field("BYTES", "bytes"),
+  field("LAST-SEEN", "lastSeen"),
+  field("POLICY", "policy"),
+  field("RULE", "rule"),
+];
+
+/** Columns of `weir drops`. */
+export const dropColumns: readonly Column<DropCounter>[] = [
+  { heading: "INTERFACE", cell: (drop) => drop.interface },
+  { heading: "REASON", cell: (drop) => drop.reason },
+  { heading: "PACKETS", cell: (drop) => drop.packets },
+  { heading: "BYTES", cell: (drop) => drop.bytes },
+];

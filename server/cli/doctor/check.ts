@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a check of `weir doctor` finds. */
+
+/** One finding. */
+export interface Check {
+  /** What was looked at: `kernel`, `bpffs`, `eth0 mtu`. */
+  readonly name: string;
+  /** `warn`: it works, but not as well or not as expected; `fail`: this machine cannot run Weir. */
+  readonly status: "ok" | "warn" | "fail";
+  /** What is there. */
+  readonly found: string;
+  /** How to mend it. */
+  readonly hint?: string;
+}
+
+export const ok = (name: string, found: string): Check => ({ name, status: "ok", found });
+
+export const warn = (name: string, found: string, hint: string): Check => ({ name, status: "warn", found, hint });
+
+export const fail = (name: string, found: string, hint: string): Check => ({ name, status: "fail", found, hint });
+
+/** The finding that an error is. */
+export function failed(name: string, error: unknown, hint: string): Check {
+  const text = error instanceof Error ? error.message : String(error);
+  return fail(name, text.replaceAll(/\s*\n\s*/g, " "), hint);
+}
