@@ -4,6 +4,7 @@
  * what can be mended. Runs everything, so that one run shows all that is wrong.
  */
 
+import { bpfCommand } from "./clang.ts";
 import { root } from "./root.ts";
 
 const write = process.argv.includes("--write");
@@ -44,6 +45,7 @@ const checks: readonly Check[] = [
       ...files("bpf/**/*.{c,h}", "tests/**/*.{c,h}", "examples/**/*.{c,h}"),
     ],
   },
+  { name: "clang (warnings)", command: bpfCommand("-Werror", "-fsyntax-only", ...files("bpf/*.bpf.c")) },
   { name: "shellcheck (shell)", command: ["shellcheck", ...files(".ci/run", "tests/**/*.sh", "scripts/**/*.sh")] },
 ];
 
