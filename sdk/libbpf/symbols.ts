@@ -6,6 +6,7 @@
 
 import { runtime } from "#runtime";
 import { WeirError } from "../errors.ts";
+import { candidates } from "../runtime/libraries.ts";
 import type { Library } from "../runtime/types.ts";
 
 const table = {
@@ -74,10 +75,14 @@ export type Libbpf = Library<typeof table>;
 
 let opened: Libbpf | undefined;
 
-function load(): Libbpf {
+/** Never libbpf.so (a development link) and never the incompatible libbpf.so.0. */
+function paths(): string[] {
   const { WEIR_LIBBPF: override } = process.env;
-  // Never libbpf.so (a development link) and never the incompatible libbpf.so.0.
-  const library = runtime.open(override ? [override] : ["libbpf.so.1"], table);
+  return override ? [override] : ["libbpf.so.1"];
+}
+
+function load(): Libbpf {
+  const library = runtime.open(paths(), table);
   const version = libraryVersion(library);
   if (version.major !== 1 || version.minor < 1) {
     throw new WeirError({
@@ -105,9 +110,9 @@ export function libbpf(): Libbpf {
   return opened;
 }
 
-/** Version of the libbpf in use. */
-export function libbpfVersion(): { major: number; minor: number } {
-  return libraryVersion(libbpf());
+/** Version of the libbpf in use, and the file that it was opened from. */
+export function libbpfVersion(): { major: number; minor: number; path: string } {
+  return { ...libraryVersion(libbpf()), path: candidates(paths())[0] ?? "" };
 }
 
 let cpus = 0;

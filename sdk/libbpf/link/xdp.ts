@@ -3,6 +3,7 @@
 
 import type { WeirError } from "../../errors.ts";
 import { EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, errnoError } from "../../runtime/errno.ts";
+import { deviceName } from "../../runtime/libc.ts";
 import { captureLog } from "../log.ts";
 import { BPF_XDP } from "../names.ts";
 import { Packed } from "../packed.ts";
@@ -55,7 +56,10 @@ export function queryXdp(ifindex: number): XdpState | null {
   const native = opts.getU32(xdpQueryOpts.nativeProgramId);
   if (native !== 0) return { mode: "native", programId: native };
   const generic = opts.getU32(xdpQueryOpts.genericProgramId);
-  return generic === 0 ? null : { mode: "generic", programId: generic };
+  if (generic !== 0) return { mode: "generic", programId: generic };
+  // libbpf finds nothing on a device that is not there, and calls that success.
+  if (deviceName(ifindex) !== undefined) return null;
+  throw errnoError(ENODEV, `ask for the XDP program of ${describeDevice(ifindex)}`);
 }
 
 function failed(errno: number, options: AttachXdpOptions): WeirError {
