@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The pipeline itself, and what it is measured beside, each on a frame that is restored every round. */
-#include "weir.bpf.c"
+#include "pipeline.h"
 #include "fib_forward.h"
 #include "flow_cost.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
 
 SEC("xdp")
 int bench_empty(struct xdp_md *ctx)
@@ -25,5 +27,8 @@ int bench_fib(struct xdp_md *ctx)
 SEC("xdp")
 int bench_pipeline(struct xdp_md *ctx)
 {
-	return restore_frame(ctx) ? pipeline_xdp(ctx) : XDP_ABORTED;
+	struct walk walk = {};
+	struct packet p = { .hook = HOOK_XDP, .xdp = ctx, .walk = &walk };
+
+	return restore_frame(ctx) ? receive(&p) : XDP_ABORTED;
 }

@@ -87,8 +87,8 @@ int main(int argc, char **argv)
 		usage(text);
 
 	int socket_fd = socket(AF_PACKET, SOCK_RAW, 0);
-	struct sockaddr_ll address = {.sll_family = AF_PACKET,
-				      .sll_ifindex = if_nametoindex(device)};
+	struct sockaddr_ll address = { .sll_family = AF_PACKET,
+				       .sll_ifindex = if_nametoindex(device) };
 	if (socket_fd < 0 || !address.sll_ifindex)
 		fail(device);
 	setsockopt(socket_fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
@@ -96,11 +96,11 @@ int main(int argc, char **argv)
 	setpriority(PRIO_PROCESS, 0, -20);
 	for (int i = 0; i < batch; i++) {
 		put_udp_headers(frames[i], FRAME, destination_mac, source_mac, destination, source);
-		vectors[i] = (struct iovec){frames[i], FRAME};
-		messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i],
-						      .msg_iovlen = 1,
-						      .msg_name = &address,
-						      .msg_namelen = sizeof(address)};
+		vectors[i] = (struct iovec){ frames[i], FRAME };
+		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i],
+						       .msg_iovlen = 1,
+						       .msg_name = &address,
+						       .msg_namelen = sizeof(address) };
 	}
 
 	gap = rate ? batch * 1e9 / rate : 0;

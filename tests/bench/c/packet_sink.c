@@ -9,7 +9,7 @@
 #include "../bpf/sink_abi.h"
 #include "bench.h"
 
-static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 1};
+static const double quantiles[] = { 0.5, 0.9, 0.99, 0.999, 1 };
 #define QUANTILES (int)(sizeof(quantiles) / sizeof(quantiles[0]))
 
 static void report_drops(int map)
@@ -30,7 +30,7 @@ static void report_drops(int map)
 
 static void report_latencies(uint64_t *counts)
 {
-	uint64_t total = counts[SINK_TOTAL], below = 0, found[QUANTILES] = {0};
+	uint64_t total = counts[SINK_TOTAL], below = 0, found[QUANTILES] = { 0 };
 
 	for (int bucket = 0, next = 0; bucket < SINK_BUCKETS && next < QUANTILES; bucket++) {
 		below += counts[bucket];

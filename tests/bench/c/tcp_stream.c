@@ -24,7 +24,7 @@ static void drain(int connection)
 
 static int serve(int port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	end_with_parent();
@@ -45,8 +45,8 @@ static int serve(int port)
 
 static int send_for(const char *to, int port, double seconds)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct timeval limit = {.tv_sec = 5};
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct timeval limit = { .tv_sec = 5 };
 	int connection = socket(AF_INET, SOCK_STREAM, 0);
 	uint64_t start, end, bytes = 0;
 

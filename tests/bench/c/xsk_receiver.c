@@ -23,7 +23,7 @@
 #define FILL_SIZE        (2 * FRAMES)
 #define POLL_TIMEOUT_MS  1000
 #define WAKEUP_BUCKET_NS 100
-#define WAKEUP_BUCKETS   100000
+#define WAKEUP_BUCKETS   20000
 
 struct receiver {
 	struct xsk_umem *umem;
@@ -158,7 +158,7 @@ int main(int argc, char **argv)
 	static const char text[] = "xsk_receiver -o OBJECT -i DEVICE [-q QUEUE] [-b BATCH] [-w]";
 	const char *object_path = NULL, *device = NULL;
 	int queue = 0, batch = 64, option, wakeups = 0;
-	struct receiver receiver = {0};
+	struct receiver receiver = { 0 };
 	char line[64];
 
 	while ((option = getopt(argc, argv, "o:i:q:b:w")) != -1) {
@@ -192,8 +192,8 @@ int main(int argc, char **argv)
 		fail("attach XDP");
 	open_socket(&receiver, device, queue, object);
 
-	struct pollfd waits[2] = {{.fd = xsk_socket__fd(receiver.socket), .events = POLLIN},
-				  {.fd = STDIN_FILENO, .events = POLLIN}};
+	struct pollfd waits[2] = { { .fd = xsk_socket__fd(receiver.socket), .events = POLLIN },
+				   { .fd = STDIN_FILENO, .events = POLLIN } };
 	end_with_parent();
 	setlinebuf(stdout);
 	printf("{\"ready\":true}\n");
