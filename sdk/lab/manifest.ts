@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which labs there are: one file each, so that another process can find a lab and remove exactly what was made. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { WeirError } from "../errors.ts";
 import { checkTopology, type Topology } from "./topology.ts";
 
@@ -14,11 +14,20 @@ function pathOf(prefix: string): string {
 
 /** Claims a prefix for a topology. Of several processes that try, one succeeds. @throws WeirError `EEXIST` */
 export function writeManifest(prefix: string, topology: Topology): void {
-  mkdirSync(DIRECTORY, { recursive: true, mode: 0o755 });
-  try {
+  const write = () => {
+    mkdirSync(DIRECTORY, { recursive: true, mode: 0o755 });
     writeFileSync(pathOf(prefix), JSON.stringify(topology), { flag: "wx", mode: 0o644 });
+  };
+  try {
+    try {
+      write();
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+      // The directory went between the two calls, with the last lab of another process.
+      write();
+    }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    const code = codeOf(error);
     const operation = `make lab "${prefix}"`;
     if (code !== "EEXIST") throw new WeirError({ code, operation, reason: code, hint: "run as root", cause: error });
     throw new WeirError({
@@ -49,8 +58,18 @@ export function readManifest(prefix: string): Topology | undefined {
   }
 }
 
+/** Gives a prefix back; the directory goes with the last one. */
 export function removeManifest(prefix: string): void {
   rmSync(pathOf(prefix), { force: true });
+  try {
+    rmdirSync(DIRECTORY);
+  } catch {
+    // Other labs are there.
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "EIO";
 }
 
 /** The prefixes of all labs. */

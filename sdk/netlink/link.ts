@@ -9,6 +9,7 @@ import {
   AF_INET6,
   AF_UNSPEC,
   LITTLE_ENDIAN,
+  NETLINK_ROUTE,
   NLM_F_CREATE,
   NLM_F_EXCL,
   RTM_DELLINK,
@@ -17,7 +18,6 @@ import {
   RTM_SETLINK,
 } from "./constants.ts";
 import {
-  IFF_UP,
   IFINFOMSG_SIZE,
   IFLA_ADDRESS,
   IFLA_IFNAME,
@@ -36,7 +36,7 @@ import {
 } from "./link_kind.ts";
 import type { MessageWriter, NetlinkMessage } from "./message.ts";
 import { withNamespaceDescriptor } from "./namespace.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import { NetlinkSocket } from "./socket.ts";
 import { decodeXdp, type XdpInfo } from "./xdp.ts";
 
 const IFLA_MASTER = 10;
@@ -56,6 +56,7 @@ const IFLA_MAX = 60;
 
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 
+const IFF_UP = 0x1;
 const IFF_RUNNING = 0x40;
 const IFF_LOOPBACK = 0x8;
 
@@ -230,22 +231,40 @@ export function requireLink(socket: NetlinkSocket, key: LinkKey, operation: stri
   return link;
 }
 
-/** Creates a virtual link and returns it. @throws WeirError `EEXIST` if the name (or the peer's) is taken */
+/**
+ * Creates a virtual link and returns it.
+ * @throws WeirError `EEXIST` if the name (or the peer's) is taken, `EOPNOTSUPP` if the kernel lacks the kind
+ */
 export function addLink(socket: NetlinkSocket, spec: LinkSpec): LinkInfo {
   const operation = `add ${spec.kind} link "${spec.name}"`;
-  const up = spec.up === true ? IFF_UP : 0;
   withPeerNamespace(spec, (peerNamespace) =>
     socket.request(operation, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, (writer) => {
-      writeHeader(writer, 0, up, up);
+      writeHeader(writer, 0);
       writer.string(IFLA_IFNAME, spec.name);
       if (spec.master !== undefined) writer.u32(IFLA_MASTER, spec.master);
       writeLinkProperties(writer, spec);
       writeLinkKind(writer, spec, peerNamespace);
     }),
   );
-  const link = findLink(socket, spec.name);
-  if (link !== undefined) return link;
-  throw new WeirError({ code: "ENODEV", operation, reason: "it was removed at once", hint: "look for who removes it" });
+  try {
+    bringUp(socket, spec);
+  } catch (error) {
+    deleteLink(socket, spec.name);
+    throw error;
+  }
+  return requireLink(socket, spec.name, operation);
+}
+
+/** In requests of their own: a veth cannot be up before its pair is complete. */
+function bringUp(socket: NetlinkSocket, spec: LinkSpec): void {
+  if (spec.up === true) setLink(socket, spec.name, { up: true });
+  if (spec.kind !== "veth" || spec.peer.up !== true) return;
+  if (spec.peer.netns === undefined) {
+    setLink(socket, spec.peer.name, { up: true });
+    return;
+  }
+  using there = NetlinkSocket.open(NETLINK_ROUTE, spec.peer.netns);
+  setLink(there, spec.peer.name, { up: true });
 }
 
 /**

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kinds of virtual links that can be created, and what each kind writes into a request. */
 
-import { LITTLE_ENDIAN } from "./constants.ts";
 import { wireMac } from "./ip.ts";
 import type { MessageWriter } from "./message.ts";
 import { withNamespaceDescriptor } from "./namespace.ts";
 
 /** Bytes of `struct ifinfomsg`: u8 family, u8, u16 type, i32 index, u32 flags, u32 change mask. */
 export const IFINFOMSG_SIZE = 16;
-export const IFF_UP = 0x1;
 
 /** Attributes of links that creation and description share (`linux/if_link.h`). */
 export const IFLA_ADDRESS = 1;
@@ -124,10 +122,7 @@ export function withPeerNamespace(spec: LinkSpec, use: (namespace?: number) => v
 
 /** A peer is described like a link of its own: header, then attributes. */
 function writePeer(writer: MessageWriter, peer: VethPeer, namespace: number | undefined): void {
-  const up = peer.up === true ? IFF_UP : 0;
-  const header = writer.reserve(IFINFOMSG_SIZE);
-  writer.view.setUint32(header + 8, up, LITTLE_ENDIAN);
-  writer.view.setUint32(header + 12, up, LITTLE_ENDIAN);
+  writer.reserve(IFINFOMSG_SIZE);
   writer.string(IFLA_IFNAME, peer.name);
   if (namespace !== undefined) writer.u32(IFLA_NET_NS_FD, namespace);
   writeLinkProperties(writer, peer);
