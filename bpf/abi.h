@@ -298,7 +298,7 @@ struct flow_entry {		/* 80 bytes */
 	__u64 packets;
 	__u64 bytes;		/* from the first byte of the IP header */
 	__u32 nexthop;
-	__u32 generation;	/* unique for this entry; a decision must name it */
+	__u32 generation;	/* unique for this pair of entries; a decision must name it */
 	__u32 rule;		/* policy rule that decided; 0: none */
 	__u32 idle_seconds;	/* 0: the protocol's default */
 	__u32 revision;		/* of the policy that decided */
@@ -308,11 +308,11 @@ struct flow_entry {		/* 80 bytes */
 	__u8  state;		/* enum flow_state */
 	__u8  flags;		/* FLOW_FLAG_* */
 	__u8  worker;
-	__u8  trapped;		/* packets sent to the slow path while held */
 	__u8  drop_reason;	/* enum drop_reason, action drop */
 	__u8  mirror;
-	__u8  reserved0;
-	__u32 reserved[4];
+	__u8  reserved0[2];
+	__u32 trapped;		/* packets sent to the slow path for a decision on this entry */
+	__u32 reserved[3];
 };
 
 #define FLOW_FLAG_BRIDGED	0x01	/* no TTL, no MAC rewrite */

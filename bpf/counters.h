@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Per-interface counters. Per CPU, so plain additions do. Bytes count from the MAC header. */
+#ifndef WEIR_COUNTERS_H
+#define WEIR_COUNTERS_H
+
+#include "maps.h"
+#include "packet.h"
+
+static __always_inline struct interface_counters *counters_of(__u32 interface)
+{
+	return bpf_map_lookup_elem(&interface_counters, &interface);
+}
+
+static __always_inline void count_received(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c) {
+		c->rx_packets++;
+		c->rx_bytes += w->length;
+	}
+}
+
+static __always_inline void count_transmitted(const struct walk *w, __u32 interface)
+{
+	struct interface_counters *c = counters_of(interface);
+
+	if (c) {
+		c->tx_packets++;
+		c->tx_bytes += w->length;
+	}
+}
+
+static __always_inline void count_trap(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c) {
+		c->trap_packets++;
+		c->trap_bytes += w->length;
+	}
+}
+
+static __always_inline void count_local(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c) {
+		c->local_packets++;
+		c->local_bytes += w->length;
+	}
+}
+
+static __always_inline void count_flow_hit(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c)
+		c->flow_hits++;
+}
+
+static __always_inline void count_answered(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c)
+		c->answered++;
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The flow table: lookup, counters and the state of the connection.
+ *
+ * A decided flow is a pair of entries, one a direction, with the same generation. An entry
+ * is hit only by packets of the interface that it names; any other packet with its key is a
+ * new decision.
+ */
+#ifndef WEIR_FLOW_H
+#define WEIR_FLOW_H
+
+#include "counters.h"
+#include "drop.h"
+#include "parse_l4.h"
+
+#define TCP_FLAG_FIN   0x01
+#define TCP_FLAG_SYN   0x02
+#define TCP_FLAG_RST   0x04
+#define TCP_FLAG_ACK   0x10
+#define TCP_FLAGS_KEPT 0x17
+
+static __always_inline struct flow_entry *flow_find(__u8 family, const union flow_key *key)
+{
+	return family == 4 ? bpf_map_lookup_elem(&flows4, &key->v4) :
+			     bpf_map_lookup_elem(&flows6, &key->v6);
+}
+
+static __always_inline void flow_key_reverse(__u8 family, const union flow_key *key,
+					     union flow_key *reverse)
+{
+	*reverse = *key;
+	if (family == 4) {
+		reverse->v4.source = key->v4.destination;
+		reverse->v4.destination = key->v4.source;
+		reverse->v4.source_port = key->v4.destination_port;
+		reverse->v4.destination_port = key->v4.source_port;
+	} else {
+		__builtin_memcpy(reverse->v6.source, key->v6.destination, 16);
+		__builtin_memcpy(reverse->v6.destination, key->v6.source, 16);
+		reverse->v6.source_port = key->v6.destination_port;
+		reverse->v6.destination_port = key->v6.source_port;
+	}
+}
+
+/* Both directions' entries get the state, that of the pair. */
+static __always_inline void flow_set_state(struct flow_entry *flow, struct flow_entry *other,
+					   __u8 state)
+{
+	flow->state = state;
+	if (other && other->generation == flow->generation)
+		other->state = state;
+}
+
+/*
+ * A packet that may change the state of its flow: CONTINUE if it is a new connection that
+ * has to be decided, FORWARD otherwise.
+ */
+__attribute__((noinline)) int flow_transition(struct walk *w)
+{
+	struct flow_entry *flow, *other;
+	union flow_key reverse;
+	__u8 tcp;
+
+	if (!w)
+		return CONTINUE;
+	flow = flow_find(w->family, &w->key);
+	if (!flow)
+		return CONTINUE;
+	flow_key_reverse(w->family, &w->key, &reverse);
+	other = flow_find(w->family, &reverse);
+	if (w->protocol != IPPROTO_TCP) {
+		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
+		return FORWARD;
+	}
+	tcp = w->tcp_flags & TCP_FLAGS_KEPT;
+	if (tcp == TCP_FLAG_SYN && flow->state >= FLOW_STATE_CLOSING) {
+		/* The ports are used again. Only the side that was allowed to may connect. */
+		if (flow->flags & FLOW_FLAG_REVERSE)
+			return CONTINUE;
+		flow_set_state(flow, other, FLOW_STATE_NEW);
+		flow->tcp_flags = tcp;
+		if (other)
+			other->tcp_flags = 0;
+		return FORWARD;
+	}
+	flow->tcp_flags |= tcp;
+	if (tcp & TCP_FLAG_RST)
+		flow_set_state(flow, other, FLOW_STATE_CLOSED);
+	else if (flow->tcp_flags & TCP_FLAG_FIN)
+		flow_set_state(flow, other,
+			       other && (other->tcp_flags & TCP_FLAG_FIN) ? FLOW_STATE_CLOSED :
+									    FLOW_STATE_CLOSING);
+	else if (flow->state == FLOW_STATE_NEW && (flow->flags & FLOW_FLAG_REVERSE) &&
+		 (tcp & TCP_FLAG_ACK))
+		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
+	return FORWARD;
+}
+
+/* Whether flow_transition() is to be asked; false for the packets of an established flow. */
+static __always_inline int flow_may_change(const struct walk *w, const struct flow_entry *flow)
+{
+	if (w->flags & WALK_RELATED)
+		return 0;
+	if (w->protocol == IPPROTO_TCP)
+		return flow->state == FLOW_STATE_NEW ||
+		       (w->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST));
+	return flow->state == FLOW_STATE_NEW && (flow->flags & FLOW_FLAG_REVERSE);
+}
+
+/* Several CPUs may count at once; a coarse clock is enough for ageing. */
+static __always_inline void flow_touch(const struct walk *w, struct flow_entry *flow)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (flow->last_seen != now)
+		flow->last_seen = now;
+	if (flow->flags & FLOW_FLAG_MARKED)
+		flow->flags &= ~FLOW_FLAG_MARKED;
+	__sync_fetch_and_add(&flow->packets, 1);
+	__sync_fetch_and_add(&flow->bytes, w->ip_length);
+}
+
+/*
+ * Follows a decided flow. FORWARD: walk->nexthop is set; CONTINUE: to be decided; else the
+ * packet's verdict.
+ */
+static __always_inline int follow_flow(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct flow_entry *flow;
+
+	if (w->flags & (WALK_NO_PORTS | WALK_UNRELATED))
+		return CONTINUE;
+	flow = flow_find(w->family, &w->key);
+	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->interface)
+		return CONTINUE;
+	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
+		return CONTINUE;
+	count_flow_hit(w);
+	flow_touch(w, flow);
+	if (flow->action == FLOW_FORWARD) {
+		w->nexthop = flow->nexthop;
+		return FORWARD;
+	}
+	return drop(p, flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason :
+									DROP_POLICY_DENY);
+}
+STAGE(follow_flow)
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* How long a flow may be idle. */
+#ifndef WEIR_FLOW_AGE_H
+#define WEIR_FLOW_AGE_H
+
+#include "flow.h"
+
+#define NSEC_PER_SECOND 1000000000ULL
+#define NSEC_PER_MSEC	1000000ULL
+
+/* Where the configuration says 0. */
+#define DEFAULT_TCP_SYN_SECONDS		20
+#define DEFAULT_TCP_ESTABLISHED_SECONDS 3600
+#define DEFAULT_TCP_FIN_SECONDS		30
+#define DEFAULT_TCP_RESET_SECONDS	10
+#define DEFAULT_UDP_SECONDS		60
+#define DEFAULT_ICMP_SECONDS		10
+#define DEFAULT_OTHER_SECONDS		600
+
+static __always_inline __u32 or_default(__u32 seconds, __u32 otherwise)
+{
+	return seconds ? seconds : otherwise;
+}
+
+static __always_inline __u32 tcp_idle_seconds(const struct config *c, __u8 state)
+{
+	switch (state) {
+	case FLOW_STATE_ESTABLISHED:
+		return or_default(c->tcp_established_seconds, DEFAULT_TCP_ESTABLISHED_SECONDS);
+	case FLOW_STATE_CLOSING:
+		return or_default(c->tcp_fin_seconds, DEFAULT_TCP_FIN_SECONDS);
+	case FLOW_STATE_CLOSED:
+		return or_default(c->tcp_reset_seconds, DEFAULT_TCP_RESET_SECONDS);
+	default:
+		return or_default(c->tcp_syn_seconds, DEFAULT_TCP_SYN_SECONDS);
+	}
+}
+
+/* The entry's own time, but for TCP connections that have ended. */
+static __always_inline __u64 idle_limit(const struct config *c, const struct flow_entry *flow,
+					__u8 protocol)
+{
+	__u32 seconds;
+
+	if (protocol == IPPROTO_TCP)
+		seconds = tcp_idle_seconds(c, flow->state);
+	else if (protocol == IPPROTO_UDP)
+		seconds = or_default(c->udp_seconds, DEFAULT_UDP_SECONDS);
+	else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		seconds = or_default(c->icmp_seconds, DEFAULT_ICMP_SECONDS);
+	else
+		seconds = or_default(c->other_seconds, DEFAULT_OTHER_SECONDS);
+	if (flow->idle_seconds && flow->state < FLOW_STATE_CLOSING)
+		seconds = flow->idle_seconds;
+	return seconds * NSEC_PER_SECOND;
+}
+
+/* Nobody decided in time: nothing is lost by forgetting that somebody asked. */
+static __always_inline int hold_is_over(const struct config *c, const struct flow_entry *flow,
+					__u64 now)
+{
+	return now > flow->created && now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC;
+}
+
+/* `other`: entry of the reverse direction, if it belongs to the pair; a pair is idle as one. */
+static __always_inline int pair_is_idle(const struct config *c, const struct flow_entry *flow,
+					const struct flow_entry *other, __u8 protocol, __u64 now)
+{
+	__u64 seen = flow->last_seen;
+
+	if (other && other->last_seen > seen)
+		seen = other->last_seen;
+	return now > seen && now - seen > idle_limit(c, flow, protocol);
+}
+
+/* The reverse direction's entry, if it is of the same decision. */
+static __always_inline struct flow_entry *partner_of(__u8 family, const struct flow_entry *flow,
+						     const union flow_key *reverse)
+{
+	struct flow_entry *other = flow_find(family, reverse);
+
+	return other && other->generation == flow->generation ? other : NULL;
+}
+
+static __always_inline long flow_delete(__u8 family, const union flow_key *key)
+{
+	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4) :
+			     bpf_map_delete_elem(&flows6, &key->v6);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A packet whose flow is not decided: the first makes a hold entry and goes to the slow
+ * path, with at most WEIR_HOLD_PACKETS - 1 more.
+ */
+#ifndef WEIR_FLOW_MISS_H
+#define WEIR_FLOW_MISS_H
+
+#include "flow.h"
+#include "route.h"
+#include "trap.h"
+
+#define NSEC_PER_MSEC 1000000ULL
+#define E_EXIST	      17
+
+/* 0 is no generation. */
+static __always_inline __u32 next_generation(struct config *c)
+{
+	__u32 generation = __sync_fetch_and_add(&c->generation, 1);
+
+	if (!generation)
+		generation = __sync_fetch_and_add(&c->generation, 1);
+	return generation;
+}
+
+static __always_inline long hold_insert(const struct walk *w, __u32 generation)
+{
+	struct flow_entry hold = {};
+
+	hold.created = bpf_ktime_get_ns();
+	hold.last_seen = hold.created;
+	hold.generation = generation;
+	hold.ingress = w->interface;
+	hold.action = FLOW_HOLD;
+	hold.worker = w->worker;
+	hold.trapped = 1;
+	return w->family == 4 ?
+		       bpf_map_update_elem(&flows4, &w->key.v4, &hold, BPF_NOEXIST) :
+		       bpf_map_update_elem(&flows6, &w->key.v6, &hold, BPF_NOEXIST);
+}
+
+/* Where its answers would go: the route to the source, or the interface that it came from. */
+static __always_inline __u32 reverse_nexthop(const struct walk *w, const struct interface *i)
+{
+	struct route *route = route_to_source(w);
+
+	return route && !(route->flags & ROUTE_DEFAULT) ? route->nexthop : i->nexthop;
+}
+
+/* Both directions of a flow go to one worker: that of an entry which is there already. */
+static __always_inline __u8 flow_worker(const struct walk *w, const struct interface *i)
+{
+	union flow_key reverse;
+	struct flow_entry *other;
+
+	flow_key_reverse(w->family, &w->key, &reverse);
+	other = flow_find(w->family, &reverse);
+	return other ? other->worker : i->worker;
+}
+
+/* An entry is there: held, or decided for another interface or an earlier connection. */
+static __always_inline int miss_existing(const struct packet *p, struct flow_entry *flow,
+					 struct config *c)
+{
+	struct walk *w = p->walk;
+	__u64 now = bpf_ktime_get_ns();
+	__u32 generation = flow->generation;
+
+	w->generation = generation;
+	w->worker = flow->worker;
+	if (flow->action == FLOW_HOLD &&
+	    now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC) {
+		/* No decision in time: this packet takes the hold over, unless another CPU does. */
+		__u32 next = next_generation(c);
+
+		if (__sync_val_compare_and_swap(&flow->generation, generation, next) ==
+		    generation) {
+			flow->created = now;
+			flow->last_seen = now;
+			flow->ingress = w->interface;
+			flow->trapped = 1;
+			count_drop(w->interface, DROP_HOLD_TIMEOUT, w->length);
+			w->generation = next;
+			w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
+			return call_send_trap(p);
+		}
+		w->generation = flow->generation;
+	}
+	if (__sync_fetch_and_add(&flow->trapped, 1) >= WEIR_HOLD_PACKETS) {
+		__sync_fetch_and_add(&flow->trapped, -1);
+		return drop(p, DROP_HOLD_LIMIT);
+	}
+	return call_send_trap(p);
+}
+
+/* FORWARD: without state, because nobody is there to decide and the configuration allows it. */
+static __always_inline int flow_miss(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+	struct config *c = the_config();
+	struct flow_entry *flow;
+	long error;
+
+	if (!i || !c)
+		return drop(p, DROP_UNKNOWN_INTERFACE);
+	if (w->flags & WALK_NO_PORTS)
+		return drop(p, DROP_FRAGMENT);
+	/* An error about a flow that is not there, or was not allowed. */
+	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
+		return drop(p, DROP_POLICY_DENY);
+	w->worker = flow_worker(w, i);
+	if (!controller_listens(p, i))
+		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
+	w->trap_reason = TRAP_FLOW_MISS;
+	w->reverse_nexthop = reverse_nexthop(w, i);
+	flow = flow_find(w->family, &w->key);
+	if (flow)
+		return miss_existing(p, flow, c);
+	w->generation = next_generation(c);
+	error = hold_insert(w, w->generation);
+	if (error == -E_EXIST) {
+		flow = flow_find(w->family, &w->key);
+		return flow ? miss_existing(p, flow, c) : drop(p, DROP_HOLD_LIMIT);
+	}
+	if (error)
+		return drop(p, DROP_FLOW_TABLE_FULL);
+	w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
+	return call_send_trap(p);
+}
+STAGE(flow_miss)
+
+#endif

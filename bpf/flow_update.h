@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Applies decisions of the slow path and of the controller: a whole batch in one call.
+ *
+ * A decision names the generation of the entry that it is about, so that one that comes too
+ * late changes nothing. The reverse entry is written first: the answer to the first packet
+ * that the forward entry lets through finds it.
+ */
+#ifndef WEIR_FLOW_UPDATE_H
+#define WEIR_FLOW_UPDATE_H
+
+#include "flow_age.h"
+#include "flow_miss.h"
+
+#define E_NOENT 2
+
+static __always_inline void decision_key(const struct flow_decision *d, union flow_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	if (d->family == 4) {
+		key->v4.vrf = d->vrf;
+		__builtin_memcpy(&key->v4.source, d->source + 12, 4);
+		__builtin_memcpy(&key->v4.destination, d->destination + 12, 4);
+		key->v4.source_port = d->source_port;
+		key->v4.destination_port = d->destination_port;
+		key->v4.protocol = d->protocol;
+	} else {
+		key->v6.vrf = d->vrf;
+		__builtin_memcpy(key->v6.source, d->source, 16);
+		__builtin_memcpy(key->v6.destination, d->destination, 16);
+		key->v6.source_port = d->source_port;
+		key->v6.destination_port = d->destination_port;
+		key->v6.protocol = d->protocol;
+	}
+}
+
+static __always_inline void entry_from_decision(const struct flow_decision *d,
+						struct flow_entry *flow)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->created = now;
+	flow->last_seen = now;
+	flow->nexthop = d->nexthop;
+	flow->rule = d->rule;
+	flow->idle_seconds = d->idle_seconds;
+	flow->revision = d->revision;
+	flow->ingress = d->ingress;
+	flow->action = d->action;
+	flow->flags = d->flags & ~(FLOW_FLAG_REVERSE | FLOW_FLAG_MARKED);
+	flow->worker = d->worker;
+	flow->drop_reason = d->drop_reason;
+	flow->mirror = d->mirror;
+	if (has_ports(d->protocol))
+		flow->state = FLOW_STATE_NEW;
+}
+
+/* A connection that is decided again keeps its counters and its state. */
+static __always_inline void entry_inherit(struct flow_entry *flow, const struct flow_entry *old)
+{
+	if (!old || old->action == FLOW_HOLD)
+		return;
+	flow->created = old->created;
+	flow->packets = old->packets;
+	flow->bytes = old->bytes;
+	/* Decided again because the ports are used again: a new connection. */
+	if (old->state == FLOW_STATE_CLOSED)
+		return;
+	flow->state = old->state;
+	flow->tcp_flags = old->tcp_flags;
+}
+
+static __always_inline long flow_put(__u8 family, const union flow_key *key,
+				     const struct flow_entry *flow)
+{
+	return family == 4 ? bpf_map_update_elem(&flows4, &key->v4, flow, BPF_ANY) :
+			     bpf_map_update_elem(&flows6, &key->v6, flow, BPF_ANY);
+}
+
+/* Whether the entry in place is the one that the decision is about; PENDING: go on. */
+static __always_inline __u8 decision_check(struct flow_decision *d, const struct flow_entry *old)
+{
+	if (!old)
+		return d->generation ? DECISION_MISSING : DECISION_PENDING;
+	d->new_generation = old->generation;
+	if (!d->generation)
+		return DECISION_EXISTS;
+	return old->generation == d->generation ? DECISION_PENDING : DECISION_STALE;
+}
+
+static __always_inline __u8 decision_set(struct flow_decision *d, struct config *c)
+{
+	__u8 family = d->family == 4 ? 4 : 6;
+	struct flow_entry *old, *old_reverse = NULL;
+	union flow_key key, reverse;
+	struct flow_entry entry;
+	__u8 result;
+
+	decision_key(d, &key);
+	flow_key_reverse(family, &key, &reverse);
+	old = flow_find(family, &key);
+	result = decision_check(d, old);
+	if (result != DECISION_PENDING)
+		return result;
+	entry_from_decision(d, &entry);
+	entry.generation = next_generation(c);
+	if (!(d->flags & FLOW_FLAG_SINGLE)) {
+		struct flow_entry back = entry;
+
+		old_reverse = flow_find(family, &reverse);
+		/* Only another pair stands in the way of a decision that replaces nothing. */
+		if (!d->generation && old_reverse && old_reverse->action != FLOW_HOLD &&
+		    !(old_reverse->flags & FLOW_FLAG_SINGLE))
+			return DECISION_EXISTS;
+		back.nexthop = d->reverse_nexthop;
+		back.ingress = d->reverse_ingress;
+		back.flags |= FLOW_FLAG_REVERSE;
+		entry_inherit(&back, old_reverse);
+		if (flow_put(family, &reverse, &back))
+			return DECISION_FULL;
+	}
+	entry_inherit(&entry, old);
+	if (flow_put(family, &key, &entry)) {
+		if (!(d->flags & FLOW_FLAG_SINGLE))
+			flow_delete(family, &reverse);
+		return DECISION_FULL;
+	}
+	d->new_generation = entry.generation;
+	return DECISION_OK;
+}
+
+static __always_inline __u8 decision_delete(struct flow_decision *d)
+{
+	__u8 family = d->family == 4 ? 4 : 6;
+	union flow_key key, reverse;
+	struct flow_entry *old;
+
+	decision_key(d, &key);
+	old = flow_find(family, &key);
+	if (!old)
+		return DECISION_MISSING;
+	if (d->generation && old->generation != d->generation) {
+		d->new_generation = old->generation;
+		return DECISION_STALE;
+	}
+	flow_key_reverse(family, &key, &reverse);
+	if (partner_of(family, old, &reverse))
+		flow_delete(family, &reverse);
+	flow_delete(family, &key);
+	return DECISION_OK;
+}
+
+static long apply_decision(__u32 index, struct flow_update_args *args)
+{
+	__u32 at = args->first + index;
+	struct flow_decision *d = bpf_map_lookup_elem(&decisions, &at);
+	struct config *c = the_config();
+
+	if (!d || !c)
+		return 1;
+	d->new_generation = 0;
+	if (d->operation == DECISION_SET)
+		d->result = decision_set(d, c);
+	else if (d->operation == DECISION_DELETE)
+		d->result = decision_delete(d);
+	else
+		return 0;
+	args->applied++;
+	return 0;
+}
+
+static __always_inline int flow_update(struct flow_update_args *args)
+{
+	struct flow_update_args copy = *args;
+
+	copy.applied = 0;
+	bpf_loop(copy.count, apply_decision, &copy, 0);
+	args->applied = copy.applied;
+	return 0;
+}
+
+#endif

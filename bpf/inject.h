@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The trap link, a pair of devices between the node and the slow path.
+ *
+ * Towards the slow path a packet has struct trap_meta in front, from it struct inject_meta.
+ * XDP at either end makes metadata of the header; it cannot fail for a packet of ours, so
+ * what has no header is dropped.
+ */
+#ifndef WEIR_INJECT_H
+#define WEIR_INJECT_H
+
+#include "pipeline.h"
+
+_Static_assert(sizeof(struct trap_meta) == sizeof(struct inject_meta), "one header size");
+
+/* The header at the front becomes metadata; the bytes stay where they are. */
+static __always_inline int header_to_metadata(struct xdp_md *xdp)
+{
+	if (bpf_xdp_adjust_head(xdp, sizeof(struct trap_meta)))
+		return -1;
+	return bpf_xdp_adjust_meta(xdp, -(int)sizeof(struct trap_meta));
+}
+
+/* Far end: gives a trapped packet to the socket of the queue that it arrived on. */
+static __always_inline int receive_trapped(const struct packet *p)
+{
+	struct trap_meta *meta = packet_at(p, 0, sizeof(*meta));
+	struct walk *w = p->walk;
+
+	w->length = packet_length(p);
+	if (!meta || meta->magic != WEIR_TRAP_MAGIC)
+		return drop(p, DROP_INVALID_PACKET);
+	w->interface = meta->interface & (WEIR_MAX_INTERFACES - 1);
+	w->length -= sizeof(*meta);
+	if (header_to_metadata(p->xdp))
+		return drop(p, DROP_INVALID_PACKET);
+	if (bpf_redirect_map(&xsks, packet_queue(p), XDP_DROP) != XDP_REDIRECT)
+		return drop(p, DROP_NO_CONTROLLER);
+	return XDP_REDIRECT;
+}
+
+/* Node's end, XDP: TC on the same device goes on with the packet. */
+static __always_inline int receive_injected_xdp(const struct packet *p)
+{
+	struct inject_meta *meta = packet_at(p, 0, sizeof(*meta));
+
+	p->walk->length = packet_length(p);
+	if (!meta || meta->magic != WEIR_TRAP_MAGIC || header_to_metadata(p->xdp))
+		return drop(p, DROP_INVALID_PACKET);
+	return XDP_PASS;
+}
+
+/* Look the destination up, whatever MAC it is for; no policy, and the TTL stays. */
+static __always_inline int inject_route(const struct packet *p, __u32 vrf)
+{
+	struct walk *w = p->walk;
+	struct route *route;
+	struct nexthop *nh;
+	struct ethhdr *eth;
+
+	if (!w->family)
+		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	w->key.vrf = vrf;
+	route = route_to_destination(w);
+	if (!route)
+		return drop(p, DROP_NO_ROUTE);
+	w->nexthop = route->nexthop;
+	nh = nexthop_get(w->nexthop);
+	if (!nh)
+		return drop(p, DROP_NO_NEXTHOP);
+	if (nh->type != NEXTHOP_INTERFACE)
+		return forward(p);
+	eth = packet_ethernet(p);
+	if (!eth)
+		return drop(p, DROP_INVALID_PACKET);
+	if (nh->flags & NEXTHOP_FLAG_RESOLVE)
+		return drop(p, DROP_NO_NEIGHBOUR);
+	mac_copy(eth->h_dest, nh->destination_mac);
+	mac_copy(eth->h_source, nh->source_mac);
+	return forward_interface(p, nh, 0);
+}
+
+/* Node's end, TC: does what the slow path asks for. */
+static __always_inline int receive_injected_tc(const struct packet *p)
+{
+	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
+	struct walk *w = p->walk;
+	struct interface *i;
+	__u32 action, interface, vrf;
+	int reason;
+
+	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
+		w->length = CONTEXT_FIELD(p->skb, len);
+		return drop(p, DROP_INVALID_PACKET);
+	}
+	action = meta->action;
+	interface = meta->interface;
+	vrf = meta->vrf;
+	reason = parse_packet(p);
+	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
+	w->flags |= WALK_INJECTED;
+	i = interface_get(w->interface);
+	if (action == INJECT_TRANSMIT) {
+		w->out_interface = w->interface;
+		return transmit(p, i && (i->flags & INTERFACE_PEER));
+	}
+	if (reason)
+		return drop(p, reason);
+	if (action == INJECT_ROUTE)
+		return inject_route(p, vrf);
+	if (action != INJECT_RECEIVED || !i)
+		return drop(p, DROP_UNKNOWN_INTERFACE);
+	return walk(p, i);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * All maps. The SDK sets max_entries of nexthops, routes4/6, fdb and flows4/6 before load.
+ *
+ * "pipeline" below stands for the XDP and TC programs, "sweep" and "update" for the SYSCALL
+ * programs weir_flow_sweep and weir_flow_update.
+ */
+#ifndef WEIR_MAPS_H
+#define WEIR_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+
+/* 0 -> struct config. Writer: SDK; the pipeline and update count `generation` up. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct config);
+} config SEC(".maps");
+
+/* Interface id -> struct interface. Writer: SDK; the pipeline writes a learned MAC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct interface);
+} interfaces SEC(".maps");
+
+/* Next hop id -> struct nexthop. Writer: SDK; the pipeline writes a learned MAC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nexthop);
+} nexthops SEC(".maps");
+
+/* Device and VLAN -> interface id. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * WEIR_MAX_INTERFACES);
+	__type(key, struct device_key);
+	__type(value, __u32);
+} devices SEC(".maps");
+
+/* Interface and address -> ADDRESS_*. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16 * WEIR_MAX_INTERFACES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct interface_address_key);
+	__type(value, __u32);
+} interface_addresses SEC(".maps");
+
+/* VRF and prefix -> struct route. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1048576);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct route4_key);
+	__type(value, struct route);
+} routes4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1048576);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct route6_key);
+	__type(value, struct route);
+} routes6 SEC(".maps");
+
+/* VRF and MAC -> struct fdb_entry. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct fdb_key);
+	__type(value, struct fdb_entry);
+} fdb SEC(".maps");
+
+/*
+ * One direction of a flow -> struct flow_entry. Writers: the pipeline (holds, counters, TCP
+ * state), update (decisions), sweep (marks and removes). Preallocated, because the SYSCALL
+ * programs may sleep and may then use no other hash map (Linux 6.1).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct flow4_key);
+	__type(value, struct flow_entry);
+} flows4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct flow6_key);
+	__type(value, struct flow_entry);
+} flows6 SEC(".maps");
+
+/* Index -> struct flow_decision. Writer: slow path; update reads it and writes the result. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_DECISIONS_PER_WORKER *WEIR_MAX_WORKERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_decision);
+} decisions SEC(".maps");
+
+/*
+ * Interface id -> ifindex to send to on the XDP hook. Writer: SDK. No DEVMAP: that would
+ * refuse to serve programs with and without frags at once.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} tx_ports SEC(".maps");
+
+/*
+ * Socket of a worker. 0 to WEIR_MAX_WORKERS - 1: the queues of the trap link's far end;
+ * interface.xsk_base + queue: an interface's own. Writer: SDK; the kernel removes a socket
+ * that is closed, so that an empty element means that nobody listens.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 4096);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} xsks SEC(".maps");
+
+/* Interface id -> struct interface_counters. Writer: pipeline; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, struct interface_counters);
+} interface_counters SEC(".maps");
+
+/* Interface id * WEIR_MAX_REASONS + reason -> struct drop_counter; interface 0: unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES *WEIR_MAX_REASONS);
+	__type(key, __u32);
+	__type(value, struct drop_counter);
+} drop_counters SEC(".maps");
+
+/* Interface id -> struct trap_limit: rate limit of traps that anybody can cause. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, struct trap_limit);
+} trap_limits SEC(".maps");
+
+/* Element 0 of `config`; the verifier wants the impossible miss handled. */
+static __always_inline struct config *the_config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
+#endif

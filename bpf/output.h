@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The ways out: another device, back where it came from, the host's stack. */
+#ifndef WEIR_OUTPUT_H
+#define WEIR_OUTPUT_H
+
+#include "counters.h"
+#include "drop.h"
+#include "interface.h"
+#include "vlan.h"
+
+/*
+ * In front of a packet that XDP passes to the stack: tells the TC program on the same device
+ * that it has been decided. The same for all packets, because GRO merges only what has equal
+ * metadata.
+ */
+#define PASS_MARK 0x57504153
+
+struct pass_mark {
+	__u32 mark;
+	__u32 reserved;
+};
+
+/* The packet's receiver may be in another namespace: the stack there must take it as its own. */
+static __always_inline void skb_to_host(struct __sk_buff *skb)
+{
+	if (CONTEXT_FIELD(skb, pkt_type) != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+}
+
+/* Sends the frame out of walk->out_interface as it is, but for VLAN tags. */
+static __always_inline int transmit(const struct packet *p, int peer)
+{
+	struct walk *w = p->walk;
+	struct interface *out = interface_get(w->out_interface);
+	int verdict;
+
+	if (!out)
+		return drop(p, DROP_NO_NEXTHOP);
+	if (needs_retag(w, out->vlan)) {
+		verdict = call_retag(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (p->hook == HOOK_XDP) {
+		verdict = bpf_redirect_map(&tx_ports, w->out_interface, XDP_DROP);
+		if (verdict != XDP_REDIRECT)
+			return drop(p, DROP_REDIRECT_FAILED);
+	} else if (peer && !out->vlan) {
+		skb_to_host(p->skb);
+		verdict = bpf_redirect_peer(out->ifindex, 0);
+	} else {
+		verdict = bpf_redirect(out->ifindex, 0);
+	}
+	count_transmitted(w, w->out_interface);
+	return verdict;
+}
+
+/* Sends an answer, made of the request, out of the interface that it came from. */
+static __always_inline int send_answer(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+
+	if (!i)
+		return drop(p, DROP_UNKNOWN_INTERFACE);
+	count_answered(w);
+	/* Its tags are right already, unless it comes from the slow path. */
+	if (p->hook == HOOK_XDP) {
+		count_transmitted(w, w->interface);
+		return XDP_TX;
+	}
+	w->out_interface = w->interface;
+	return transmit(p, 0);
+}
+
+/* Hands the packet to the host's stack, as received on its own interface. */
+static __always_inline int pass_to_host(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+	struct pass_mark *mark;
+
+	count_local(w);
+	if (p->hook == HOOK_TC) {
+		skb_to_host(p->skb);
+		if (i && (w->flags & WALK_INJECTED))
+			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
+		return TC_ACT_OK;
+	}
+	/* Without room for metadata the TC program decides again, with the same result. */
+	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark)))
+		return XDP_PASS;
+	mark = packet_metadata(p, sizeof(*mark));
+	if (!mark)
+		return XDP_PASS;
+	mark->mark = PASS_MARK;
+	mark->reserved = 0;
+	return XDP_PASS;
+}
+
+/* TC on a device whose packets XDP decides: has it passed this one? */
+static __always_inline int is_passed(const struct packet *p)
+{
+	struct pass_mark *mark;
+
+	if (p->hook != HOOK_TC)
+		return 0;
+	mark = packet_metadata(p, sizeof(*mark));
+	return mark && mark->mark == PASS_MARK;
+}
+
+/* A route to `local`: the frame is made one to the device itself. */
+static __always_inline int deliver(const struct packet *p)
+{
+	struct interface *i = interface_get(p->walk->interface);
+	struct ethhdr *eth = packet_ethernet(p);
+
+	if (!i || !eth)
+		return drop(p, DROP_INVALID_PACKET);
+	mac_copy(eth->h_dest, i->device_mac);
+	return pass_to_host(p);
+}
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The walk of a packet, from the interface that received it to its verdict. */
+#ifndef WEIR_PIPELINE_H
+#define WEIR_PIPELINE_H
+
+#include "answer.h"
+#include "flow_miss.h"
+#include "forward.h"
+#include "source_check.h"
+
+#define DHCP_CLIENT_PORT   68
+#define DHCP_SERVER_PORT   67
+#define DHCPV6_CLIENT_PORT 546
+#define DHCPV6_SERVER_PORT 547
+
+static __always_inline int is_dhcp_request(const struct walk *w)
+{
+	if (w->protocol != IPPROTO_UDP || !w->l4_offset)
+		return 0;
+	if (w->family == 4)
+		return w->key.v4.source_port == bpf_htons(DHCP_CLIENT_PORT) &&
+		       w->key.v4.destination_port == bpf_htons(DHCP_SERVER_PORT);
+	return w->key.v6.source_port == bpf_htons(DHCPV6_CLIENT_PORT) &&
+	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
+}
+
+/* Group frames are for the host on its own devices; elsewhere nobody takes them yet. */
+static __always_inline int walk_group(const struct packet *p)
+{
+	return is_dhcp_request(p->walk) ? trap(p, TRAP_DHCP) : drop(p, DROP_BROADCAST);
+}
+
+/* Whether the frame is for Weir as a router, and not for somebody on the same segment. */
+static __always_inline int is_for_router(const struct packet *p, const struct interface *i)
+{
+	struct ethhdr *eth = packet_ethernet(p);
+
+	return eth && (mac_equal(eth->h_dest, i->gateway_mac) ||
+		       mac_equal(eth->h_dest, i->device_mac));
+}
+
+/* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
+static __always_inline int walk_other(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	struct fdb_entry *entry;
+	struct nexthop *nh;
+	int is_arp = w->ethertype == ETH_P_ARP;
+
+	if (!eth)
+		return drop(p, DROP_INVALID_PACKET);
+	if (w->flags & WALK_ROUTED)
+		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	if (i->flags & INTERFACE_SOURCE_CHECK) {
+		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
+			return drop(p, DROP_SOURCE_MISMATCH);
+	}
+	entry = fdb_find(i->vrf, eth->h_dest);
+	if (!entry)
+		return drop(p, DROP_UNKNOWN_UNICAST);
+	nh = nexthop_get(entry->nexthop);
+	if (!nh || nh->type != NEXTHOP_INTERFACE)
+		return drop(p, DROP_NO_NEXTHOP);
+	if (!is_arp && ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY)))
+		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	return forward_interface(p, nh, 0);
+}
+
+/* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */
+static __always_inline int find_route(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct route *route;
+
+	if (destination_is_group(w))
+		return drop(p, DROP_BROADCAST);
+	route = route_to_destination(w);
+	if (route && (route->flags & ROUTE_DEFAULT) && destination_is_link_scope(w))
+		route = NULL;
+	if (!route) {
+		/* On a fabric device the host has its own addresses and routes. */
+		if (i->role == ROLE_FABRIC)
+			return pass_to_host(p);
+		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
+	}
+	w->nexthop = route->nexthop;
+	w->route_flags = route->flags;
+	return CONTINUE;
+}
+
+static __always_inline int find_bridge_entry(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	struct fdb_entry *entry = eth ? fdb_find(i->vrf, eth->h_dest) : NULL;
+
+	if (!entry)
+		return i->role == ROLE_FABRIC ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
+	w->nexthop = entry->nexthop;
+	w->trap_flags |= TRAP_FLAG_BRIDGED;
+	return CONTINUE;
+}
+
+/* The last hop: only what is for the host may go on. CONTINUE, or the packet's verdict. */
+static __always_inline int check_ttl(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct route *route = route_to_destination(w);
+	struct nexthop *nh;
+
+	/* Without a route of its own it is not routed out. */
+	if (!route)
+		return CONTINUE;
+	nh = nexthop_get(route->nexthop);
+	if (!nh || nh->type != NEXTHOP_INTERFACE)
+		return CONTINUE;
+	w->nexthop = route->nexthop;
+	w->out_interface = nh->interface;
+	return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
+}
+
+/* Route or bridge, then policy: FORWARD, or the packet's verdict. */
+static __always_inline int decide(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	__u32 policy = i->flags & INTERFACE_POLICY;
+	struct nexthop *nh;
+	int verdict;
+
+	if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i))
+		return drop(p, DROP_SOURCE_MISMATCH);
+	verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
+	if (verdict != CONTINUE)
+		return verdict;
+	nh = nexthop_get(w->nexthop);
+	if (!nh)
+		return drop(p, DROP_NO_NEXTHOP);
+	if (nh->type == NEXTHOP_DISCARD)
+		return drop(p, DROP_DISCARD);
+	w->out_interface = nh->interface;
+	if (!policy && !(nh->flags & NEXTHOP_FLAG_POLICY))
+		return FORWARD;
+	if (!policy) {
+		verdict = call_follow_flow(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	return call_flow_miss(p);
+}
+
+static __always_inline int walk_ip(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	int verdict = CONTINUE;
+
+	if ((w->flags & WALK_ROUTED) && w->ttl <= 1) {
+		verdict = check_ttl(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (i->flags & INTERFACE_POLICY)
+		verdict = call_follow_flow(p);
+	if (verdict == CONTINUE)
+		verdict = decide(p, i);
+	return verdict == FORWARD ? forward(p) : verdict;
+}
+
+/* A packet that interface `i` received. */
+static __always_inline int walk(const struct packet *p, struct interface *i)
+{
+	struct walk *w = p->walk;
+	int is_host_device = i->role == ROLE_FABRIC || i->role == ROLE_HOST;
+	int verdict;
+
+	count_received(w);
+	w->key.vrf = i->vrf;
+	if (is_host_device && ((w->flags & WALK_GROUP) || w->ethertype == ETH_P_ARP ||
+			       is_solicitation(w) || is_advertisement(w)))
+		return pass_to_host(p);
+	if ((i->flags & INTERFACE_LEARN_MAC) && !(i->flags & INTERFACE_MAC_LEARNED))
+		learn_mac(p, i);
+	if (is_for_router(p, i))
+		w->flags |= WALK_ROUTED;
+	if (!is_host_device && may_be_answered(w)) {
+		verdict = call_answer(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (w->flags & WALK_GROUP)
+		return walk_group(p);
+	if (!w->family)
+		return is_host_device && (w->flags & WALK_ROUTED) ? pass_to_host(p) :
+								    walk_other(p, i);
+	if ((w->flags & WALK_ROUTED) && is_advertisement(w))
+		return trap(p, TRAP_NEIGHBOUR_DISCOVERY);
+	return walk_ip(p, i);
+}
+
+/* A packet from a device: which interface is it? */
+static __always_inline int receive(const struct packet *p)
+{
+	int reason = parse_packet(p);
+	struct interface *i = interface_find(p);
+
+	if (!i)
+		return drop(p, DROP_UNKNOWN_INTERFACE);
+	if ((i->flags & INTERFACE_XDP) && is_passed(p))
+		return TC_ACT_OK;
+	if (reason)
+		return drop(p, reason);
+	return walk(p, i);
+}
+
+#endif

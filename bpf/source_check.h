@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Whether a workload sends from its own addresses and MAC. */
+#ifndef WEIR_SOURCE_CHECK_H
+#define WEIR_SOURCE_CHECK_H
+
+#include "interface.h"
+#include "parse.h"
+
+/* Unknown on the interface, but link-local: nobody routes to it, so it may be used. */
+static __always_inline int is_link_local4(__be32 address)
+{
+	return (address & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+}
+
+static __always_inline int source_is_own(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	__u32 flags;
+
+	if (!eth || (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source)))
+		return 0;
+	/* From the packet: the key of an ICMP error has another source. */
+	if (w->family == 4) {
+		struct iphdr *ip = packet_at(p, w->l3_offset, sizeof(*ip));
+
+		if (!ip)
+			return 0;
+		if (ip->saddr == i->address4 && ip->saddr)
+			return 1;
+		flags = address4_flags(w->interface, ip->saddr);
+		if (flags)
+			return flags & ADDRESS_OWN;
+		ip = packet_at(p, w->l3_offset, sizeof(*ip));
+		return ip && is_link_local4(ip->saddr);
+	}
+	if (w->family == 6) {
+		struct ipv6hdr *ip = packet_at(p, w->l3_offset, sizeof(*ip));
+		__u8 address[16];
+
+		if (!ip)
+			return 0;
+		__builtin_memcpy(address, &ip->saddr, sizeof(address));
+		if (address6_equal(address, i->address6) && !address6_is_zero(address))
+			return 1;
+		flags = address_flags(w->interface, address);
+		if (flags)
+			return flags & ADDRESS_OWN;
+		return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+	}
+	return 1;
+}
+
+#endif
