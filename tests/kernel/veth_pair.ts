@@ -28,6 +28,7 @@ export class VethPair implements Disposable {
       for (const end of ["left", "right"]) ip("-n", this.namespace, "link", "set", end, "addrgenmode", "none", "up");
       this.left = this.in(() => deviceIndex("left")) ?? 0;
       this.right = this.in(() => deviceIndex("right")) ?? 0;
+      for (const end of ["left", "right"]) this.#awaitQueue(end);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -40,9 +41,9 @@ export class VethPair implements Disposable {
   }
 
   /** A device takes frames only some time after it is up: until then its queue is one that drops all. */
-  #awaitQueue(): void {
+  #awaitQueue(end: string): void {
     for (let tries = 0; tries < 200; tries++) {
-      const { stdout } = spawnSync("ip", ["-n", this.namespace, "link", "show", "left"], { encoding: "utf8" });
+      const { stdout } = spawnSync("ip", ["-n", this.namespace, "link", "show", end], { encoding: "utf8" });
       if (stdout.includes("state UP") && !stdout.includes("qdisc noop ")) return;
     }
     throw new Error("the veth pair does not come up");
@@ -50,7 +51,6 @@ export class VethPair implements Disposable {
 
   /** Sends `count` frames out of `left`: they are received on `right`. */
   send(count: number): void {
-    this.#awaitQueue();
     const address = runtime.alloc(20); // struct sockaddr_ll
     address.view.setUint16(0, AF_PACKET, true);
     address.view.setInt32(4, this.left, true);
