@@ -3,7 +3,7 @@
 
 import { createHash, randomFillSync } from "node:crypto";
 import { createServer, type Server, type ServerResponse } from "node:http";
-import { httpPort } from "./state.ts";
+import { HTTP_PORT } from "./state.ts";
 
 const blockBytes = 1 << 20;
 const block = randomFillSync(Buffer.alloc(blockBytes));
@@ -54,6 +54,6 @@ export function startDownloadServer(): Server {
     }
     answer(response, size, Number(url.searchParams.get("rate") ?? 0)).catch(() => response.destroy());
   });
-  server.listen(httpPort);
+  server.listen(HTTP_PORT);
   return server;
 }

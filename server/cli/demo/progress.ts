@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the demo prints while it works: one line a step, and a summary at the end. */
 
-/** Where lines go; a terminal gets the running step overwritten by its result. */
-export interface Output {
-  write(text: string): void;
-  readonly isTerminal: boolean;
-}
+import type { Terminal } from "../terminal.ts";
 
 /** One thing that the demo shows. */
 export interface Outcome {
@@ -21,15 +17,15 @@ export class DidNotHold extends Error {
 
 /** Runs steps one after another, and remembers how each ended. */
 export class Progress {
-  readonly #output: Output;
-  readonly outcomes: Outcome[] = [];
+  readonly #terminal: Terminal;
+  readonly #outcomes: Outcome[] = [];
 
-  constructor(output: Output) {
-    this.#output = output;
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
   }
 
   get allHeld(): boolean {
-    return this.outcomes.every((outcome) => outcome.held);
+    return this.#outcomes.every(({ held }) => held);
   }
 
   /**
@@ -37,27 +33,29 @@ export class Progress {
    * as failed and lets the demo go on, any other error ends it.
    */
   async step(title: string, show: () => Promise<string>): Promise<void> {
-    if (this.#output.isTerminal) this.#output.write(`  …  ${title}`);
+    await this.#terminal.out(`  ..  ${title} ...`);
     const start = performance.now();
     const outcome = await show().then(
       (detail): Outcome => ({ title, held: true, detail }),
-      (error: unknown): Outcome => {
-        if (!(error instanceof DidNotHold)) throw error;
-        return { title, held: false, detail: error.message };
+      async (error: unknown): Promise<Outcome> => {
+        if (error instanceof DidNotHold) return { title, held: false, detail: error.message };
+        await this.#terminal.out("\n");
+        throw error;
       },
     );
-    this.outcomes.push(outcome);
+    this.#outcomes.push(outcome);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    const mark = outcome.held ? " ok  " : "FAIL ";
     const [first = "", ...more] = outcome.detail.split("\n");
-    this.#output.write(`${this.#output.isTerminal ? "\r\u001b[K" : ""}${mark}${title}: ${first}  (${seconds} s)\n`);
-    for (const line of more) this.#output.write(`       ${line}\n`);
+    const lines = [
+      ` ${seconds} s\n${outcome.held ? "  ok  " : " FAIL "}${first}`,
+      ...more.map((line) => `      ${line}`),
+    ];
+    await this.#terminal.out(`${lines.join("\n")}\n`);
   }
 
-  summary(): void {
-    const failed = this.outcomes.filter((outcome) => !outcome.held);
-    const held = this.outcomes.length - failed.length;
-    this.#output.write(`\n${held} of ${this.outcomes.length} held.\n`);
-    for (const outcome of failed) this.#output.write(`FAIL ${outcome.title}: ${outcome.detail.split("\n")[0]}\n`);
+  async summary(): Promise<void> {
+    const failed = this.#outcomes.filter(({ held }) => !held);
+    await this.#terminal.out(`\n${this.#outcomes.length - failed.length} of ${this.#outcomes.length} held.\n`);
+    for (const { title, detail } of failed) await this.#terminal.out(` FAIL ${title}: ${detail.split("\n")[0]}\n`);
   }
 }
