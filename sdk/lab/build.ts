@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes what a topology describes. */
 
+import { runtime } from "#runtime";
 import { WeirError } from "../errors.ts";
 import { Ethtool, Netlink } from "../netlink/index.ts";
+import { poll } from "../runtime/libc.ts";
 import { createNamespace, setSysctls } from "./namespace.ts";
 import type { LinkEnd, Topology, TopologyLink, TopologyRoute } from "./topology.ts";
+
+/** Duplicate address detection takes up to two seconds where a topology does not turn it off. */
+const ADDRESS_TIMEOUT_MS = 3000;
 
 /** Makes all of a topology; what was made before a failure stays, for the caller to remove. */
 export function buildTopology(topology: Topology, prefix: string): void {
@@ -16,6 +21,7 @@ export function buildTopology(topology: Topology, prefix: string): void {
   // Both ends up before addresses: without carrier an IPv6 address stays tentative.
   for (const end of topology.links.flatMap((link) => link.ends)) configure(end, prefix);
   for (const route of topology.routes ?? []) addRoute(route, prefix);
+  awaitAddresses(topology, prefix);
 }
 
 function addPair({ ends: [near, far] }: TopologyLink, prefix: string): void {
@@ -67,4 +73,20 @@ function indexOf(netlink: Netlink, device: string): number {
   const link = netlink.link(device);
   if (link !== undefined) return link.index;
   throw new WeirError({ code: "ENODEV", operation: `configure "${device}"`, reason: "it was removed meanwhile" });
+}
+
+/**
+ * The kernel makes link-local addresses usable a little later, from a work queue; packets before would be
+ * lost. Waits without the event loop, so that a lab is made in one call.
+ */
+function awaitAddresses(topology: Topology, prefix: string): void {
+  const deadline = performance.now() + ADDRESS_TIMEOUT_MS;
+  const nothing = runtime.alloc(8);
+  for (const { name } of topology.namespaces) {
+    using netlink = Netlink.open({ netns: prefix + name });
+    while (netlink.addresses({ family: 6 }).some((address) => address.tentative && !address.duplicate)) {
+      if (performance.now() > deadline) return;
+      poll(nothing, 0, 1);
+    }
+  }
 }

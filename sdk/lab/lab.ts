@@ -7,6 +7,7 @@ import { withNetns } from "../runtime/netns.ts";
 import { buildTopology } from "./build.ts";
 import { listManifests, readManifest, removeManifest, writeManifest } from "./manifest.ts";
 import { deleteNamespace, namespaceExists } from "./namespace.ts";
+import { killOrphans, LAB_VARIABLE } from "./orphans.ts";
 import { type PingOptions, type PingResult, ping } from "./ping.ts";
 import { builtInTopology, type TopologyName } from "./pods.ts";
 import { DEFAULT_TIMEOUT_MS, type ExecOptions, type ExecResult, execSyncIn, LabProcess } from "./process.ts";
@@ -106,17 +107,17 @@ export class Lab implements Disposable, AsyncDisposable {
 
   /** Runs a program to its end. A status other than 0 is no error. */
   exec(name: string, argv: readonly string[], o?: ExecOptions): Promise<ExecResult> {
-    return this.spawn(name, argv, { timeoutMs: DEFAULT_TIMEOUT_MS, ...o }).exited;
+    return this.spawn(name, argv, { ...o, timeoutMs: o?.timeoutMs ?? DEFAULT_TIMEOUT_MS }).exited;
   }
 
   /** Like `exec`, but the event loop stands still. */
   execSync(name: string, argv: readonly string[], o?: ExecOptions): ExecResult {
-    return execSyncIn(this.path(name), argv, o);
+    return execSyncIn(this.path(name), argv, this.#marked(o));
   }
 
   /** Starts a program, which is killed when the lab goes. */
   spawn(name: string, argv: readonly string[], o?: ExecOptions): LabProcess {
-    return this.#track(LabProcess.start(this.path(name), argv, o));
+    return this.#track(LabProcess.start(this.path(name), argv, this.#marked(o)));
   }
 
   /** Pings from a namespace. */
@@ -125,12 +126,17 @@ export class Lab implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Kills the programs that this object started and removes all devices and namespaces. May be called again,
-   * and for a lab of which only a part is there.
+   * Kills the programs that were started in the lab, by this object or by another process, and removes all
+   * devices and namespaces. May be called again, and for a lab of which only a part is there.
    */
   destroy(): void {
     for (const process of this.#processes) process.signal("SIGKILL");
-    for (const { name } of this.topology.namespaces) deleteNamespace(this.prefix + name);
+    const names = this.namespaces.map((name) => this.prefix + name);
+    killOrphans(
+      this.prefix,
+      names.filter(namespaceExists).map((name) => namespacePath(name)),
+    );
+    for (const name of names) deleteNamespace(name);
     removeManifest(this.prefix);
   }
 
@@ -142,6 +148,10 @@ export class Lab implements Disposable, AsyncDisposable {
     const running = [...this.#processes].map((process) => process.exited);
     this.destroy();
     await Promise.allSettled(running);
+  }
+
+  #marked(o: ExecOptions = {}): ExecOptions {
+    return { ...o, env: { ...o.env, [LAB_VARIABLE]: this.prefix } };
   }
 
   #track(process: LabProcess): LabProcess {

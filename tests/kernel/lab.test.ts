@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Lab, pods, podsTopology, type Topology, waitFor } from "../../sdk/lab/index.ts";
 import { createNamespace, deleteNamespace } from "../../sdk/lab/namespace.ts";
 
@@ -18,6 +18,10 @@ function codeOf(fn: () => unknown): string {
   } catch (error) {
     return String((error as { code?: unknown }).code);
   }
+}
+
+function isZombie(pid: number): boolean {
+  return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
 
 afterEach(() => {
@@ -101,6 +105,26 @@ describe("removing a lab", () => {
     expect(found?.topology.name).toBe("pods");
     found?.destroy();
     expect(leftBehind()).toEqual([]);
+  });
+
+  test("kills programs whose starter is gone, and only those that the lab started", async () => {
+    const lab = Lab.create("pods", { prefix });
+    const script = `import { Lab } from "./sdk/lab/index.ts";
+      console.log(Lab.find("${prefix}").spawn("a", ["sleep", "1000"]).pid);
+      process.kill(process.pid, "SIGKILL");`;
+    const starter = Bun.spawnSync([process.execPath, "-e", script], { cwd: `${import.meta.dir}/../..` });
+    const orphan = Number(starter.stdout.toString());
+    expect(existsSync(`/proc/${orphan}`)).toBe(true);
+    const stranger = Bun.spawn(["nsenter", `--net=${lab.path("a")}`, "sleep", "1000"]);
+    try {
+      lab.destroy();
+      await waitFor(() => !existsSync(`/proc/${orphan}`) || isZombie(orphan));
+      expect(stranger.exitCode).toBeNull();
+      expect(existsSync(`/proc/${stranger.pid}`)).toBe(true);
+    } finally {
+      stranger.kill();
+      await stranger.exited;
+    }
   });
 
   test("happens by itself when making it fails half-way", () => {
