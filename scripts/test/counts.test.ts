@@ -22,6 +22,12 @@ test("a process that ended early has no counts", () => {
   expect(readCounts(" 1 pass\n 0 fail\n")).toBeUndefined();
 });
 
+test("a file without a test of the given name counts nothing", () => {
+  expect(readCounts('error: regex "name" matched 0 tests. Searched 1 file (skipping 69 tests) [18.00ms]\n')).toEqual(
+    NONE,
+  );
+});
+
 test("counts add up and close the run on a line of their own", () => {
   const sum = add({ passed: 1, failed: 2, skipped: 3 }, add(NONE, { passed: 10, failed: 20, skipped: 30 }));
   expect(closingLine(sum)).toBe("11 passed, 22 failed, 33 skipped");

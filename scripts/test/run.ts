@@ -48,7 +48,8 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
   if (timedOut) complaints.push(`ended after ${group.timeoutMs / 1000} s`);
   else if (counts === undefined)
     complaints.push(`the test process ended with ${child.signalCode ?? `status ${status}`}`);
-  else if (status !== 0 && counts.failed === 0) complaints.push(`status ${status} without a failed test`);
+  else if (status !== 0 && counts.failed === 0 && counts !== NONE)
+    complaints.push(`status ${status} without a failed test`);
   counts ??= NONE;
   const survivors = await findSurvivors(mark);
   if (survivors.size > 0) complaints.push(`left running: ${[...survivors.values()].join(", ")}`);
