@@ -2,7 +2,7 @@
 /** Object files and programs against the running kernel. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { runtime } from "#runtime";
 import {
   BpfMap,
@@ -15,6 +15,7 @@ import {
   xdpContext,
 } from "../../sdk/libbpf/index.ts";
 import { compileObject } from "./compile.ts";
+import { heldDescriptors } from "./descriptors.ts";
 import { VethPair } from "./veth_pair.ts";
 
 const PINS = `/sys/fs/bpf/wA-${process.pid}-objects`;
@@ -104,12 +105,12 @@ describe("an object file", () => {
   });
 
   test("leaves no descriptor open when all is disposed", () => {
-    const before = readdirSync("/proc/self/fd").length;
+    const before = heldDescriptors();
     {
       using collection = CollectionSpec.fromBytes(elf).load();
       collection.variable("total");
     }
-    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    expect(heldDescriptors()).toEqual(before);
   });
 
   test("is refused with libbpf's own words if it is none", () => {
@@ -144,9 +145,9 @@ describe("a program that the verifier refuses", () => {
   });
 
   test("leaves no descriptor open", () => {
-    const before = readdirSync("/proc/self/fd").length;
+    const before = heldDescriptors();
     expect(() => CollectionSpec.fromBytes(refused).load()).toThrow(VerifierError);
-    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    expect(heldDescriptors()).toEqual(before);
   });
 });
 

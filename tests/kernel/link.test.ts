@@ -24,6 +24,7 @@ import {
   tcxSupported,
 } from "../../sdk/libbpf/index.ts";
 import { compileObject } from "./compile.ts";
+import { heldDescriptors } from "./descriptors.ts";
 import { VethPair } from "./veth_pair.ts";
 
 const PINS = `/sys/fs/bpf/wA-${process.pid}-links`;
@@ -103,14 +104,14 @@ function describeLink(name: string, kind: Kind): void {
       using pair = new VethPair();
       const [first] = programs();
       const clean = traces(pair);
-      const descriptors = readdirSync("/proc/self/fd").length;
+      const descriptors = heldDescriptors();
       {
         const link = make(pair, first);
         expect(traces(pair)).not.toEqual(clean);
         pair.in(() => link[Symbol.dispose]());
       }
       expect(traces(pair)).toEqual(clean);
-      expect(readdirSync("/proc/self/fd").length).toBe(descriptors);
+      expect(heldDescriptors()).toEqual(descriptors);
       const from = hits(first);
       pair.send(5);
       await Bun.sleep(20);
@@ -286,6 +287,13 @@ describe("XDP", () => {
       );
     });
   });
+});
+
+test.skipIf(tcxSupported())("TCX on a kernel without it is refused with the version that has it", () => {
+  const program = collection.program("tc_one");
+  expect(() => attachTcx({ program, ifindex: 1, direction: "ingress" })).toThrow(
+    'Cannot attach TC program "tc_one" to "lo" ingress: the kernel has no TCX; use Linux 6.6 or clsact (attachTc)',
+  );
 });
 
 describe.skipIf(!tcxSupported())("TCX", () => {
