@@ -20,37 +20,37 @@
 #define WEIR_ABI_VERSION 1
 
 #define WEIR_MAX_INTERFACES 4096
-#define WEIR_MAX_REASONS 64	/* drop reasons per interface in the drop counters */
+#define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
 
 /* ---- why a packet is dropped ---------------------------------------------------------- */
 
 /* The one list: DROP_NO_ROUTE becomes "no-route" in TypeScript, HTTP and the docs. */
 enum drop_reason {
 	DROP_NONE = 0,
-	DROP_INVALID_PACKET,	/* a header is cut short or contradicts itself */
-	DROP_CHECKSUM,		/* a checksum that had to be verified is wrong */
-	DROP_UNKNOWN_INTERFACE,	/* the device is not one of ours, or its VLAN is not */
-	DROP_UNSUPPORTED_PROTOCOL,	/* an Ethernet type that is neither bridged nor routed */
-	DROP_SOURCE_MISMATCH,	/* a workload sent from an address or MAC that is not its own */
-	DROP_RPF,		/* the way back leads through another interface */
+	DROP_INVALID_PACKET,       /* a header is cut short or contradicts itself */
+	DROP_CHECKSUM,             /* a checksum that had to be verified is wrong */
+	DROP_UNKNOWN_INTERFACE,    /* the device is not one of ours, or its VLAN is not */
+	DROP_UNSUPPORTED_PROTOCOL, /* an Ethernet type that is neither bridged nor routed */
+	DROP_SOURCE_MISMATCH,      /* a workload sent from an address or MAC that is not its own */
+	DROP_RPF,                  /* the way back leads through another interface */
 	DROP_NO_ROUTE,
-	DROP_DISCARD,		/* the route or next hop says so */
-	DROP_NO_NEXTHOP,	/* the next hop is gone or not valid */
-	DROP_NO_NEIGHBOUR,	/* the link-layer address could not be found in time */
+	DROP_DISCARD,      /* the route or next hop says so */
+	DROP_NO_NEXTHOP,   /* the next hop is gone or not valid */
+	DROP_NO_NEIGHBOUR, /* the link-layer address could not be found in time */
 	DROP_TTL_EXPIRED,
 	DROP_PACKET_TOO_BIG,
-	DROP_FRAGMENT,		/* a fragment whose ports are not known */
-	DROP_UNKNOWN_UNICAST,	/* no bridge entry for the destination MAC */
-	DROP_BROADCAST,		/* a group frame with nobody to take it */
+	DROP_FRAGMENT,        /* a fragment whose ports are not known */
+	DROP_UNKNOWN_UNICAST, /* no bridge entry for the destination MAC */
+	DROP_BROADCAST,       /* a group frame with nobody to take it */
 	DROP_POLICY_DENY,
 	DROP_FLOW_TABLE_FULL,
-	DROP_FLOW_LIMIT,	/* the interface's new-flow rate or flow count limit */
-	DROP_HOLD_LIMIT,	/* more than three packets of a flow that is being decided */
-	DROP_HOLD_TIMEOUT,	/* the decision did not come in time */
-	DROP_NO_CONTROLLER,	/* for user space, and nobody is there */
-	DROP_TRAP_LIMIT,	/* more packets for the slow path than the interface may send */
-	DROP_TRAP_FULL,		/* no frame or event slot left in the slow path */
-	DROP_UNHANDLED_TRAP,	/* nobody registered for this trap */
+	DROP_FLOW_LIMIT,     /* the interface's new-flow rate or flow count limit */
+	DROP_HOLD_LIMIT,     /* more than three packets of a flow that is being decided */
+	DROP_HOLD_TIMEOUT,   /* the decision did not come in time */
+	DROP_NO_CONTROLLER,  /* for user space, and nobody is there */
+	DROP_TRAP_LIMIT,     /* more packets for the slow path than the interface may send */
+	DROP_TRAP_FULL,      /* no frame or event slot left in the slow path */
+	DROP_UNHANDLED_TRAP, /* nobody registered for this trap */
 	DROP_REDIRECT_FAILED,
 	DROP_LOOP,
 	DROP_UNKNOWN_VNI,
@@ -72,9 +72,9 @@ enum trap_reason {
 	TRAP_ARP,
 	TRAP_NEIGHBOUR_DISCOVERY,
 	TRAP_DHCP,
-	TRAP_RESOLVE,		/* the next hop has no link-layer address yet */
+	TRAP_RESOLVE, /* the next hop has no link-layer address yet */
 	TRAP_TTL_EXPIRED,
-	TRAP_NO_ROUTE,		/* to be answered with an ICMP unreachable; counted as a drop */
+	TRAP_NO_ROUTE, /* to be answered with an ICMP unreachable; counted as a drop */
 	TRAP_PACKET_TOO_BIG,
 	TRAP_FRAGMENT,
 	TRAP_MAC_LEARN,
@@ -86,44 +86,44 @@ enum trap_reason {
 	TRAP_USER,
 };
 
-#define WEIR_TRAP_MAGIC 0x57454952	/* "WEIR"; first word of either header on the trap link */
+#define WEIR_TRAP_MAGIC 0x57454952 /* "WEIR"; first word of either header on the trap link */
 
 /*
  * Stands directly in front of the first byte of a trapped packet: as XDP metadata on a
  * direct socket, as a prepended header on the trap link (whose far end turns it into
  * metadata). XDP metadata is limited to 32 bytes.
  */
-struct trap_meta {		/* 32 bytes */
-	__u32 magic;		/* WEIR_TRAP_MAGIC */
-	__u8  reason;		/* enum trap_reason */
-	__u8  flags;		/* TRAP_FLAG_* */
-	__u8  worker;
-	__u8  l3_offset;	/* bytes from the first byte of the packet to its IP or ARP header; 0: none */
-	__u16 interface;	/* id of the interface that received it */
-	__u16 out_interface;	/* id of the interface that the next hop leads to; 0: unknown */
-	__u32 vrf;		/* in which the destination was looked up */
-	__u32 nexthop;		/* of the destination; 0: no route */
-	__u32 reverse_nexthop;	/* of the source; 0: no route */
-	__u32 generation;	/* of the hold entry */
+struct trap_meta {   /* 32 bytes */
+	__u32 magic; /* WEIR_TRAP_MAGIC */
+	__u8 reason; /* enum trap_reason */
+	__u8 flags;  /* TRAP_FLAG_* */
+	__u8 worker;
+	__u8 l3_offset; /* bytes from the first byte of the packet to its IP or ARP header; 0: none */
+	__u16 interface;       /* id of the interface that received it */
+	__u16 out_interface;   /* id of the interface that the next hop leads to; 0: unknown */
+	__u32 vrf;             /* in which the destination was looked up */
+	__u32 nexthop;         /* of the destination; 0: no route */
+	__u32 reverse_nexthop; /* of the source; 0: no route */
+	__u32 generation;      /* of the hold entry */
 	__u32 reserved;
 };
 
-#define TRAP_FLAG_IPV6		0x01
-#define TRAP_FLAG_HOLD_OWNER	0x02	/* this packet made the hold entry */
-#define TRAP_FLAG_BRIDGED	0x04	/* the next hop came from the fdb: no TTL, no MAC rewrite */
+#define TRAP_FLAG_IPV6       0x01
+#define TRAP_FLAG_HOLD_OWNER 0x02 /* this packet made the hold entry */
+#define TRAP_FLAG_BRIDGED    0x04 /* the next hop came from the fdb: no TTL, no MAC rewrite */
 
 /* What the slow path asks the node's end of the trap link to do. */
 enum inject_action {
 	INJECT_NONE = 0,
-	INJECT_RECEIVED,	/* as if `interface` had received it: the whole pipeline */
-	INJECT_TRANSMIT,	/* out of `interface`, as it is */
-	INJECT_ROUTE,		/* look its destination up in `vrf`; TTL not lowered, no policy */
+	INJECT_RECEIVED, /* as if `interface` had received it: the whole pipeline */
+	INJECT_TRANSMIT, /* out of `interface`, as it is */
+	INJECT_ROUTE,    /* look its destination up in `vrf`; TTL not lowered, no policy */
 };
 
-struct inject_meta {		/* 32 bytes; the packet follows */
-	__u32 magic;		/* WEIR_TRAP_MAGIC */
-	__u8  action;		/* enum inject_action */
-	__u8  flags;		/* INJECT_FLAG_* */
+struct inject_meta { /* 32 bytes; the packet follows */
+	__u32 magic; /* WEIR_TRAP_MAGIC */
+	__u8 action; /* enum inject_action */
+	__u8 flags;  /* INJECT_FLAG_* */
 	__u16 interface;
 	__u32 vrf;
 	__u32 reserved[5];
@@ -132,9 +132,9 @@ struct inject_meta {		/* 32 bytes; the packet follows */
 /* ---- interfaces ----------------------------------------------------------------------- */
 
 /* Key of `devices`: which interface a device (and VLAN) is. */
-struct device_key {		/* 8 bytes */
+struct device_key { /* 8 bytes */
 	__u32 ifindex;
-	__u32 vlan;		/* VLAN id 1..4094; 0: untagged */
+	__u32 vlan; /* VLAN id 1..4094; 0: untagged */
 };
 
 enum interface_role {
@@ -145,80 +145,80 @@ enum interface_role {
 };
 
 /* Element of `interfaces`; the index is the interface id, 0 is never used. */
-struct interface {		/* 128 bytes */
-	__u32 ifindex;		/* 0: no such interface */
+struct interface {     /* 128 bytes */
+	__u32 ifindex; /* 0: no such interface */
 	__u32 vrf;
-	__u32 nexthop;		/* its own next hop: the way to this interface */
-	__u32 flags;		/* INTERFACE_* */
-	__u8  role;		/* enum interface_role */
-	__u8  worker;		/* that owns its traps */
-	__u16 policy;		/* index of its policy set in the slow path; 0: none */
-	__u32 xsk_base;		/* first index in `xsks` of its own sockets, one a receive queue */
-	__u32 xsk_count;	/* 0: its traps go over the trap link */
-	__u32 mtu;		/* of the device, layer 3, in bytes */
-	__u8  mac[6];		/* of the workload; all zero: not known yet */
-	__u8  device_mac[6];	/* of the device itself */
-	__u8  gateway_mac[6];	/* that Weir answers with */
+	__u32 nexthop;       /* its own next hop: the way to this interface */
+	__u32 flags;         /* INTERFACE_* */
+	__u8 role;           /* enum interface_role */
+	__u8 worker;         /* that owns its traps */
+	__u16 policy;        /* index of its policy set in the slow path; 0: none */
+	__u32 xsk_base;      /* first index in `xsks` of its own sockets, one a receive queue */
+	__u32 xsk_count;     /* 0: its traps go over the trap link */
+	__u32 mtu;           /* of the device, layer 3, in bytes */
+	__u8 mac[6];         /* of the workload; all zero: not known yet */
+	__u8 device_mac[6];  /* of the device itself */
+	__u8 gateway_mac[6]; /* that Weir answers with */
 	__u16 vlan;
-	__be32 address4;	/* its first own IPv4 address; 0: none */
-	__be32 gateway4;	/* first IPv4 gateway: source of ICMP errors */
-	__u8  address6[16];	/* its first own IPv6 address; ::: none */
-	__u8  gateway6[16];
+	__be32 address4;   /* its first own IPv4 address; 0: none */
+	__be32 gateway4;   /* first IPv4 gateway: source of ICMP errors */
+	__u8 address6[16]; /* its first own IPv6 address; ::: none */
+	__u8 gateway6[16];
 	__u32 reserved[9];
 };
 
-#define INTERFACE_POLICY	0x0001	/* new flows are decided */
-#define INTERFACE_SOURCE_CHECK	0x0002	/* source address and MAC must be its own */
-#define INTERFACE_LEARN_MAC	0x0004	/* mac is taken from what it sends */
-#define INTERFACE_MAC_LEARNED	0x0008	/* mac was learned (set by the kernel program) */
-#define INTERFACE_PROXY_ARP	0x0010	/* answer for addresses that have a route */
-#define INTERFACE_XDP		0x0020	/* its packets are decided on the XDP hook */
-#define INTERFACE_PEER		0x0040	/* a veth whose other end is in another namespace */
-#define INTERFACE_DOWN		0x0080	/* device is gone or down */
+#define INTERFACE_POLICY       0x0001 /* new flows are decided */
+#define INTERFACE_SOURCE_CHECK 0x0002 /* source address and MAC must be its own */
+#define INTERFACE_LEARN_MAC    0x0004 /* mac is taken from what it sends */
+#define INTERFACE_MAC_LEARNED  0x0008 /* mac was learned (set by the kernel program) */
+#define INTERFACE_PROXY_ARP    0x0010 /* answer for addresses that have a route */
+#define INTERFACE_XDP          0x0020 /* its packets are decided on the XDP hook */
+#define INTERFACE_PEER         0x0040 /* a veth whose other end is in another namespace */
+#define INTERFACE_DOWN         0x0080 /* device is gone or down */
 
 /* Key of `interface_addresses`: what an address means on an interface. */
-struct interface_address_key {	/* 20 bytes */
+struct interface_address_key { /* 20 bytes */
 	__u32 interface;
-	__u8  address[16];
+	__u8 address[16];
 };
 
-#define ADDRESS_OWN	0x1	/* the workload may send from it */
-#define ADDRESS_GATEWAY	0x2	/* Weir answers ARP, ND and echo for it */
+#define ADDRESS_OWN     0x1 /* the workload may send from it */
+#define ADDRESS_GATEWAY 0x2 /* Weir answers ARP, ND and echo for it */
 
 /* ---- routes and next hops ------------------------------------------------------------- */
 
 /* Keys of `routes4`, `routes6` (LPM trie): prefix_length counts the 32 bits of the VRF too. */
-struct route4_key {		/* 12 bytes */
-	__u32 prefix_length;	/* 32..64 */
+struct route4_key {          /* 12 bytes */
+	__u32 prefix_length; /* 32..64 */
 	__be32 vrf;
 	__be32 address;
 };
 
-struct route6_key {		/* 24 bytes */
-	__u32 prefix_length;	/* 32..160 */
+struct route6_key {          /* 24 bytes */
+	__u32 prefix_length; /* 32..160 */
 	__be32 vrf;
-	__u8  address[16];
+	__u8 address[16];
 };
 
-struct route {			/* 16 bytes */
+struct route { /* 16 bytes */
 	__u32 nexthop;
-	__u32 label;		/* MPLS label or VNI, host order */
-	__u32 flags;		/* ROUTE_* */
+	__u32 label; /* MPLS label or VNI, host order */
+	__u32 flags; /* ROUTE_* */
 	__u32 reserved;
 };
 
-#define ROUTE_LABEL	0x1	/* label is an MPLS label */
-#define ROUTE_VNI	0x2	/* label is a VNI */
-#define ROUTE_DEFAULT	0x4	/* prefix length 0: no proxy ARP for what it covers */
+#define ROUTE_LABEL   0x1 /* label is an MPLS label */
+#define ROUTE_VNI     0x2 /* label is a VNI */
+#define ROUTE_DEFAULT 0x4 /* prefix length 0: no proxy ARP for what it covers */
 
 /* Key of `fdb`. */
-struct fdb_key {		/* 12 bytes */
+struct fdb_key { /* 12 bytes */
 	__u32 vrf;
-	__u8  mac[6];
+	__u8 mac[6];
 	__u16 reserved;
 };
 
-struct fdb_entry {		/* 8 bytes */
+struct fdb_entry { /* 8 bytes */
 	__u32 nexthop;
 	__u32 flags;
 };
@@ -236,44 +236,44 @@ enum nexthop_type {
 };
 
 /* Element of `nexthops`; the index is the next hop id, 0 is never used. */
-struct nexthop {		/* 64 bytes */
-	__u8  type;		/* enum nexthop_type */
-	__u8  reserved0;
-	__u16 interface;	/* outgoing interface id */
-	__u32 ifindex;		/* outgoing device */
-	__u32 flags;		/* NEXTHOP_* */
-	__u32 mtu;		/* layer 3 bytes that fit; 0: do not check */
-	__u8  destination_mac[6];
-	__u8  source_mac[6];
-	__u32 vrf;		/* type vrf: look up again there */
+struct nexthop {   /* 64 bytes */
+	__u8 type; /* enum nexthop_type */
+	__u8 reserved0;
+	__u16 interface; /* outgoing interface id */
+	__u32 ifindex;   /* outgoing device */
+	__u32 flags;     /* NEXTHOP_* */
+	__u32 mtu;       /* layer 3 bytes that fit; 0: do not check */
+	__u8 destination_mac[6];
+	__u8 source_mac[6];
+	__u32 vrf; /* type vrf: look up again there */
 	__u32 reserved[8];
 };
 
-#define NEXTHOP_FLAG_POLICY	0x1	/* the interface it leads to has policy */
-#define NEXTHOP_FLAG_PEER	0x2	/* bpf_redirect_peer may be used */
-#define NEXTHOP_FLAG_RESOLVE	0x4	/* destination_mac is not known: trap to the slow path */
-#define NEXTHOP_FLAG_DOWN	0x8
+#define NEXTHOP_FLAG_POLICY  0x1 /* the interface it leads to has policy */
+#define NEXTHOP_FLAG_PEER    0x2 /* bpf_redirect_peer may be used */
+#define NEXTHOP_FLAG_RESOLVE 0x4 /* destination_mac is not known: trap to the slow path */
+#define NEXTHOP_FLAG_DOWN    0x8
 
 /* ---- flows ---------------------------------------------------------------------------- */
 
-struct flow4_key {		/* 20 bytes */
+struct flow4_key { /* 20 bytes */
 	__u32 vrf;
 	__be32 source;
 	__be32 destination;
-	__be16 source_port;	/* ICMP echo: the identifier in both; no ports: 0 */
+	__be16 source_port; /* ICMP echo: the identifier in both; no ports: 0 */
 	__be16 destination_port;
-	__u8  protocol;
-	__u8  reserved[3];
+	__u8 protocol;
+	__u8 reserved[3];
 };
 
-struct flow6_key {		/* 44 bytes */
+struct flow6_key { /* 44 bytes */
 	__u32 vrf;
-	__u8  source[16];
-	__u8  destination[16];
+	__u8 source[16];
+	__u8 destination[16];
 	__be16 source_port;
 	__be16 destination_port;
-	__u8  protocol;
-	__u8  reserved[3];
+	__u8 protocol;
+	__u8 reserved[3];
 };
 
 enum flow_action {
@@ -281,84 +281,84 @@ enum flow_action {
 	FLOW_FORWARD,
 	FLOW_DROP,
 	FLOW_NAT,
-	FLOW_HOLD,		/* being decided */
+	FLOW_HOLD, /* being decided */
 };
 
 enum flow_state {
-	FLOW_STATE_NONE = 0,	/* no protocol state: ICMP, others */
-	FLOW_STATE_NEW,		/* one direction seen */
-	FLOW_STATE_ESTABLISHED,	/* both directions seen; TCP: SYN answered */
-	FLOW_STATE_CLOSING,	/* TCP: a FIN seen */
-	FLOW_STATE_CLOSED,	/* TCP: FINs of both, or RST */
+	FLOW_STATE_NONE = 0,    /* no protocol state: ICMP, others */
+	FLOW_STATE_NEW,         /* one direction seen */
+	FLOW_STATE_ESTABLISHED, /* both directions seen; TCP: SYN answered */
+	FLOW_STATE_CLOSING,     /* TCP: a FIN seen */
+	FLOW_STATE_CLOSED,      /* TCP: FINs of both, or RST */
 };
 
-struct flow_entry {		/* 80 bytes */
+struct flow_entry { /* 80 bytes */
 	__u64 last_seen;
 	__u64 created;
 	__u64 packets;
-	__u64 bytes;		/* from the first byte of the IP header */
+	__u64 bytes; /* from the first byte of the IP header */
 	__u32 nexthop;
-	__u32 generation;	/* unique for this pair of entries; a decision must name it */
-	__u32 rule;		/* policy rule that decided; 0: none */
-	__u32 idle_seconds;	/* 0: the protocol's default */
-	__u32 revision;		/* of the policy that decided */
-	__u16 ingress;		/* interface id that it must come from */
-	__u16 tcp_flags;	/* seen so far (low byte) */
-	__u8  action;		/* enum flow_action */
-	__u8  state;		/* enum flow_state */
-	__u8  flags;		/* FLOW_FLAG_* */
-	__u8  worker;
-	__u8  drop_reason;	/* enum drop_reason, action drop */
-	__u8  mirror;
-	__u8  reserved0[2];
-	__u32 trapped;		/* packets sent to the slow path for a decision on this entry */
+	__u32 generation;   /* unique for this pair of entries; a decision must name it */
+	__u32 rule;         /* policy rule that decided; 0: none */
+	__u32 idle_seconds; /* 0: the protocol's default */
+	__u32 revision;     /* of the policy that decided */
+	__u16 ingress;      /* interface id that it must come from */
+	__u16 tcp_flags;    /* seen so far (low byte) */
+	__u8 action;        /* enum flow_action */
+	__u8 state;         /* enum flow_state */
+	__u8 flags;         /* FLOW_FLAG_* */
+	__u8 worker;
+	__u8 drop_reason; /* enum drop_reason, action drop */
+	__u8 mirror;
+	__u8 reserved0[2];
+	__u32 trapped; /* packets sent to the slow path for a decision on this entry */
 	__u32 reserved[3];
 };
 
-#define FLOW_FLAG_BRIDGED	0x01	/* no TTL, no MAC rewrite */
-#define FLOW_FLAG_REVERSE	0x02	/* the reverse direction of the pair */
-#define FLOW_FLAG_MARKED	0x04	/* untouched since the last sweep */
-#define FLOW_FLAG_SINGLE	0x08	/* has no reverse entry */
+#define FLOW_FLAG_BRIDGED 0x01 /* no TTL, no MAC rewrite */
+#define FLOW_FLAG_REVERSE 0x02 /* the reverse direction of the pair */
+#define FLOW_FLAG_MARKED  0x04 /* untouched since the last sweep */
+#define FLOW_FLAG_SINGLE  0x08 /* has no reverse entry */
 
-#define WEIR_HOLD_PACKETS	3	/* packets of a held flow that reach the slow path */
+#define WEIR_HOLD_PACKETS 3 /* packets of a held flow that reach the slow path */
 
 /* ---- decisions: slow path to kernel, applied by weir_flow_update ------------------------ */
 
 enum decision_operation {
 	DECISION_NONE = 0,
-	DECISION_SET,		/* insert or replace the pair */
-	DECISION_DELETE,	/* remove the pair */
+	DECISION_SET,    /* insert or replace the pair */
+	DECISION_DELETE, /* remove the pair */
 };
 
 /* DECISION_STALE becomes "stale". */
 enum decision_result {
 	DECISION_PENDING = 0,
 	DECISION_OK,
-	DECISION_STALE,		/* the entry there has another generation */
-	DECISION_EXISTS,	/* decided already */
+	DECISION_STALE,  /* the entry there has another generation */
+	DECISION_EXISTS, /* decided already */
 	DECISION_FULL,
-	DECISION_MISSING,	/* nothing to delete or replace */
+	DECISION_MISSING, /* nothing to delete or replace */
 };
 
 /* Element of `decisions`. */
-struct flow_decision {		/* 128 bytes */
-	__u8  operation;	/* enum decision_operation */
-	__u8  result;		/* enum decision_result, written by the kernel */
-	__u8  family;		/* 4 or 6 */
-	__u8  action;		/* enum flow_action */
-	__u8  flags;		/* FLOW_FLAG_* of the forward entry */
-	__u8  worker;
-	__u8  drop_reason;
-	__u8  mirror;
-	__u32 generation;	/* of the entry that it replaces; 0: there must be none */
+struct flow_decision {  /* 128 bytes */
+	__u8 operation; /* enum decision_operation */
+	__u8 result;    /* enum decision_result, written by the kernel */
+	__u8 family;    /* 4 or 6 */
+	__u8 action;    /* enum flow_action */
+	__u8 flags;     /* FLOW_FLAG_* of the forward entry */
+	__u8 worker;
+	__u8 drop_reason;
+	__u8 mirror;
+	__u32 generation; /* of the entry that it replaces; 0: there must be none */
 	__u32 vrf;
-	__u8  source[16];	/* IPv4: mapped */
-	__u8  destination[16];
+	__u8 source[16]; /* IPv4: mapped */
+	__u8 destination[16];
 	__be16 source_port;
 	__be16 destination_port;
-	__u8  protocol;
-	__u8  reserved0;
-	__u16 ingress;		/* interface ids that either direction must come from */
+	__u8 protocol;
+	__u8 reserved0;
+	__u16 ingress; /* interface ids that either direction must come from */
 	__u16 reverse_ingress;
 	__u16 reserved1;
 	__u32 nexthop;
@@ -366,43 +366,43 @@ struct flow_decision {		/* 128 bytes */
 	__u32 rule;
 	__u32 idle_seconds;
 	__u32 revision;
-	__u32 new_generation;	/* of the entry now in place, written by the kernel */
+	__u32 new_generation; /* of the entry now in place, written by the kernel */
 	__u32 reserved[11];
 };
 
-#define WEIR_DECISIONS_PER_WORKER 1024	/* 128 KiB: a multiple of the page */
-#define WEIR_MAX_WORKERS 16
+#define WEIR_DECISIONS_PER_WORKER 1024 /* 128 KiB: a multiple of the page */
+#define WEIR_MAX_WORKERS          16
 
 /* Context of the SYSCALL programs. */
-struct flow_update_args {	/* 16 bytes */
-	__u32 first;		/* index in `decisions` */
+struct flow_update_args { /* 16 bytes */
+	__u32 first;      /* index in `decisions` */
 	__u32 count;
-	__u32 applied;		/* written by the kernel */
+	__u32 applied; /* written by the kernel */
 	__u32 reserved;
 };
 
 /* weir_flow_sweep: two phases, see bpf/flow_sweep.h. */
-struct flow_sweep_args {	/* 24 bytes */
-	__u32 family;		/* 4 or 6 */
+struct flow_sweep_args { /* 24 bytes */
+	__u32 family;    /* 4 or 6 */
 	__u32 reserved;
-	__u32 seen;		/* written: entries looked at */
-	__u32 removed;		/* written */
-	__u32 marked;		/* written */
-	__u32 holds;		/* written: hold entries left */
+	__u32 seen;    /* written: entries looked at */
+	__u32 removed; /* written */
+	__u32 marked;  /* written */
+	__u32 holds;   /* written: hold entries left */
 };
 
 /* ---- configuration and counters ---------------------------------------------------------- */
 
 /* Element 0 of `config` (mmapable). */
-struct config {			/* 64 bytes */
-	__u32 abi_version;	/* WEIR_ABI_VERSION */
-	__u32 generation;	/* next flow generation; the kernel programs count it up */
+struct config {            /* 64 bytes */
+	__u32 abi_version; /* WEIR_ABI_VERSION */
+	__u32 generation;  /* next flow generation; the kernel programs count it up */
 	__u32 workers;
-	__u32 trap_ifindex;	/* node's end of the trap link */
-	__u32 headless_forward;	/* new flows without a controller: 0 drop, 1 forward without state */
+	__u32 trap_ifindex;     /* node's end of the trap link */
+	__u32 headless_forward; /* new flows without a controller: 0 drop, 1 forward without state */
 	__u32 hold_timeout_ms;
-	__u32 trap_rate;	/* ICMP-error traps a second an interface may cause */
-	__u32 revision;		/* of the policy in force */
+	__u32 trap_rate; /* ICMP-error traps a second an interface may cause */
+	__u32 revision;  /* of the policy in force */
 	/* idle times, seconds */
 	__u16 tcp_syn_seconds;
 	__u16 tcp_established_seconds;
@@ -416,29 +416,52 @@ struct config {			/* 64 bytes */
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */
-struct interface_counters {	/* 80 bytes */
+struct interface_counters { /* 80 bytes */
 	__u64 rx_packets;
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;
 	__u64 trap_packets;
 	__u64 trap_bytes;
-	__u64 local_packets;	/* passed to the host's stack */
+	__u64 local_packets; /* passed to the host's stack */
 	__u64 local_bytes;
-	__u64 flow_hits;	/* decided by a flow entry */
-	__u64 answered;		/* ARP, ND and echo answered by the program itself */
+	__u64 flow_hits; /* decided by a flow entry */
+	__u64 answered;  /* ARP, ND and echo answered by the program itself */
 };
 
 /* Element of `drop_counters` (per CPU); index = interface id * WEIR_MAX_REASONS + reason. */
-struct drop_counter {		/* 16 bytes */
+struct drop_counter { /* 16 bytes */
 	__u64 packets;
 	__u64 bytes;
 };
 
 /* Element of `trap_limits` (per CPU); index = interface id. */
-struct trap_limit {		/* 16 bytes */
+struct trap_limit { /* 16 bytes */
 	__u64 window_start;
 	__u64 count;
 };
+
+/* The generated layouts rely on these. */
+_Static_assert(sizeof(struct trap_meta) == 32, "trap_meta");
+_Static_assert(sizeof(struct inject_meta) == 32, "inject_meta");
+_Static_assert(sizeof(struct device_key) == 8, "device_key");
+_Static_assert(sizeof(struct interface) == 128, "interface");
+_Static_assert(sizeof(struct interface_address_key) == 20, "interface_address_key");
+_Static_assert(sizeof(struct route4_key) == 12, "route4_key");
+_Static_assert(sizeof(struct route6_key) == 24, "route6_key");
+_Static_assert(sizeof(struct route) == 16, "route");
+_Static_assert(sizeof(struct fdb_key) == 12, "fdb_key");
+_Static_assert(sizeof(struct fdb_entry) == 8, "fdb_entry");
+_Static_assert(sizeof(struct nexthop) == 64, "nexthop");
+_Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
+_Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
+_Static_assert(sizeof(struct flow_entry) == 80, "flow_entry");
+_Static_assert(sizeof(struct flow_decision) == 128, "flow_decision");
+_Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
+_Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");
+_Static_assert(sizeof(struct config) == 64, "config");
+_Static_assert(sizeof(struct interface_counters) == 80, "interface_counters");
+_Static_assert(sizeof(struct drop_counter) == 16, "drop_counter");
+_Static_assert(sizeof(struct trap_limit) == 16, "trap_limit");
 
 #endif

@@ -7,8 +7,8 @@
 #include "proxy.h"
 
 #define ARP_HARDWARE_ETHERNET 1
-#define ARP_REQUEST	      1
-#define ARP_REPLY	      2
+#define ARP_REQUEST           1
+#define ARP_REPLY             2
 
 struct arp_ipv4 {
 	__be16 hardware;

@@ -12,8 +12,8 @@
 
 static __always_inline int is_gateway(const struct walk *w)
 {
-	__u32 flags = w->family == 4 ? address4_flags(w->interface, w->key.v4.destination) :
-				       address_flags(w->interface, w->key.v6.destination);
+	__u32 flags = w->family == 4 ? address4_flags(w->interface, w->key.v4.destination)
+				     : address_flags(w->interface, w->key.v6.destination);
 
 	return flags & ADDRESS_GATEWAY;
 }
@@ -36,8 +36,8 @@ static __always_inline int echo_reply_type(const struct packet *p)
 	/* The helper also knows checksums that the device is still to finish. */
 	if (p->hook == HOOK_TC)
 		return bpf_l4_csum_replace(p->skb,
-					   at + __builtin_offsetof(struct icmp_header, checksum), from,
-					   to, L4_CHECKSUM_TWO_BYTES);
+					   at + __builtin_offsetof(struct icmp_header, checksum),
+					   from, to, L4_CHECKSUM_TWO_BYTES);
 	/* RFC 1624: ~(~sum + ~from + to) */
 	sum = (__u16)~icmp->checksum + (__u16)~from + to;
 	sum = (sum & 0xffff) + (sum >> 16);

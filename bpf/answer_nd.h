@@ -6,12 +6,12 @@
 #include "output.h"
 #include "proxy.h"
 
-#define ND_SOLICITATION	 135
+#define ND_SOLICITATION  135
 #define ND_ADVERTISEMENT 136
-#define ND_HOP_LIMIT	 255 /* proves that no router has forwarded it (RFC 4861 section 7.1.1) */
+#define ND_HOP_LIMIT     255 /* proves that no router has forwarded it (RFC 4861 section 7.1.1) */
 
 #define ND_OPTION_TARGET_MAC 2
-#define ND_FLAG_ROUTER	     0x80000000
+#define ND_FLAG_ROUTER       0x80000000
 #define ND_FLAG_SOLICITED    0x40000000
 #define ND_FLAG_OVERRIDE     0x20000000
 

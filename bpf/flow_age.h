@@ -6,16 +6,16 @@
 #include "flow.h"
 
 #define NSEC_PER_SECOND 1000000000ULL
-#define NSEC_PER_MSEC	1000000ULL
+#define NSEC_PER_MSEC   1000000ULL
 
 /* Where the configuration says 0. */
-#define DEFAULT_TCP_SYN_SECONDS		20
+#define DEFAULT_TCP_SYN_SECONDS         20
 #define DEFAULT_TCP_ESTABLISHED_SECONDS 3600
-#define DEFAULT_TCP_FIN_SECONDS		30
-#define DEFAULT_TCP_RESET_SECONDS	10
-#define DEFAULT_UDP_SECONDS		60
-#define DEFAULT_ICMP_SECONDS		10
-#define DEFAULT_OTHER_SECONDS		600
+#define DEFAULT_TCP_FIN_SECONDS         30
+#define DEFAULT_TCP_RESET_SECONDS       10
+#define DEFAULT_UDP_SECONDS             60
+#define DEFAULT_ICMP_SECONDS            10
+#define DEFAULT_OTHER_SECONDS           600
 
 static __always_inline __u32 or_default(__u32 seconds, __u32 otherwise)
 {
@@ -84,8 +84,8 @@ static __always_inline struct flow_entry *partner_of(__u8 family, const struct f
 
 static __always_inline long flow_delete(__u8 family, const union flow_key *key)
 {
-	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4) :
-			     bpf_map_delete_elem(&flows6, &key->v6);
+	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4)
+			   : bpf_map_delete_elem(&flows6, &key->v6);
 }
 
 #endif

@@ -11,7 +11,7 @@
 #include "trap.h"
 
 #define NSEC_PER_MSEC 1000000ULL
-#define E_EXIST	      17
+#define E_EXIST       17
 
 /* 0 is no generation. */
 static __always_inline __u32 next_generation(struct config *c)
@@ -34,9 +34,7 @@ static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 	hold.action = FLOW_HOLD;
 	hold.worker = w->worker;
 	hold.trapped = 1;
-	return w->family == 4 ?
-		       bpf_map_update_elem(&flows4, &w->key.v4, &hold, BPF_NOEXIST) :
-		       bpf_map_update_elem(&flows6, &w->key.v6, &hold, BPF_NOEXIST);
+	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
 }
 
 /* Where its answers would go: the route to the source, or the interface that it came from. */
@@ -68,8 +66,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 
 	w->generation = generation;
 	w->worker = flow->worker;
-	if (flow->action == FLOW_HOLD &&
-	    now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC) {
+	if (flow->action == FLOW_HOLD && now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC) {
 		/* No decision in time: this packet takes the hold over, unless another CPU does. */
 		__u32 next = next_generation(c);
 

@@ -54,8 +54,8 @@ static __always_inline void sweep_flow(struct sweep *s, __u8 family, const union
 		s->removed++;
 }
 
-static long sweep_flow4(void *map __attribute__((unused)), const struct flow4_key *key, struct flow_entry *flow,
-			struct sweep *s)
+static long sweep_flow4(void *map __attribute__((unused)), const struct flow4_key *key,
+			struct flow_entry *flow, struct sweep *s)
 {
 	union flow_key copy;
 
@@ -64,14 +64,28 @@ static long sweep_flow4(void *map __attribute__((unused)), const struct flow4_ke
 	return 0;
 }
 
-static long sweep_flow6(void *map __attribute__((unused)), const struct flow6_key *key, struct flow_entry *flow,
-			struct sweep *s)
+static long sweep_flow6(void *map __attribute__((unused)), const struct flow6_key *key,
+			struct flow_entry *flow, struct sweep *s)
 {
 	union flow_key copy;
 
 	copy.v6 = *key;
 	sweep_flow(s, 6, &copy, flow, copy.v6.protocol);
 	return 0;
+}
+
+/*
+ * Functions of their own: merged by the compiler, the two calls would be one instruction
+ * with two maps, which Linux 6.1 refuses.
+ */
+static __attribute__((noinline)) long sweep_all4(struct sweep *s)
+{
+	return bpf_for_each_map_elem(&flows4, sweep_flow4, s, 0);
+}
+
+static __attribute__((noinline)) long sweep_all6(struct sweep *s)
+{
+	return bpf_for_each_map_elem(&flows6, sweep_flow6, s, 0);
 }
 
 static __always_inline int flow_sweep(struct flow_sweep_args *args)
@@ -81,9 +95,9 @@ static __always_inline int flow_sweep(struct flow_sweep_args *args)
 	if (!s.config)
 		return -1;
 	if (args->family == 4)
-		bpf_for_each_map_elem(&flows4, sweep_flow4, &s, 0);
+		sweep_all4(&s);
 	else if (args->family == 6)
-		bpf_for_each_map_elem(&flows6, sweep_flow6, &s, 0);
+		sweep_all6(&s);
 	else
 		return -1;
 	args->seen = s.seen;

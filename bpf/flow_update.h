@@ -12,8 +12,6 @@
 #include "flow_age.h"
 #include "flow_miss.h"
 
-#define E_NOENT 2
-
 static __always_inline void decision_key(const struct flow_decision *d, union flow_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
@@ -71,13 +69,6 @@ static __always_inline void entry_inherit(struct flow_entry *flow, const struct 
 	flow->tcp_flags = old->tcp_flags;
 }
 
-static __always_inline long flow_put(__u8 family, const union flow_key *key,
-				     const struct flow_entry *flow)
-{
-	return family == 4 ? bpf_map_update_elem(&flows4, &key->v4, flow, BPF_ANY) :
-			     bpf_map_update_elem(&flows6, &key->v6, flow, BPF_ANY);
-}
-
 /* Whether the entry in place is the one that the decision is about; PENDING: go on. */
 static __always_inline __u8 decision_check(struct flow_decision *d, const struct flow_entry *old)
 {
@@ -117,11 +108,11 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 		back.ingress = d->reverse_ingress;
 		back.flags |= FLOW_FLAG_REVERSE;
 		entry_inherit(&back, old_reverse);
-		if (flow_put(family, &reverse, &back))
+		if (flow_put(family, &reverse, &back, BPF_ANY))
 			return DECISION_FULL;
 	}
 	entry_inherit(&entry, old);
-	if (flow_put(family, &key, &entry)) {
+	if (flow_put(family, &key, &entry, BPF_ANY)) {
 		if (!(d->flags & FLOW_FLAG_SINGLE))
 			flow_delete(family, &reverse);
 		return DECISION_FULL;

@@ -33,14 +33,14 @@ struct packet {
  * Reads a field of the context. In assembly, because the verifier wants the offset in the
  * load itself, and the compiler may put it into the pointer when two loads meet.
  */
-#define CONTEXT_FIELD(context, field)                                                              \
-	({                                                                                         \
-		__u64 value;                                                                       \
-                                                                                                   \
-		asm volatile("%0 = *(u32 *)(%1 + %2)"                                              \
-			     : "=r"(value)                                                         \
-			     : "r"(context), "i"(__builtin_offsetof(typeof(*(context)), field)));  \
-		value;                                                                             \
+#define CONTEXT_FIELD(context, field)                                                             \
+	({                                                                                        \
+		__u64 value;                                                                      \
+                                                                                                  \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                                             \
+			     : "=r"(value)                                                        \
+			     : "r"(context), "i"(__builtin_offsetof(typeof(*(context)), field))); \
+		value;                                                                            \
 	})
 
 /* Headers are looked for in the first PACKET_MAX_OFFSET bytes; a bound that the verifier sees. */
@@ -51,6 +51,7 @@ struct packet {
 /* `size` bytes at `offset`, or NULL if they are not there (or, on TC, not linear). */
 static __always_inline void *packet_at(const struct packet *p, __u32 offset, __u32 size)
 {
+	__u64 bounded = offset;
 	void *data, *end;
 
 	if (p->hook == HOOK_XDP) {
@@ -60,10 +61,9 @@ static __always_inline void *packet_at(const struct packet *p, __u32 offset, __u
 		data = (void *)CONTEXT_FIELD(p->skb, data);
 		end = (void *)CONTEXT_FIELD(p->skb, data_end);
 	}
-	offset &= PACKET_MAX_OFFSET;
-	/* Keep the masked offset in one register: the verifier forgets it otherwise. */
-	asm volatile("" : "+r"(offset));
-	data += offset;
+	/* In assembly: the compiler may know the bound, the verifier does not believe it. */
+	asm volatile("%0 &= %1" : "+r"(bounded) : "i"(PACKET_MAX_OFFSET));
+	data += bounded;
 	return data + size > end ? NULL : data;
 }
 
@@ -99,8 +99,8 @@ static __always_inline __u32 packet_queue(const struct packet *p)
 /* Index of the device that it is on. */
 static __always_inline __u32 packet_ifindex(const struct packet *p)
 {
-	return p->hook == HOOK_XDP ? CONTEXT_FIELD(p->xdp, ingress_ifindex) :
-				     CONTEXT_FIELD(p->skb, ifindex);
+	return p->hook == HOOK_XDP ? CONTEXT_FIELD(p->xdp, ingress_ifindex)
+				   : CONTEXT_FIELD(p->skb, ifindex);
 }
 
 /* The hook's way to let nobody have it; use drop(), which counts. */
@@ -144,23 +144,23 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
  * its callers, with a stack frame of its own. STAGE(name) makes `call_name(p)` from the
  * inline function `name(p)`.
  */
-#define STAGE(name)                                                                               \
-	__attribute__((noinline)) int name##_xdp(struct xdp_md *xdp, struct walk *walk)            \
-	{                                                                                          \
-		struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .walk = walk };                  \
-                                                                                                   \
-		return walk ? name(&p) : XDP_DROP;                                                 \
-	}                                                                                          \
-	__attribute__((noinline)) int name##_tc(struct __sk_buff *skb, struct walk *walk)          \
-	{                                                                                          \
-		struct packet p = { .hook = HOOK_TC, .skb = skb, .walk = walk };                   \
-                                                                                                   \
-		return walk ? name(&p) : TC_ACT_SHOT;                                              \
-	}                                                                                          \
-	static __always_inline int call_##name(const struct packet *p)                             \
-	{                                                                                          \
-		return p->hook == HOOK_XDP ? name##_xdp(p->xdp, p->walk) :                         \
-					     name##_tc(p->skb, p->walk);                           \
+#define STAGE(name)                                                                       \
+	__attribute__((noinline)) int name##_xdp(struct xdp_md *xdp, struct walk *walk)   \
+	{                                                                                 \
+		struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .walk = walk };         \
+                                                                                          \
+		return walk ? name(&p) : XDP_DROP;                                        \
+	}                                                                                 \
+	__attribute__((noinline)) int name##_tc(struct __sk_buff *skb, struct walk *walk) \
+	{                                                                                 \
+		struct packet p = { .hook = HOOK_TC, .skb = skb, .walk = walk };          \
+                                                                                          \
+		return walk ? name(&p) : TC_ACT_SHOT;                                     \
+	}                                                                                 \
+	static __always_inline int call_##name(const struct packet *p)                    \
+	{                                                                                 \
+		return p->hook == HOOK_XDP ? name##_xdp(p->xdp, p->walk)                  \
+					   : name##_tc(p->skb, p->walk);                  \
 	}
 
 #endif

@@ -77,7 +77,7 @@ static __always_inline int parse_ipv4(const struct packet *p, __u32 offset)
 		w->flags |= WALK_NO_PORTS;
 		return PARSE_OK;
 	}
-	return parse_l4(p, offset + header, total - header);
+	return parse_l4(p, forget_range(w, offset + header), total - header);
 }
 
 static __always_inline int parse_ipv6(const struct packet *p, __u32 offset)
@@ -171,6 +171,7 @@ static __always_inline int parse(const struct packet *p)
 	if (reason)
 		return reason;
 	w->l3_offset = offset;
+	offset = forget_range(w, offset);
 	switch (w->ethertype) {
 	case ETH_P_IP:
 		return parse_ipv4(p, offset);

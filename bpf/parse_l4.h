@@ -15,19 +15,19 @@
 #define PARSE_OK   0
 #define PARSE_PULL (-1)
 
-#define VLAN_ID_MASK	   0x0fff
+#define VLAN_ID_MASK       0x0fff
 #define IP_DONT_FRAGMENT   0x4000 /* RFC 791, of the fragment word in host order */
 #define IP_MORE_FRAGMENTS  0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
 #define IP6_FRAGMENT_MORE  0x0001 /* RFC 8200 section 4.5 */
-#define IP6_FRAGMENT_AT	   0xfff8
+#define IP6_FRAGMENT_AT    0xfff8
 
 #define EXTENSION_HOP_BY_HOP 0
 #define EXTENSION_ROUTING    43
 #define EXTENSION_FRAGMENT   44
-#define EXTENSION_AUTH	     51
+#define EXTENSION_AUTH       51
 #define EXTENSION_DEST_OPTS  60
-#define MAX_EXTENSIONS	     8
+#define MAX_EXTENSIONS       8
 
 #define MIN_ICMP_BYTES 8
 #define MIN_UDP_BYTES  8
@@ -36,14 +36,14 @@
 #define QUOTED_BYTES   8 /* of the upper layer that an ICMP error holds at least (RFC 792) */
 
 /* RFC 792, RFC 4443. <linux/icmp.h> would bring the C library's headers. */
-#define ICMP_ECHOREPLY	    0
+#define ICMP_ECHOREPLY      0
 #define ICMP_DEST_UNREACH   3
 #define ICMP_SOURCE_QUENCH  4
-#define ICMP_REDIRECT	    5
-#define ICMP_ECHO	    8
+#define ICMP_REDIRECT       5
+#define ICMP_ECHO           8
 #define ICMP_TIME_EXCEEDED  11
 #define ICMP_PARAMETERPROB  12
-#define ICMPV6_INFO	    128 /* first type that is no error */
+#define ICMPV6_INFO         128 /* first type that is no error */
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY   129
 
@@ -70,16 +70,26 @@ struct extension_header {
 	__u32 identification;
 };
 
+/*
+ * The offset, through memory that the verifier knows nothing about: all the ways that led to
+ * it become one, instead of each being followed to the end. packet_at() bounds it again.
+ */
+static __always_inline __u32 forget_range(struct walk *w, __u32 offset)
+{
+	w->scratch = offset;
+	asm volatile("" ::: "memory");
+	return w->scratch;
+}
+
 /* The bytes up to `end` are not where packet_at() looks: elsewhere, or nowhere. */
 static __always_inline int parse_missing(const struct packet *p, __u32 end)
 {
-	return p->hook == HOOK_TC && end <= p->walk->length && end <= PACKET_PULL_BYTES ?
-		       PARSE_PULL :
-		       DROP_INVALID_PACKET;
+	return p->hook == HOOK_TC && end <= p->walk->length && end <= PACKET_PULL_BYTES
+		       ? PARSE_PULL
+		       : DROP_INVALID_PACKET;
 }
 
-static __always_inline int parse_extensions(const struct packet *p, struct extensions *e,
-					    __u32 end)
+static __always_inline int parse_extensions(const struct packet *p, struct extensions *e, __u32 end)
 {
 	__u32 i;
 
@@ -108,7 +118,7 @@ static __always_inline int parse_extensions(const struct packet *p, struct exten
 			size = (header->length + 1) * 8;
 		}
 		e->next = header->next;
-		e->offset += size;
+		e->offset = forget_range(p->walk, e->offset + size);
 		if (e->offset > end)
 			return DROP_INVALID_PACKET;
 		if (e->later_fragment)
@@ -130,8 +140,8 @@ static __always_inline void set_ports(struct walk *w, __be16 source, __be16 dest
 
 static __always_inline int is_echo(__u8 family, __u8 type)
 {
-	return family == 4 ? type == ICMP_ECHO || type == ICMP_ECHOREPLY :
-			     type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY;
+	return family == 4 ? type == ICMP_ECHO || type == ICMP_ECHOREPLY
+			   : type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY;
 }
 
 /* Errors quote the packet that caused them (RFC 792; RFC 4443 section 2.1). */
@@ -185,7 +195,8 @@ static __always_inline int parse_quoted4(const struct packet *p, __u32 offset)
 		return 0;
 	protocol = ip->protocol;
 	address = ip->daddr;
-	if (!quoted_ports(p, offset + ip->ihl * 4, protocol, &source, &destination))
+	offset = forget_range(w, offset + ip->ihl * 4);
+	if (!quoted_ports(p, offset, protocol, &source, &destination))
 		return 0;
 	w->key.v4.source = address;
 	w->key.v4.source_port = destination;
@@ -215,8 +226,7 @@ static __always_inline int parse_quoted6(const struct packet *p, __u32 offset)
 	struct extensions extensions = {};
 	__be16 source = 0, destination = 0;
 
-	if (!ip || ip->version != 6 ||
-	    !address6_equal((__u8 *)&ip->saddr, w->key.v6.destination))
+	if (!ip || ip->version != 6 || !address6_equal((__u8 *)&ip->saddr, w->key.v6.destination))
 		return 0;
 	extensions.next = ip->nexthdr;
 	extensions.offset = offset + sizeof(*ip);
@@ -251,8 +261,7 @@ static __always_inline int parse_icmp(const struct packet *p, __u32 offset)
 	/* All that may be quoted has to be linear before it is read. */
 	if (p->hook == HOOK_TC) {
 		__u32 want = w->length < PACKET_PULL_BYTES ? w->length : PACKET_PULL_BYTES;
-		__u32 linear = CONTEXT_FIELD(p->skb, data_end) -
-			       CONTEXT_FIELD(p->skb, data);
+		__u32 linear = CONTEXT_FIELD(p->skb, data_end) - CONTEXT_FIELD(p->skb, data);
 
 		if (linear < want)
 			return PARSE_PULL;

@@ -35,8 +35,8 @@ static __always_inline int is_for_router(const struct packet *p, const struct in
 {
 	struct ethhdr *eth = packet_ethernet(p);
 
-	return eth && (mac_equal(eth->h_dest, i->gateway_mac) ||
-		       mac_equal(eth->h_dest, i->device_mac));
+	return eth &&
+	       (mac_equal(eth->h_dest, i->gateway_mac) || mac_equal(eth->h_dest, i->device_mac));
 }
 
 /* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
@@ -190,8 +190,8 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 	if (w->flags & WALK_GROUP)
 		return walk_group(p);
 	if (!w->family)
-		return is_host_device && (w->flags & WALK_ROUTED) ? pass_to_host(p) :
-								    walk_other(p, i);
+		return is_host_device && (w->flags & WALK_ROUTED) ? pass_to_host(p)
+								  : walk_other(p, i);
 	if ((w->flags & WALK_ROUTED) && is_advertisement(w))
 		return trap(p, TRAP_NEIGHBOUR_DISCOVERY);
 	return walk_ip(p, i);

@@ -10,9 +10,9 @@
 struct proxy_query {
 	__u8 address[16]; /* in; IPv4: mapped */
 	__u32 interface;  /* in: that asks */
-	__u32 family;	  /* in: 4 or 6 */
-	__u8 mac[6];	  /* out: to answer with */
-	__u8 gateway;	  /* out: the address is a gateway's */
+	__u32 family;     /* in: 4 or 6 */
+	__u8 mac[6];      /* out: to answer with */
+	__u8 gateway;     /* out: the address is a gateway's */
 	__u8 reserved;
 };
 

@@ -81,10 +81,9 @@ static __always_inline int xdp_trap_direct(const struct packet *p, const struct 
 	if (!meta)
 		return -1;
 	trap_meta_fill(p->walk, meta);
-	return bpf_redirect_map(&xsks, i->xsk_base + packet_queue(p), XDP_DROP) ==
-			       XDP_REDIRECT ?
-		       0 :
-		       -1;
+	return bpf_redirect_map(&xsks, i->xsk_base + packet_queue(p), XDP_DROP) == XDP_REDIRECT
+		       ? 0
+		       : -1;
 }
 
 /* The trap link: a header in front of the packet. */

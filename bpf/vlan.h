@@ -31,9 +31,9 @@ static __always_inline int xdp_retag(const struct packet *p, __u16 vlan)
 {
 	struct walk *w = p->walk;
 	int want = vlan ? sizeof(struct vlan_header) : 0;
-	int have = w->tags > 1 ? 2 * sizeof(struct vlan_header) :
-		   w->tags     ? sizeof(struct vlan_header) :
-				 0;
+	int have = w->tags > 1 ? 2 * sizeof(struct vlan_header)
+		   : w->tags   ? sizeof(struct vlan_header)
+			       : 0;
 	struct ethhdr *eth = packet_ethernet(p);
 	struct vlan_header *tag;
 	struct ethhdr copy;

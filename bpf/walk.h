@@ -22,22 +22,22 @@ struct walk {
 	 * in both cases.
 	 */
 	union flow_key key;
-	__u32 flags;	 /* WALK_* */
-	__u32 length;	 /* bytes of the frame */
+	__u32 flags;     /* WALK_* */
+	__u32 length;    /* bytes of the frame */
 	__u32 ip_length; /* bytes from the IP header on, without padding of the frame */
-	__u32 nexthop;	 /* of the destination; 0: not known yet */
+	__u32 nexthop;   /* of the destination; 0: not known yet */
 	__u32 route_flags;
 	__u32 reverse_nexthop;
 	__u32 generation;    /* of the flow entry that a decision must name */
 	__u16 interface;     /* id of the interface that received it; 0: unknown */
 	__u16 out_interface; /* id of the interface that the next hop leads to */
 	__u16 ethertype;     /* of the payload, after VLAN tags; host order */
-	__u16 vlan;	     /* id of the outermost tag */
+	__u16 vlan;          /* id of the outermost tag */
 	__u16 l3_offset;     /* bytes from the start of the frame; 0: no IP or ARP header */
 	__u16 l4_offset;     /* 0: none, or a later fragment */
-	__u8 family;	     /* 4, 6; 0: not IP */
-	__u8 protocol;	     /* upper layer, after extension headers */
-	__u8 ttl;	     /* or hop limit */
+	__u8 family;         /* 4, 6; 0: not IP */
+	__u8 protocol;       /* upper layer, after extension headers */
+	__u8 ttl;            /* or hop limit */
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 tags;   /* VLAN tags of the frame, the one that TC keeps beside it too */
@@ -45,22 +45,22 @@ struct walk {
 	__u8 trap_reason;
 	__u8 trap_flags;
 	__u8 drop_reason; /* counted besides the trap; 0: none */
-	__u8 reserved[2];
+	__u16 scratch;    /* see forget_range() */
 };
 _Static_assert(sizeof(struct walk) == 96, "no padding: it is passed as memory");
 
-#define WALK_GROUP	   0x001 /* destination MAC is a group address */
-#define WALK_ROUTED	   0x002 /* destination MAC is the gateway's: route, else bridge */
-#define WALK_FRAGMENT	   0x004 /* part of a datagram, the first part too */
-#define WALK_NO_PORTS	   0x008 /* a later fragment */
+#define WALK_GROUP         0x001 /* destination MAC is a group address */
+#define WALK_ROUTED        0x002 /* destination MAC is the gateway's: route, else bridge */
+#define WALK_FRAGMENT      0x004 /* part of a datagram, the first part too */
+#define WALK_NO_PORTS      0x008 /* a later fragment */
 #define WALK_DONT_FRAGMENT 0x010 /* IPv6, or IPv4 with DF */
-#define WALK_RELATED	   0x020 /* ICMP error; the key is that of the quoted flow */
-#define WALK_UNRELATED	   0x040 /* ICMP error that quotes nothing that we can use */
-#define WALK_GSO	   0x080 /* TC: several segments in one */
-#define WALK_INJECTED	   0x100 /* came from the slow path, is on the trap link's device */
+#define WALK_RELATED       0x020 /* ICMP error; the key is that of the quoted flow */
+#define WALK_UNRELATED     0x040 /* ICMP error that quotes nothing that we can use */
+#define WALK_GSO           0x080 /* TC: several segments in one */
+#define WALK_INJECTED      0x100 /* came from the slow path, is on the trap link's device */
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */
 #define CONTINUE (-128) /* not decided by this stage */
-#define FORWARD	 (-127) /* decided: send it to walk->nexthop */
+#define FORWARD  (-127) /* decided: send it to walk->nexthop */
 
 #endif
