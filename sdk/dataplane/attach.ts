@@ -29,6 +29,11 @@ export interface Attachment {
   readonly tc: Link;
 }
 
+/** The hook that an interface asks for. */
+export function hookOf(object: Interface, device: Device): Hook {
+  return object.hook === undefined || object.hook === "auto" ? automaticHook(device) : object.hook;
+}
+
 /** Attaches the pipeline to devices, with pins that outlive the process. */
 export class Attacher {
   readonly #pipeline: Pipeline;
@@ -46,7 +51,7 @@ export class Attacher {
    * @throws WeirError when the device or the kernel does not allow it.
    */
   attach(object: Interface, id: number, device: Device, before: Attachment | undefined, undo: Undo): Attachment {
-    const hook = object.hook === undefined || object.hook === "auto" ? automaticHook(device) : object.hook;
+    const hook = hookOf(object, device);
     const same = before?.ifindex === device.ifindex ? before : undefined;
     const order = object.order === "tail" ? tail() : head();
     const program = this.#pipeline.program("weir_tc");
@@ -174,7 +179,10 @@ export function adopt(path: string): Link | undefined {
 
 /** Detaches a link and takes its pin away. */
 export function removeLink(link: Link): void {
-  if (link.programId() !== 0) return link.detach();
+  if (link.programId() !== 0) {
+    link.detach();
+    return;
+  }
   // Its device is gone, and the kernel detached it.
   link.unpin();
   link[Symbol.dispose]();

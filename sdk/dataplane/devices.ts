@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kernel's devices behind interfaces. */
-import { parseMac } from "../address.ts";
+import { formatMac, parseMac } from "../address.ts";
 import { Ethtool, type LinkInfo, Netlink } from "../netlink/index.ts";
 import { type Interface, invalid } from "./schema/index.ts";
 
@@ -14,6 +14,8 @@ export interface Device {
   readonly up: boolean;
   /** A veth or netkit end whose other end is in another namespace: `bpf_redirect_peer` may be used. */
   readonly peerElsewhere: boolean;
+  /** Index of a veth's other end, in its namespace. */
+  readonly peerIndex: number | undefined;
   /** Kind of a virtual device; `undefined` for hardware. */
   readonly kind: string | undefined;
   readonly rxQueues: number;
@@ -81,6 +83,21 @@ export class Devices implements Disposable {
   }
 
   /**
+   * The device of an interface that was `known` before. A rename is followed; a device that was made anew under the
+   * name is the same one only if its MAC is, or if its peer is in the namespace that the object names.
+   */
+  follow(object: Interface, known: Device | undefined): Device | undefined {
+    const same = known === undefined ? undefined : this.find(known.ifindex);
+    if (same !== undefined) return same;
+    const link = this.netlink.link(deviceName(object));
+    if (link === undefined) return undefined;
+    const device = this.#device(link);
+    if (known === undefined || formatMac(known.mac) === formatMac(device.mac)) return device;
+    if (object.netns === undefined || link.linkNetnsId === undefined) return undefined;
+    return this.netlink.namespaceId(object.netns) === link.linkNetnsId ? device : undefined;
+  }
+
+  /**
    * The device of an interface that must be there.
    * @throws WeirError `EINVALIDSTATE` that names the field.
    */
@@ -109,6 +126,7 @@ export class Devices implements Disposable {
       mtu: link.mtu,
       up: link.up,
       peerElsewhere: (link.kind === "veth" || link.kind === "netkit") && link.linkNetnsId !== undefined,
+      peerIndex: link.peerIndex,
       kind: link.kind,
       rxQueues: link.rxQueues,
       driver: link.kind ?? this.#driver(link.name),

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One controller an instance: an advisory lock that the kernel drops when its holder dies. */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { runtime } from "#runtime";
 import { WeirError } from "../errors.ts";
@@ -13,34 +23,41 @@ const LOCK_NB = 4;
 
 /** Holds an instance until disposed or until the process ends. */
 export class InstanceLock implements Disposable {
+  readonly #path: string;
   readonly #fd: number;
   #held = true;
 
-  private constructor(fd: number) {
+  private constructor(path: string, fd: number) {
+    this.#path = path;
     this.#fd = fd;
   }
 
   /**
-   * Takes the lock file at `path`; it stays there when the lock goes, for a name that others may wait on cannot
-   * be removed without a race.
+   * Takes the lock file at `path`, which stays there when the lock goes.
    * @throws WeirError `EBUSY` that names the holder.
    */
   static take(path: string, instance: string): InstanceLock {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    const fd = openSync(path, "a+", 0o600);
-    if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
-      const holder = readFileSync(path, "utf8").trim();
+    for (;;) {
+      const fd = openSync(path, "a+", 0o600);
+      if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+        closeSync(fd);
+        throw held(path, instance);
+      }
+      if (isFile(path, fd)) {
+        ftruncateSync(fd, 0);
+        writeSync(fd, `${process.pid}\n`);
+        return new InstanceLock(path, fd);
+      }
+      // The last holder removed the file between our opening and our locking.
       closeSync(fd);
-      throw new WeirError({
-        code: "EBUSY",
-        operation: `open instance "${instance}"`,
-        reason: holder === "" ? "another controller runs it" : `another controller runs it (process ${holder})`,
-        hint: "end that one, or choose another name",
-      });
     }
-    ftruncateSync(fd, 0);
-    writeSync(fd, `${process.pid}\n`);
-    return new InstanceLock(fd);
+  }
+
+  /** Removes the file too: the instance is no more. */
+  remove(): void {
+    if (this.#held) rmSync(this.#path, { force: true });
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -49,4 +66,22 @@ export class InstanceLock implements Disposable {
     ftruncateSync(this.#fd, 0);
     closeSync(this.#fd);
   }
+}
+
+function isFile(path: string, fd: number): boolean {
+  try {
+    return statSync(path).ino === fstatSync(fd).ino;
+  } catch {
+    return false;
+  }
+}
+
+function held(path: string, instance: string): WeirError {
+  const holder = readFileSync(path, "utf8").trim();
+  return new WeirError({
+    code: "EBUSY",
+    operation: `open instance "${instance}"`,
+    reason: holder === "" ? "another controller runs it" : `another controller runs it (process ${holder})`,
+    hint: "end that one, or choose another name",
+  });
 }

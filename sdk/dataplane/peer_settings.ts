@@ -35,10 +35,11 @@ export class PeerSettings {
   /**
    * Sets what XDP needs on the peer of an interface's device.
    * @param peerIndex index of the peer in its namespace.
+   * @returns whether they had to be made: false when an earlier call made them.
    * @throws WeirError when the namespace or the peer is not there.
    */
-  set(name: string, netns: string, peerIndex: number): void {
-    if (this.#saved(name) !== undefined) return;
+  set(name: string, netns: string, peerIndex: number): boolean {
+    if (this.#saved(name) !== undefined) return false;
     using netlink = Netlink.open({ netns });
     const device = netlink.link(peerIndex)?.name;
     if (device === undefined) {
@@ -52,6 +53,7 @@ export class PeerSettings {
     using ethtool = Ethtool.open({ netns });
     const features = ethtool.setFeatures(device, WANTED);
     this.#save(name, { netns, device, features });
+    return true;
   }
 
   /** Puts the peer back to how it was; a peer that is gone needs nothing. */

@@ -152,7 +152,7 @@ export class Staging {
 }
 
 /** Makes the host routes of changed interfaces what their addresses say. */
-function renewInterfaceRoutes(state: DesiredState): void {
+export function renewInterfaceRoutes(state: DesiredState): void {
   const changes = state.changes().filter((change) => change.kind === "interfaces");
   for (const { before } of changes) {
     for (const { object } of before) {

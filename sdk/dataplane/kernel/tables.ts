@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All kernel tables of an instance behind one writer: nothing else writes these maps. */
 import type { IpAddress } from "../../address.ts";
-import { ADDRESS_GATEWAY, ADDRESS_OWN, interfaceLayout, nexthopLayout } from "../../layout/index.ts";
+import { ADDRESS_GATEWAY, ADDRESS_OWN, interfaceLayout, nexthopLayout, WEIR_MAX_REASONS } from "../../layout/index.ts";
 import type { BpfMap, Mapping } from "../../libbpf/index.ts";
 import type { Undo } from "../undo.ts";
 import { HashTable } from "./hash_table.ts";
@@ -86,6 +86,15 @@ export class KernelTables implements Disposable {
 
   clearNexthop(id: number, undo: Undo): void {
     this.nexthops.clear(id, undo);
+  }
+
+  /** Sets the counters of a new interface to zero: its number may have been another's. */
+  clearCounters(id: number): void {
+    const { interface_counters: own, drop_counters: drops } = this.maps;
+    own.update(encodeU32(id), new Uint8Array(own.valueBytes));
+    const zero = new Uint8Array(drops.valueBytes);
+    for (let reason = 0; reason < WEIR_MAX_REASONS; reason++)
+      drops.update(encodeU32(id * WEIR_MAX_REASONS + reason), zero);
   }
 
   /** Says which interface a device is, so that its packets are decided. */

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The parts of an open instance, and the one way in which its state changes. */
+import { WeirError } from "../errors.ts";
+import { withNetns } from "../runtime/netns.ts";
+import { type Change, describeChanges } from "./change.ts";
+import { checkChanges } from "./check.ts";
+import { DeviceWatch } from "./device_watch.ts";
+import type { EventHub } from "./events.ts";
+import { checkLimits } from "./limits.ts";
+import { memoryOf } from "./memory.ts";
+import { type Opened, openParts } from "./open.ts";
+import type { OpenOptions } from "./options.ts";
+import { readRevision, readState, writeChanges, writeRevision } from "./persistence.ts";
+import { removeInstance } from "./remove_instance.ts";
+import type { Staging } from "./staging.ts";
+
+/** The difference that a state would make, and what it costs. */
+export interface Plan {
+  readonly changes: readonly Change[];
+  /** Kernel memory that it adds, or gives back (negative), in bytes; an estimate. */
+  readonly memoryBytes: number;
+  /** Flow entries that would be decided again. */
+  readonly flows: number;
+}
+
+/** Options of a commit. */
+export interface CommitOptions {
+  /** The revision that the change was made for; another one refuses it. */
+  readonly ifRevision?: number | undefined;
+  /** False: the objects go with the process. Default true. */
+  readonly durable?: boolean | undefined;
+}
+
+/** An open instance. */
+export class Core {
+  readonly parts: Opened;
+  readonly #watch: DeviceWatch;
+  #revision: number;
+  #closed = false;
+
+  private constructor(parts: Opened, events: EventHub) {
+    this.parts = parts;
+    this.#revision = readRevision(parts.store);
+    this.#watch = new DeviceWatch({
+      netlink: parts.devices.netlink,
+      live: parts.live,
+      neighbours: parts.neighbours,
+      events,
+      refresh: (interfaces, nexthops) => this.#refresh(interfaces, nexthops),
+    });
+  }
+
+  /** Opens an instance and makes the kernel what its store says. */
+  static open(o: OpenOptions, events: EventHub): Core {
+    const parts = openParts(o);
+    try {
+      withNetns(parts.netns, () => {
+        parts.state.begin();
+        parts.ids.begin();
+        readState(parts.store, parts.state);
+        parts.reconciler.resume(parts.state.changes());
+        parts.state.keep();
+        parts.store.transaction((writer) => parts.ids.writeTo(writer));
+      });
+      return new Core(parts, events);
+    } catch (error) {
+      parts.stack.dispose();
+      throw error;
+    }
+  }
+
+  /** Counts up with each change. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Brings a staging into state, store and kernel: all of it, or nothing.
+   * @throws WeirError `EREVISION`, `EINVALIDSTATE`, `EREFERENCED`, `EEXIST`, `ENOENT`, `ETABLEFULL`, or what the kernel says.
+   */
+  commit(staging: Staging, o: CommitOptions = {}): { revision: number; changes: Change[] } {
+    return this.#staged(staging, o, (changes, locate, lines) => {
+      const { reconciler, store, ids, flows, state } = this.parts;
+      if (changes.length === 0) return { revision: this.#revision, changes: [] };
+      const applied = reconciler.apply(changes, locate);
+      try {
+        store.transaction((writer) => {
+          writeChanges(writer, changes, o.durable ?? true);
+          ids.writeTo(writer);
+          writeRevision(writer, this.#revision + 1);
+        });
+      } catch (error) {
+        applied.undo();
+        throw error;
+      }
+      state.keep();
+      ids.begin();
+      this.#revision++;
+      flows.revalidate(applied.keep());
+      return { revision: this.#revision, changes: lines };
+    });
+  }
+
+  /** What `commit` would do. Errors are the same, as far as they can be known before. */
+  plan(staging: Staging, o: CommitOptions = {}): Plan {
+    return this.#staged(staging, o, (changes, locate, lines) => ({
+      changes: lines,
+      memoryBytes: memoryOf(changes),
+      flows: this.parts.flows.countStale(this.parts.reconciler.foresee(changes, locate)),
+    }));
+  }
+
+  /** Runs `use` on the state with the staging in it; what `use` does not keep is rolled back. */
+  #staged<T>(
+    staging: Staging,
+    o: CommitOptions,
+    use: (
+      changes: ReturnType<Opened["state"]["changes"]>,
+      locate: ReturnType<Staging["bringInto"]>,
+      lines: Change[],
+    ) => T,
+  ): T {
+    this.#requireOpen();
+    if (o.ifRevision !== undefined && o.ifRevision !== this.#revision) {
+      throw new WeirError({
+        code: "EREVISION",
+        operation: "commit the transaction",
+        reason: `it was made for revision ${o.ifRevision}, and the state is at ${this.#revision}`,
+        hint: "read the state again",
+      });
+    }
+    const { state, ids, netns, limits } = this.parts;
+    return withNetns(netns, () => {
+      state.begin();
+      ids.begin();
+      try {
+        const locate = staging.bringInto(state);
+        const changes = state.changes();
+        checkChanges(state, changes, locate);
+        checkLimits(changes, limits);
+        return use(changes, locate, describeChanges(changes));
+      } finally {
+        // Nothing is left to roll back where `use` kept it.
+        state.rollBack();
+        ids.rollBack();
+      }
+    });
+  }
+
+  #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
+    if (this.#closed) return;
+    const { netns, reconciler, flows } = this.parts;
+    withNetns(netns, () => flows.revalidate(reconciler.refresh(interfaces, nexthops)));
+  }
+
+  #requireOpen(): void {
+    if (!this.#closed) return;
+    throw new WeirError({
+      code: "ECLOSED",
+      operation: `use instance "${this.parts.paths.name}"`,
+      reason: "it is closed",
+    });
+  }
+
+  /** Ends the process's part; the kernel goes on. */
+  close(): void {
+    if (this.#end()) {
+      this.parts.stack.dispose();
+      this.parts.store[Symbol.dispose]();
+      this.parts.lock[Symbol.dispose]();
+    }
+  }
+
+  /** Takes everything out of the kernel and off the disk. */
+  destroy(): void {
+    if (!this.#end()) return;
+    const { stack, paths, netns, store, lock } = this.parts;
+    stack.dispose();
+    removeInstance(paths, netns, store);
+    lock.remove();
+  }
+
+  #end(): boolean {
+    if (this.#closed) return false;
+    this.#closed = true;
+    this.#watch[Symbol.dispose]();
+    return true;
+  }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Sets flows the way the slow path does: decisions in a mapped array, applied by one run of a kernel program. */
+import { WeirError } from "../../errors.ts";
+import {
+  DecisionOperationValue,
+  DropReasonValue,
+  decisionResults,
+  FlowActionValue,
+  flowDecisionCodec,
+  flowDecisionLayout,
+  flowUpdateArgsCodec,
+  flowUpdateArgsLayout,
+  WEIR_DECISIONS_PER_WORKER,
+  WEIR_MAX_WORKERS,
+} from "../../layout/index.ts";
+import type { BpfMap, Mapping, Program } from "../../libbpf/index.ts";
+import type { RawFlowKey } from "./codec.ts";
+import type { FlowResult, FlowSetting } from "./types.ts";
+
+/** The last worker's part of `decisions` is the main thread's. */
+const FIRST = (WEIR_MAX_WORKERS - 1) * WEIR_DECISIONS_PER_WORKER;
+
+/** Workers that an instance can have: one part of `decisions` is the main thread's. */
+export const MAX_WORKERS: number = WEIR_MAX_WORKERS - 1;
+
+/** Answers what a setting leaves open. */
+export interface FlowLookup {
+  /** Number of an interface. */
+  interfaceId(name: string): number | undefined;
+  /** Number of a next hop. */
+  nexthopId(name: string): number | undefined;
+  /** Number of the next hop that `address` has by its route; 0: no route. */
+  route(family: 4 | 6, vrf: number, address: Uint8Array): number;
+  /** Number of the interface that a next hop leads to; 0: none. */
+  interfaceOf(nexthop: number): number;
+}
+
+interface Item {
+  readonly setting: FlowSetting;
+  readonly key: RawFlowKey;
+}
+
+/** Writes decisions of the controller's own. */
+export class FlowDecider implements Disposable {
+  readonly #mapping: Mapping;
+  readonly #view: DataView<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #update: Program;
+  readonly #lookup: FlowLookup;
+  readonly #revision: () => number;
+
+  constructor(decisions: BpfMap, update: Program, lookup: FlowLookup, revision: () => number) {
+    this.#mapping = decisions.mmap();
+    this.#view = new DataView(this.#mapping.view);
+    this.#bytes = new Uint8Array(this.#mapping.view);
+    this.#update = update;
+    this.#lookup = lookup;
+    this.#revision = revision;
+  }
+
+  /** @throws WeirError `EINVAL` for a setting that names what is not there; then none of its thousand is set. */
+  set(items: readonly Item[]): FlowResult[] {
+    const results: FlowResult[] = [];
+    for (let start = 0; start < items.length; start += WEIR_DECISIONS_PER_WORKER) {
+      const batch = items.slice(start, start + WEIR_DECISIONS_PER_WORKER);
+      for (const [i, item] of batch.entries()) this.#write((FIRST + i) * flowDecisionLayout.size, item);
+      this.#apply(batch.length);
+      for (let i = 0; i < batch.length; i++) {
+        const result = decisionResults[flowDecisionCodec.result.get(this.#view, (FIRST + i) * flowDecisionLayout.size)];
+        results.push(result === undefined || result === "pending" ? "missing" : result);
+      }
+    }
+    return results;
+  }
+
+  #apply(count: number): void {
+    const context = new Uint8Array(flowUpdateArgsLayout.size);
+    const view = new DataView(context.buffer);
+    flowUpdateArgsCodec.first.set(view, 0, FIRST);
+    flowUpdateArgsCodec.count.set(view, 0, count);
+    this.#update.testRun({ context });
+  }
+
+  #write(base: number, { setting, key }: Item): void {
+    const lookup = this.#lookup;
+    const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
+    const nexthop = this.#nexthop(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination);
+    const reverseNexthop = this.#nexthop(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source);
+    const codec = flowDecisionCodec;
+    const view = this.#view;
+    this.#bytes.fill(0, base, base + flowDecisionLayout.size);
+    codec.operation.set(view, base, DecisionOperationValue.set);
+    codec.family.set(view, base, key.family);
+    codec.action.set(view, base, FlowActionValue[setting.action]);
+    if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
+    codec.generation.set(view, base, setting.generation ?? 0);
+    codec.vrf.set(view, base, key.vrf);
+    codec.source.set(this.#bytes, base, key.source);
+    codec.destination.set(this.#bytes, base, key.destination);
+    codec.sourcePort.set(view, base, key.sourcePort);
+    codec.destinationPort.set(view, base, key.destinationPort);
+    codec.protocol.set(view, base, key.protocol);
+    codec.ingress.set(view, base, ingress);
+    codec.reverseIngress.set(view, base, lookup.interfaceOf(nexthop));
+    codec.nexthop.set(view, base, nexthop);
+    codec.reverseNexthop.set(view, base, reverseNexthop);
+    codec.idleSeconds.set(view, base, setting.idleSeconds ?? 0);
+    codec.revision.set(view, base, this.#revision());
+  }
+
+  #nexthop(name: string | undefined): number | undefined {
+    if (name === undefined) return undefined;
+    return this.#lookup.nexthopId(name) ?? missing("next hop", name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#mapping[Symbol.dispose]();
+  }
+}
+
+function missing(what: string, name: string): never {
+  throw new WeirError({ code: "EINVAL", operation: "set a flow", reason: `there is no ${what} "${name}"` });
+}

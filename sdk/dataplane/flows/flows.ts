@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The flow tables. */
+import type { Family } from "../../address.ts";
+import { parseAddress } from "../../address.ts";
+import { WeirError } from "../../errors.ts";
+import { dropReasons, flowActions, flowEntryCodec, flowStates } from "../../layout/index.ts";
+import type { BpfMap } from "../../libbpf/index.ts";
+import { wallClockOffsetMs } from "../clock.ts";
+import type { Ids } from "../ids.ts";
+import type { Maps } from "../kernel/tables.ts";
+import type { Policies } from "../policies.ts";
+import type { StaleFlows } from "../reconcile/context.ts";
+import {
+  decodeFlowKey,
+  encodeFlowKey,
+  endpoints,
+  protocolName,
+  protocolNumber,
+  type RawFlowKey,
+  reverseKey,
+} from "./codec.ts";
+import type { FlowDecider } from "./decider.ts";
+import { PrefixIndex } from "./prefix_index.ts";
+import { type Match, matcher } from "./selector.ts";
+import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
+
+/** Keys in one system call that deletes. */
+const BATCH = 1024;
+
+/** Reads, sets and deletes flows. */
+export class Flows {
+  readonly #maps: Readonly<Record<Family, BpfMap>>;
+  readonly #ids: Ids;
+  readonly #policies: Policies;
+  readonly #decider: FlowDecider;
+
+  constructor(maps: Maps, ids: Ids, policies: Policies, decider: FlowDecider) {
+    this.#maps = { 4: maps.flows4, 6: maps.flows6 };
+    this.#ids = ids;
+    this.#policies = policies;
+    this.#decider = decider;
+  }
+
+  /** The flows that `selector` matches, one entry a direction, in no order. Changes meanwhile may or may not be seen. */
+  *entries(selector: FlowSelector = {}): Generator<Flow> {
+    const match = matcher(selector, this.#ids);
+    const offset = wallClockOffsetMs();
+    for (const family of [4, 6] as const) {
+      for (const { key: bytes, value } of this.#maps[family].entries()) {
+        const key = decodeFlowKey(family, bytes);
+        if (match(key)) yield this.#flow(key, value, offset);
+      }
+    }
+  }
+
+  /** One direction of a flow. */
+  get(key: FlowKey): Flow | undefined {
+    const raw = this.rawKey(key);
+    const map = this.#maps[raw.family];
+    const value = new Uint8Array(map.valueBytes);
+    return map.lookup(encodeFlowKey(raw), value) ? this.#flow(raw, value, wallClockOffsetMs()) : undefined;
+  }
+
+  /**
+   * Sets flows, both directions of each, whatever policy says. The results are in the order of the settings.
+   * @throws WeirError `EINVAL` for a setting that cannot be understood; then none is set.
+   */
+  set(batch: readonly FlowSetting[]): FlowResult[] {
+    return this.#decider.set(batch.map((setting) => ({ setting, key: this.rawKey(setting) })));
+  }
+
+  /** Deletes the flows that `selector` matches, with their other direction. @returns entries deleted */
+  delete(selector: FlowSelector): number {
+    return this.#deleteWhere(matcher(selector, this.#ids));
+  }
+
+  /** Flow entries in use. Counts them one by one. */
+  count(): number {
+    let count = 0;
+    for (const map of Object.values(this.#maps)) for (const _ of map.entries()) count++;
+    return count;
+  }
+
+  /** How many entries a change would have decided again. */
+  countStale(stale: StaleFlows): number {
+    const test = staleTest(stale);
+    if (test === undefined) return 0;
+    let count = 0;
+    for (const family of [4, 6] as const) {
+      for (const { key, value } of this.#maps[family].entries()) if (test(decodeFlowKey(family, key), value)) count++;
+    }
+    return count;
+  }
+
+  /** Deletes what a change concerns: the next packet of each is decided again. @returns entries deleted */
+  revalidate(stale: StaleFlows): number {
+    const test = staleTest(stale);
+    return test === undefined ? 0 : this.#deleteWhere(() => false, test);
+  }
+
+  #deleteWhere(match: Match, test: EntryTest = match): number {
+    let deleted = 0;
+    for (const family of [4, 6] as const) {
+      const map = this.#maps[family];
+      const doomed = new Map<string, Uint8Array>();
+      for (const { key: bytes, value } of map.entries()) {
+        const key = decodeFlowKey(family, bytes);
+        if (!test(key, value)) continue;
+        for (const direction of [key, reverseKey(key)]) {
+          const encoded = encodeFlowKey(direction);
+          doomed.set(encoded.join("."), encoded);
+        }
+      }
+      deleted += deleteKeys(map, [...doomed.values()]);
+    }
+    return deleted;
+  }
+
+  /** @throws WeirError `EINVAL` */
+  rawKey(key: FlowKey): RawFlowKey {
+    const source = parseAddress(key.src);
+    const destination = parseAddress(key.dst);
+    const protocol = protocolNumber(key.proto);
+    const vrf = this.#ids.vrf.get(key.vrf);
+    const problem =
+      source === undefined
+        ? `src ${JSON.stringify(key.src)} is no address`
+        : destination === undefined
+          ? `dst ${JSON.stringify(key.dst)} is no address`
+          : source.family !== destination.family
+            ? "src and dst are of different families"
+            : protocol === undefined
+              ? `proto ${JSON.stringify(key.proto)} is no protocol`
+              : vrf === undefined
+                ? `vrf ${JSON.stringify(key.vrf)} is no VRF`
+                : undefined;
+    if (problem !== undefined || source === undefined || destination === undefined) {
+      throw new WeirError({ code: "EINVAL", operation: "look up a flow", reason: problem ?? "" });
+    }
+    return {
+      family: source.family,
+      vrf: vrf ?? 0,
+      protocol: protocol ?? 0,
+      source: source.bytes,
+      destination: destination.bytes,
+      sourcePort: key.sport,
+      destinationPort: key.dport,
+    };
+  }
+
+  #flow(key: RawFlowKey, bytes: Uint8Array, clockOffsetMs: number): Flow {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const action = flowActions[flowEntryCodec.action.get(view, 0)] ?? "none";
+    const rule = this.#policies.rule(flowEntryCodec.rule.get(view, 0));
+    const interfaceName = this.#ids.interface.nameOf(flowEntryCodec.ingress.get(view, 0));
+    const nexthop = this.#ids.nexthop.nameOf(flowEntryCodec.nexthop.get(view, 0));
+    return {
+      vrf: this.#ids.vrf.nameOf(key.vrf) ?? String(key.vrf),
+      proto: protocolName(key.protocol),
+      ...endpoints(key),
+      action: action === "none" ? "hold" : action,
+      state: flowStates[flowEntryCodec.state.get(view, 0)] ?? "none",
+      packets: flowEntryCodec.packets.getNumber(view, 0),
+      bytes: flowEntryCodec.bytes.getNumber(view, 0),
+      lastSeen: new Date(flowEntryCodec.lastSeen.getNumber(view, 0) / 1e6 + clockOffsetMs).toISOString(),
+      ...(rule === undefined ? {} : { policy: rule.policy, rule: rule.rule }),
+      ...(action === "drop" ? { reason: dropReasons[flowEntryCodec.dropReason.get(view, 0)] ?? "none" } : {}),
+      ...(interfaceName === undefined ? {} : { interface: interfaceName }),
+      ...(nexthop === undefined ? {} : { nexthop }),
+      generation: flowEntryCodec.generation.get(view, 0),
+      reverse: endpoints(reverseKey(key)),
+    };
+  }
+}
+
+type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
+
+/** `undefined` when nothing is stale. */
+function staleTest(stale: StaleFlows): EntryTest | undefined {
+  const prefixes = new PrefixIndex();
+  for (const { vrf, bytes, length } of stale.prefixes) prefixes.add(vrf, bytes, length);
+  if (stale.interfaces.size === 0 && stale.nexthops.size === 0 && prefixes.empty) return undefined;
+  return (key, value) => {
+    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    return (
+      stale.interfaces.has(flowEntryCodec.ingress.get(view, 0)) ||
+      stale.nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
+      prefixes.holds(key.vrf, key.destination) ||
+      prefixes.holds(key.vrf, key.source)
+    );
+  };
+}
+
+function deleteKeys(map: BpfMap, keys: readonly Uint8Array[]): number {
+  let deleted = 0;
+  for (let start = 0; start < keys.length; start += BATCH) {
+    const batch = keys.slice(start, start + BATCH);
+    const packed = new Uint8Array(batch.length * map.keySize);
+    for (const [i, key] of batch.entries()) packed.set(key, i * map.keySize);
+    deleted += map.deleteBatch(packed, batch.length);
+  }
+  return deleted;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Flows as controllers see them. */
+
+/** Names one direction of a flow. */
+export interface FlowKey {
+  readonly vrf: string;
+  /** `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, `gre`, `esp`, or the number of the IP protocol as text. */
+  readonly proto: string;
+  readonly src: string;
+  /** Port; for ICMP the echo identifier; 0 without. */
+  readonly sport: number;
+  readonly dst: string;
+  readonly dport: number;
+}
+
+/** One direction of a flow. */
+export interface Flow extends FlowKey {
+  readonly action: "forward" | "drop" | "nat" | "hold";
+  readonly state: "none" | "new" | "established" | "closing" | "closed";
+  readonly packets: number;
+  /** From the first byte of the IP header. */
+  readonly bytes: number;
+  /** RFC 3339. */
+  readonly lastSeen: string;
+  /** Policy and rule that decided; absent where none did. */
+  readonly policy?: string;
+  readonly rule?: string;
+  /** Why it is dropped, action drop. */
+  readonly reason?: string;
+  /** Interface that it must come from. */
+  readonly interface?: string;
+  /** Next hop that it goes to. */
+  readonly nexthop?: string;
+  /** Unique for the pair; `set` may demand it. */
+  readonly generation: number;
+  readonly reverse: { readonly src: string; readonly sport: number; readonly dst: string; readonly dport: number };
+}
+
+/** Which flows: every field given must match. */
+export interface FlowSelector {
+  readonly vrf?: string | undefined;
+  readonly proto?: string | undefined;
+  /** An address, or a prefix that it lies in. */
+  readonly src?: string | undefined;
+  readonly dst?: string | undefined;
+  readonly sport?: number | undefined;
+  readonly dport?: number | undefined;
+}
+
+/** A flow to be set: both directions. */
+export interface FlowSetting extends FlowKey {
+  readonly action: "forward" | "drop";
+  /** Interface that it must come from. */
+  readonly interface: string;
+  /** Default: by the route of its destination. */
+  readonly nexthop?: string | undefined;
+  /** Next hop of the way back. Default: by the route of its source. */
+  readonly reverseNexthop?: string | undefined;
+  /** Idle time after which it goes. Default: the protocol's. */
+  readonly idleSeconds?: number | undefined;
+  /** The generation that it replaces. Default 0: there must be no flow. */
+  readonly generation?: number | undefined;
+}
+
+/** What became of a setting. stale: another generation is there. exists: one is there. full: the table is. */
+export type FlowResult = "ok" | "stale" | "exists" | "full" | "missing";

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import { WeirError } from "../errors.ts";
+import type { AnyChange } from "./desired.ts";
+import { APPLY_STATE, type Limits } from "./schema/index.ts";
+
+/**
+ * Tables keep the sizes that they were made with.
+ * @throws WeirError `ELIMITS` when a changed node asks for others.
+ */
+export function checkLimits(changes: readonly AnyChange[], limits: Required<Limits>): void {
+  for (const change of changes) {
+    if (change.kind !== "node") continue;
+    for (const [name, wanted] of Object.entries(change.after[0]?.object.limits ?? {})) {
+      const size = limits[name as keyof Limits];
+      if (wanted === size) continue;
+      const field = `/node/limits/${name}`;
+      throw new WeirError({
+        code: "ELIMITS",
+        operation: APPLY_STATE,
+        reason: `${field} is ${wanted}, but the instance runs with ${size}`,
+        hint: "leave it as it is, or take the instance down and start it anew",
+        field,
+      });
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the process knows of interfaces beyond their objects. */
+import type { Attachment, Hook } from "./attach.ts";
+import type { Device } from "./devices.ts";
+import type { InterfaceRecord } from "./kernel/records.ts";
+import type { InterfaceAddresses } from "./kernel/tables.ts";
+import type { Interface } from "./schema/index.ts";
+
+/** Own sockets of an interface on the XDP hook. */
+export interface DirectSockets {
+  /** First index in the map `xsks`. */
+  readonly base: number;
+  /** One a receive queue. */
+  readonly count: number;
+  /** Whether frames are copied. */
+  readonly mode: "copy" | "zerocopy";
+}
+
+/** An interface as it is in the kernel. */
+export interface LiveInterface {
+  readonly object: Interface;
+  readonly id: number;
+  readonly vrf: number;
+  readonly nexthop: number;
+  /** `undefined`: the device is not there, and the interface waits for it. */
+  readonly device: Device | undefined;
+  /** The device that went while the process ran: a new one under its name must prove to be the same. */
+  readonly lost: Device | undefined;
+  readonly record: InterfaceRecord | undefined;
+  readonly addresses: InterfaceAddresses;
+  /** MAC of its bridge entry: its own, or the one that was learned. */
+  readonly bridgeMac: Uint8Array | undefined;
+  readonly attachment: Attachment | undefined;
+  readonly direct: DirectSockets | undefined;
+  /** What it does not do as well as it could, and how to mend it. */
+  readonly warnings: readonly string[];
+}
+
+/** `status` of an interface. */
+export interface InterfaceStatus {
+  /** up: packets are decided. down: the device is down. waiting: the device is not there. */
+  readonly state: "up" | "down" | "waiting";
+  readonly device: string;
+  readonly ifindex?: number;
+  /** Hook in use. */
+  readonly hook?: Hook;
+  /** How its packets reach the slow path: over the trap link, or by own sockets. */
+  readonly port?: "trap" | "copy" | "zerocopy";
+  /** Layer 3, in bytes. */
+  readonly mtu?: number;
+  /** MAC of the workload, given or learned. */
+  readonly mac?: string;
+  readonly warnings?: readonly string[];
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the steps of a reconciliation share. */
+import type { Attacher } from "../attach.ts";
+import type { Locate } from "../check.ts";
+import type { DesiredState } from "../desired.ts";
+import type { Devices } from "../devices.ts";
+import type { Ids } from "../ids.ts";
+import type { KernelTables } from "../kernel/tables.ts";
+import type { DirectSockets, LiveInterface } from "../live.ts";
+import type { Neighbours } from "../neighbours.ts";
+import type { PeerSettings } from "../peer_settings.ts";
+import type { Policies } from "../policies.ts";
+import type { Limits, Node } from "../schema/index.ts";
+import type { TrapLink } from "../trap_link.ts";
+import type { Undo } from "../undo.ts";
+
+/** Gives interfaces on the XDP hook sockets of their own. */
+export interface DirectPorts {
+  /** `undefined` when the interface gets none: its packets then come over the trap link. */
+  add(interfaceId: number, device: string, queues: number): DirectSockets | undefined;
+  remove(interfaceId: number): void;
+}
+
+/** The parts that a reconciliation works with. */
+export interface Parts {
+  readonly state: DesiredState;
+  readonly ids: Ids;
+  readonly tables: KernelTables;
+  readonly devices: Devices;
+  readonly attacher: Attacher;
+  readonly peers: PeerSettings;
+  readonly neighbours: Neighbours;
+  readonly policies: Policies;
+  readonly trapLink: TrapLink;
+  readonly direct: DirectPorts;
+  readonly limits: Required<Limits>;
+  readonly workers: number;
+  readonly live: Map<string, LiveInterface>;
+}
+
+/** One run over a set of changes. */
+export interface Run extends Parts {
+  readonly locate: Locate;
+  readonly undo: Undo;
+  readonly node: Node;
+  /** Devices that are not there are waited for, whatever the objects say: the state was accepted earlier. */
+  readonly resuming: boolean;
+  /** What must wait until the changes are kept: everything that takes something away. */
+  readonly retire: (() => void)[];
+  /** Flows to be decided again. */
+  readonly stale: StaleFlows;
+}
+
+/** Which flow entries a change concerns. */
+export interface StaleFlows {
+  /** Numbers of interfaces that they come from. */
+  readonly interfaces: Set<number>;
+  /** Numbers of next hops that they go to. */
+  readonly nexthops: Set<number>;
+  /** Prefixes that source or destination lies in, by VRF number. */
+  readonly prefixes: { readonly vrf: number; readonly bytes: Uint8Array; readonly length: number }[];
+}

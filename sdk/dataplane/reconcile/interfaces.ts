@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Interfaces: tables first, then programs; what goes is taken away once the change is kept. */
+import { formatMac } from "../../address.ts";
+import type { Attachment } from "../attach.ts";
+import { hookOf } from "../attach.ts";
+import { vrfOf } from "../check_interfaces.ts";
+import { type ObjectChange, sameValue } from "../desired.ts";
+import { type Device, deviceName } from "../devices.ts";
+import { learnedMac } from "../kernel/records.ts";
+import { NO_ADDRESSES } from "../kernel/tables.ts";
+import type { LiveInterface } from "../live.ts";
+import { peerCommand } from "../peer_settings.ts";
+import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
+import type { Interface } from "../schema/index.ts";
+import type { Run } from "./context.ts";
+
+/** Writes the tables of one interface; its programs come later (`attachInterface`). */
+export function writeInterface(run: Run, object: Interface): void {
+  const before = run.live.get(object.name);
+  const device = findDevice(run, object);
+  const id = run.ids.take("interface", object.name);
+  const live: LiveInterface = {
+    object,
+    id,
+    vrf: run.ids.take("vrf", vrfOf(object)),
+    nexthop: run.ids.take("nexthop", object.name),
+    device,
+    lost: device === undefined ? lastDevice(before) : undefined,
+    record: undefined,
+    addresses: device === undefined ? NO_ADDRESSES : interfaceAddresses(object),
+    bridgeMac: undefined,
+    attachment: before?.attachment,
+    direct: before?.direct,
+    warnings: [],
+  };
+  if (before === undefined && !run.resuming) run.tables.clearCounters(id);
+  keepLive(run, object.name, live);
+  if (device === undefined) {
+    run.tables.setNexthop(interfaceNexthop(live.nexthop, live, macOf(object)), run.undo);
+    if (before !== undefined) retireDevice(run, before, undefined);
+    return;
+  }
+  run.trapLink.admit(device.mtu);
+  rewrite(run, object.name, {});
+  const now = required(run, object.name);
+  run.tables.setAddresses(id, before?.addresses ?? NO_ADDRESSES, now.addresses, run.undo);
+  run.tables.setPort(id, device.ifindex, run.undo);
+  run.tables.setDevice(device.ifindex, id, run.undo);
+  if (before !== undefined) retireDevice(run, before, now);
+  noteStale(run, before, object);
+}
+
+function findDevice(run: Run, object: Interface): Device | undefined {
+  const live = run.live.get(object.name);
+  if (run.resuming) return run.devices.follow(object, lastDevice(live));
+  const known = live !== undefined && deviceName(live.object) === deviceName(object) ? live.device : undefined;
+  if (known !== undefined || object.optional === true) return run.devices.follow(object, known);
+  return run.devices.require(object, run.locate("interfaces", object.name));
+}
+
+/** The device that an interface has or waits for. */
+function lastDevice(live: LiveInterface | undefined): Device | undefined {
+  return live?.device ?? live?.lost;
+}
+
+/** True when the device of an interface is not what its tables say. */
+export function deviceChanged(run: Run, name: string): boolean {
+  const live = run.live.get(name);
+  if (live === undefined) return false;
+  return !sameValue(run.devices.follow(live.object, lastDevice(live)), live.device);
+}
+
+function required(run: Run, name: string): LiveInterface {
+  const live = run.live.get(name);
+  if (live === undefined) throw new Error(`Interface "${name}" is not there`);
+  return live;
+}
+
+function keepLive(run: Run, name: string, live: LiveInterface): void {
+  const before = run.live.get(name);
+  run.undo.push(() => {
+    if (before === undefined) run.live.delete(name);
+    else run.live.set(name, before);
+  });
+  run.live.set(name, live);
+}
+
+/** Writes record, own next hop and bridge entry of an interface anew, with what changed. */
+function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
+  const live = { ...required(run, name), ...change };
+  const { object, device } = live;
+  if (device === undefined) return;
+  const record = interfaceRecord({
+    object,
+    id: live.id,
+    vrf: live.vrf,
+    nexthop: live.nexthop,
+    device,
+    hook: hookOf(object, device),
+    direct: live.direct,
+    policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
+    workers: run.workers,
+    node: run.node,
+  });
+  run.tables.setInterface(record, run.undo);
+  const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
+  keepLive(run, name, { ...live, record, bridgeMac: object.role === "workload" ? mac : undefined });
+  run.tables.setNexthop(interfaceNexthop(live.nexthop, required(run, name), mac), run.undo);
+  if (object.role === "workload" && mac !== undefined) run.tables.setFdb(live.vrf, mac, live.nexthop, run.undo);
+}
+
+/** Attaches the programs of an interface whose tables are written. */
+export function attachInterface(run: Run, name: string): void {
+  const live = required(run, name);
+  const { object, device, attachment: before } = live;
+  if (device === undefined) {
+    if (before !== undefined) run.retire.push(() => run.attacher.retire(before, undefined));
+    return;
+  }
+  const attachment = run.attacher.attach(object, live.id, device, before, run.undo);
+  const warnings = preparePeer(run, live, attachment);
+  const direct = attachment.hook === "xdp" ? (live.direct ?? openDirect(run, live.id, device)) : undefined;
+  if (direct !== live.direct) rewrite(run, name, { attachment, direct, warnings });
+  else keepLive(run, name, { ...live, attachment, warnings });
+  run.retire.push(() => {
+    if (before !== undefined) run.attacher.retire(before, attachment);
+    if (live.direct !== undefined && direct === undefined) run.direct.remove(live.id);
+    if (attachment.hook === "tc") run.peers.restore(name);
+  });
+}
+
+function openDirect(run: Run, id: number, device: Device): LiveInterface["direct"] {
+  const direct = run.direct.add(id, device.name, device.rxQueues);
+  if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
+  return direct;
+}
+
+/** On the XDP hook a veth's peer needs settings; they are made where `netns` tells where it is. */
+function preparePeer(run: Run, live: LiveInterface, attachment: Attachment): string[] {
+  const { object, device } = live;
+  if (attachment.hook !== "xdp" || device?.kind !== "veth") return [];
+  if (object.netns === undefined) {
+    return [`the peer needs GRO on and tx checksum offload off: run there: ${peerCommand}, or give netns`];
+  }
+  if (device.peerIndex === undefined) return [];
+  const { name } = object;
+  if (run.peers.set(name, object.netns, device.peerIndex)) run.undo.push(() => run.peers.restore(name));
+  return [];
+}
+
+/** Takes away, later, what the old device or the old addresses had and the new have not. */
+function retireDevice(run: Run, before: LiveInterface, after: LiveInterface | undefined): void {
+  const { tables } = run;
+  run.retire.push(() => {
+    const { undo } = run;
+    const ifindex = before.device?.ifindex;
+    if (ifindex !== undefined && ifindex !== after?.device?.ifindex) tables.clearDevice(ifindex, undo);
+    if (after === undefined) tables.setAddresses(before.id, before.addresses, NO_ADDRESSES, undo);
+    const mac = before.bridgeMac;
+    if (
+      mac !== undefined &&
+      (after?.bridgeMac === undefined || after.vrf !== before.vrf || formatMac(after.bridgeMac) !== formatMac(mac))
+    ) {
+      tables.clearFdb(before.vrf, mac, undo);
+    }
+    if (after === undefined) {
+      tables.clearPort(before.id, undo);
+      tables.clearInterface(before.id, undo);
+    }
+  });
+}
+
+/** Takes an interface away: its object is gone. */
+export function removeInterface(run: Run, name: string): void {
+  const before = run.live.get(name);
+  if (before === undefined) return;
+  run.undo.push(() => run.live.set(name, before));
+  run.live.delete(name);
+  run.ids.free("interface", name);
+  noteAllStale(run, before);
+  const { attachment } = before;
+  run.retire.push(() => {
+    if (attachment !== undefined) run.attacher.retire(attachment, undefined);
+    if (before.direct !== undefined) run.direct.remove(before.id);
+    run.peers.restore(name);
+  });
+  retireDevice(run, before, undefined);
+}
+
+/** Flows of an interface are decided again when its VRF, policies or source rules change. */
+function noteStale(run: Run, before: LiveInterface | undefined, now: Interface): void {
+  if (before === undefined) return;
+  const old = before.object;
+  const changed =
+    vrfOf(old) !== vrfOf(now) ||
+    !sameValue(
+      [old.policies, old.addresses, old.allowedAddresses, old.sourceCheck, old.mac],
+      [now.policies, now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
+    );
+  if (changed) noteAllStale(run, before);
+}
+
+function noteAllStale(run: Run, live: LiveInterface): void {
+  run.stale.interfaces.add(live.id);
+  run.stale.nexthops.add(live.nexthop);
+}
+
+/** What `writeInterface` or `removeInterface` would note, and the errors that it would throw. */
+export function foreseeInterface(run: Run, change: ObjectChange<"interfaces">): void {
+  const before = run.live.get(change.key);
+  const after = change.after[0]?.object;
+  if (after !== undefined) {
+    findDevice(run, after);
+    noteStale(run, before, after);
+  } else if (before !== undefined) noteAllStale(run, before);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Makes the kernel what the desired state says, make before break, all or nothing. */
+import type { Locate } from "../check.ts";
+import type { AnyChange, ObjectChange } from "../desired.ts";
+import { writeNodeConfig } from "../kernel/records.ts";
+import { routeKeyText } from "../kernel/routes.ts";
+import { UNDERLAY_VRF } from "../references.ts";
+import type { Kind } from "../schema/index.ts";
+import { NODE_KEY } from "../schema/index.ts";
+import { Undo } from "../undo.ts";
+import type { Parts, Run, StaleFlows } from "./context.ts";
+import { attachInterface, deviceChanged, foreseeInterface, removeInterface, writeInterface } from "./interfaces.ts";
+import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
+import { countRoutes, noteStaleRoute, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
+import { removeStrays } from "./strays.ts";
+
+/** Changes that are in the kernel and may still be taken back. */
+export interface Applied {
+  /** They are kept: takes away what they replaced. */
+  keep(): StaleFlows;
+  /** Takes them back. */
+  undo(): void;
+}
+
+/** Applies changes of the desired state to the kernel. All calls must be made in the node's namespace. */
+export class Reconciler {
+  readonly #parts: Parts;
+  #routes: RouteCounts = { 4: 0, 6: 0 };
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Brings `changes`, which the desired state holds already, into the kernel.
+   * @throws WeirError; the kernel is then as it was.
+   */
+  apply(changes: readonly AnyChange[], locate: Locate, o: { readonly resuming?: boolean } = {}): Applied {
+    const run = this.#run(locate, o.resuming ?? false);
+    try {
+      this.#apply(run, changes);
+    } catch (error) {
+      run.undo.run();
+      throw error;
+    }
+    return {
+      keep: () => {
+        for (const step of run.retire) step();
+        run.undo.forget();
+        return run.stale;
+      },
+      undo: () => run.undo.run(),
+    };
+  }
+
+  #run(locate: Locate, resuming: boolean): Run {
+    return {
+      ...this.#parts,
+      locate,
+      resuming,
+      undo: new Undo(),
+      node: this.#parts.state.get("node", NODE_KEY) ?? {},
+      retire: [],
+      stale: { interfaces: new Set(), nexthops: new Set(), prefixes: [] },
+    };
+  }
+
+  #apply(run: Run, changes: readonly AnyChange[]): void {
+    const of = <K extends Kind>(kind: K) => changesOf(changes, kind);
+    this.#node(run, of("node").length > 0);
+    for (const { key, after } of of("vrfs")) if (after.length > 0) run.ids.take("vrf", key);
+    const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
+    run.policies.apply(run, [...of("policies"), ...of("sets")]);
+    for (const name of interfaces) {
+      const object = run.state.get("interfaces", name);
+      if (object !== undefined) writeInterface(run, object);
+    }
+    for (const name of nexthopsToWrite(run, of("nexthops"), interfaces)) {
+      const object = run.state.get("nexthops", name);
+      if (object !== undefined) writeNexthop(run, object);
+    }
+    const routes = routeChanges(run, of("routes"));
+    const before = this.#routes;
+    this.#routes = countRoutes(before, routes, run.limits.routes);
+    run.undo.push(() => {
+      this.#routes = before;
+    });
+    writeRoutes(run, routes);
+    for (const name of interfaces) if (run.live.has(name)) attachInterface(run, name);
+    for (const { key, after } of of("interfaces")) if (after.length === 0) removeInterface(run, key);
+    for (const { key, after } of [...of("interfaces"), ...of("nexthops")])
+      if (after.length === 0) removeNexthop(run, key);
+    for (const { key, after } of of("vrfs")) if (after.length === 0) run.ids.free("vrf", key);
+  }
+
+  #node(run: Run, changed: boolean): void {
+    if (!changed) return;
+    const { config } = run.tables;
+    const before = config.bytes.slice();
+    run.undo.push(() => config.bytes.set(before));
+    writeNodeConfig(config, run.node);
+  }
+
+  /**
+   * Makes the kernel what the whole desired state says, whatever it holds: after a start, with new tables or with
+   * those of an earlier process. Devices that are not there are waited for.
+   */
+  resume(changes: readonly AnyChange[]): void {
+    const run = this.#run(() => "", true);
+    run.ids.take("vrf", UNDERLAY_VRF);
+    writeReservedNexthops(run);
+    writeNodeConfig(run.tables.config, run.node);
+    this.#apply(run, changes);
+    for (const step of run.retire) step();
+    run.undo.forget();
+    removeStrays(
+      run,
+      new Set(
+        routeChanges(
+          run,
+          changes.filter((c) => c.kind === "routes"),
+        ).map((c) => routeKeyText(c.vrf, c.prefix)),
+      ),
+    );
+  }
+
+  /**
+   * Writes interfaces anew whose devices changed (came, went, up, down, another MTU or MAC), and next hops whose
+   * neighbours did.
+   */
+  refresh(interfaces: readonly string[], nexthops: readonly string[]): StaleFlows {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    const changed = new Set(interfaces.filter((name) => deviceChanged(run, name)));
+    for (const name of changed) {
+      const object = run.state.get("interfaces", name);
+      if (object !== undefined) writeInterface(run, object);
+    }
+    for (const name of new Set([...nexthops, ...nexthopsToWrite(run, [], changed)])) {
+      const object = run.state.get("nexthops", name);
+      if (object !== undefined) writeNexthop(run, object);
+    }
+    for (const name of changed) if (run.live.has(name)) attachInterface(run, name);
+    for (const step of run.retire) step();
+    run.undo.forget();
+    return run.stale;
+  }
+
+  /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */
+  foresee(changes: readonly AnyChange[], locate: Locate): StaleFlows {
+    const run = this.#run(locate, false);
+    for (const change of changes) if (change.kind === "interfaces") foreseeInterface(run, change);
+    run.policies.noteStale(run, changes);
+    for (const { vrf, prefix } of routeChanges(run, changesOf(changes, "routes"))) noteStaleRoute(run, vrf, prefix);
+    return run.stale;
+  }
+}
+
+function changesOf<K extends Kind>(changes: readonly AnyChange[], kind: K): (AnyChange & ObjectChange<K>)[] {
+  return changes.filter((change): change is AnyChange & ObjectChange<K> => change.kind === kind);
+}
+
+/** Changed interfaces; all when the node changes, for its gateway MAC is in each. */
+function interfacesToWrite(run: Run, changes: readonly ObjectChange<"interfaces">[], all: boolean): Set<string> {
+  const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
+  if (all) for (const name of run.live.keys()) if (run.state.get("interfaces", name) !== undefined) names.add(name);
+  return names;
+}
+
+/** Changed next hops, and those that lead out of a changed interface. */
+function nexthopsToWrite(
+  run: Run,
+  changes: readonly ObjectChange<"nexthops">[],
+  interfaces: ReadonlySet<string>,
+): Set<string> {
+  const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
+  if (interfaces.size > 0) {
+    for (const { name, device } of run.state.objects("nexthops")) {
+      if (device !== undefined && interfaces.has(device)) names.add(name);
+    }
+  }
+  return names;
+}

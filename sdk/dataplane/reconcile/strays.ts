@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Removes from adopted tables what the desired state does not know: left by a process that died half-way. */
+import { encodeDeviceKey, encodeFdbKey, encodeInterfaceAddressKey } from "../kernel/records.ts";
+import type { Run } from "./context.ts";
+
+const text = (key: Uint8Array): string => key.join(".");
+
+/** @param routes texts of the keys of all routes that should be. */
+export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
+  const { tables, undo } = run;
+  const live = [...run.live.values()];
+  tables.routes.retain(routes);
+
+  const ids = new Set(live.filter(({ device }) => device !== undefined).map(({ id }) => id));
+  const nexthops = new Set([...run.ids.nexthop.names()].map((name) => run.ids.nexthop.get(name)));
+  for (let id = 1; id < tables.interfaces.length; id++) {
+    if (!ids.has(id) && !isZero(tables.interfaces.bytes, tables.interfaces.at(id), tables.interfaces.size)) {
+      tables.clearInterface(id, undo);
+      tables.clearPort(id, undo);
+    }
+  }
+  for (let id = 1; id < tables.nexthops.length; id++) {
+    if (!nexthops.has(id) && !isZero(tables.nexthops.bytes, tables.nexthops.at(id), tables.nexthops.size)) {
+      tables.clearNexthop(id, undo);
+    }
+  }
+
+  const devices = new Set<string>();
+  const addresses = new Set<string>();
+  const bridged = new Set<string>();
+  for (const { id, vrf, device, bridgeMac, addresses: known } of live) {
+    if (device !== undefined) devices.add(text(encodeDeviceKey(device.ifindex)));
+    for (const address of [...known.own, ...known.gateways])
+      addresses.add(text(encodeInterfaceAddressKey(id, address)));
+    if (bridgeMac !== undefined) bridged.add(text(encodeFdbKey(vrf, bridgeMac)));
+  }
+  const { hashes } = tables;
+  for (const key of hashes.devices.keys()) if (!devices.has(text(key))) hashes.devices.delete(key, undo);
+  for (const key of hashes.addresses.keys()) if (!addresses.has(text(key))) hashes.addresses.delete(key, undo);
+  for (const key of hashes.fdb.keys()) if (!bridged.has(text(key))) hashes.fdb.delete(key, undo);
+
+  run.attacher.removeStrays(live.flatMap(({ attachment }) => attachment ?? []));
+  undo.forget();
+}
+
+/** Elements are multiples of 8 bytes at multiples of 8. */
+function isZero(bytes: Uint8Array, from: number, size: number): boolean {
+  for (let i = from; i < from + size; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

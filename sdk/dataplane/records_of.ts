@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What objects mean in the kernel's tables. Pure: no table is touched. */
+import { type IpAddress, parseAddress, parseMac } from "../address.ts";
+import {
+  INTERFACE_DOWN,
+  INTERFACE_LEARN_MAC,
+  INTERFACE_PEER,
+  INTERFACE_POLICY,
+  INTERFACE_PROXY_ARP,
+  INTERFACE_SOURCE_CHECK,
+  INTERFACE_XDP,
+  NEXTHOP_FLAG_DOWN,
+  NEXTHOP_FLAG_PEER,
+  NEXTHOP_FLAG_POLICY,
+  NEXTHOP_FLAG_RESOLVE,
+} from "../layout/index.ts";
+import type { Hook } from "./attach.ts";
+import type { Device } from "./devices.ts";
+import type { InterfaceRecord, NexthopRecord } from "./kernel/records.ts";
+import type { InterfaceAddresses } from "./kernel/tables.ts";
+import type { DirectSockets, LiveInterface } from "./live.ts";
+import { DEFAULT_GATEWAY_MAC, DEFAULT_GATEWAYS, type Interface, type Nexthop, type Node } from "./schema/index.ts";
+
+const addressesOf = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
+
+/** The gateway's MAC on workload interfaces. */
+export function gatewayMacOf(node: Node): Uint8Array {
+  return parseMac(node.gatewayMac ?? DEFAULT_GATEWAY_MAC) ?? new Uint8Array(6);
+}
+
+/** What addresses mean on an interface. */
+export function interfaceAddresses(object: Interface): InterfaceAddresses {
+  if (object.role !== "workload") return { own: [], gateways: [] };
+  const allowed = (object.allowedAddresses ?? []).map(({ address }) => address);
+  return {
+    own: addressesOf([...(object.addresses ?? []), ...allowed]),
+    gateways: addressesOf(object.gateways ?? DEFAULT_GATEWAYS),
+  };
+}
+
+export const macOf = (object: Interface): Uint8Array | undefined =>
+  object.mac === undefined ? undefined : parseMac(object.mac);
+
+function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
+  const workload = object.role === "workload";
+  const checked = object.sourceCheck ?? (object.addresses !== undefined || object.mac !== undefined);
+  let flags = 0;
+  if (object.policies !== undefined) flags |= INTERFACE_POLICY;
+  if (workload && checked) flags |= INTERFACE_SOURCE_CHECK;
+  if (workload && object.mac === undefined) flags |= INTERFACE_LEARN_MAC;
+  if (workload && object.proxyArp !== false) flags |= INTERFACE_PROXY_ARP;
+  if (hook === "xdp") flags |= INTERFACE_XDP;
+  if (device.peerElsewhere) flags |= INTERFACE_PEER;
+  if (!device.up) flags |= INTERFACE_DOWN;
+  return flags;
+}
+
+/** `struct interface` of an interface whose device is there. */
+export function interfaceRecord(o: {
+  readonly object: Interface;
+  readonly id: number;
+  readonly vrf: number;
+  readonly nexthop: number;
+  readonly device: Device;
+  readonly hook: Hook;
+  readonly direct: DirectSockets | undefined;
+  readonly policy: number;
+  readonly workers: number;
+  readonly node: Node;
+}): InterfaceRecord {
+  const { object, device } = o;
+  const workload = object.role === "workload";
+  const addresses = interfaceAddresses(object);
+  return {
+    id: o.id,
+    ifindex: device.ifindex,
+    vrf: o.vrf,
+    nexthop: o.nexthop,
+    flags: interfaceFlags(object, device, o.hook),
+    role: object.role,
+    worker: o.id % o.workers,
+    policy: o.policy,
+    xskBase: o.direct?.base ?? 0,
+    xskCount: o.direct?.count ?? 0,
+    mtu: device.mtu,
+    mac: macOf(object),
+    deviceMac: device.mac,
+    // On a fabric device Weir speaks with the device's own MAC.
+    gatewayMac: workload ? gatewayMacOf(o.node) : device.mac,
+    // The first one only: an own address is the target of neighbour requests, allowed ones are not.
+    addresses: addressesOf(object.addresses ?? []),
+    gateways: addresses.gateways,
+  };
+}
+
+/**
+ * `struct nexthop` that leads out of an interface.
+ * @param mac of the neighbour; `undefined`: not known yet, the slow path asks for it.
+ */
+export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Array | undefined): NexthopRecord {
+  const { record, device } = live;
+  let flags = 0;
+  if (live.object.policies !== undefined) flags |= NEXTHOP_FLAG_POLICY;
+  if (device?.peerElsewhere === true) flags |= NEXTHOP_FLAG_PEER;
+  if (mac === undefined) flags |= NEXTHOP_FLAG_RESOLVE;
+  if (device === undefined) flags |= NEXTHOP_FLAG_DOWN;
+  return {
+    id,
+    type: "interface",
+    interface: live.id,
+    ifindex: device?.ifindex ?? 0,
+    flags,
+    mtu: device?.mtu ?? 0,
+    destinationMac: mac,
+    sourceMac: record?.gatewayMac,
+  };
+}
+
+/** `struct nexthop` of a next hop without a device. */
+export function plainNexthop(id: number, type: Exclude<Nexthop["type"], "interface">): NexthopRecord {
+  return { id, type, interface: 0, ifindex: 0, flags: 0, mtu: 0, destinationMac: undefined, sourceMac: undefined };
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Takes an instance out of the kernel and off the disk, whatever state it is in. */
+import { existsSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { namespacePath } from "../netlink/index.ts";
+import { withNetns } from "../runtime/netns.ts";
+import { SqliteStore, type Store } from "../store/index.ts";
+import { adopt, pinnedLinks, removeLink } from "./attach.ts";
+import { Devices } from "./devices.ts";
+import { type InstancePaths, instancePaths } from "./instance.ts";
+import { InstanceLock } from "./lock.ts";
+import { PeerSettings } from "./peer_settings.ts";
+import { preflight } from "./preflight.ts";
+import { trapDeviceName } from "./trap_link.ts";
+
+/**
+ * Detaches everything that is pinned, deletes the trap link, restores what was changed on other devices, removes
+ * pins and desired state. What is gone already is no error.
+ * @param store the store to be emptied and closed; default: the instance's own, if there is one.
+ * @param netns path of the node's namespace.
+ */
+export function removeInstance(paths: InstancePaths, netns: string | undefined, store?: Store): void {
+  withNetns(netns, () => {
+    for (const path of pinnedLinks(paths.links)) {
+      const link = adopt(path);
+      if (link !== undefined) removeLink(link);
+    }
+    using devices = new Devices(netns);
+    const trap = devices.find(trapDeviceName("wt", paths.name));
+    if (trap !== undefined) devices.netlink.deleteLink(trap.ifindex);
+  });
+  const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
+  if (open !== undefined) {
+    new PeerSettings(open).restoreAll();
+    open[Symbol.dispose]();
+  }
+  rmSync(paths.pins, { recursive: true, force: true });
+  rmSync(dirname(paths.store), { recursive: true, force: true });
+}
+
+/** Options of {@link destroyInstance}. */
+export interface DestroyOptions {
+  /** Network namespace of the node, by name or path. Default: the process's own. */
+  readonly netns?: string | undefined;
+}
+
+/**
+ * Removes an instance that no controller runs, also one of another version. A second call is no error.
+ * @throws WeirError `EBUSY` while a controller runs it.
+ */
+export function destroyInstance(name: string, o: DestroyOptions = {}): void {
+  const paths = instancePaths(name);
+  preflight(name);
+  using lock = InstanceLock.take(paths.lock, name);
+  removeInstance(paths, namespacePath(o.netns));
+  lock.remove();
+}
