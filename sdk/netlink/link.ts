@@ -121,11 +121,11 @@ export interface LinkChange {
   readonly up?: boolean | undefined;
   readonly mtu?: number | undefined;
   readonly mac?: string | undefined;
-  /** A device can be renamed while up only on Linux 6.1 and newer. */
+  /** Before Linux 6.2 only while the link is down; `up: false` beside it takes it down first. */
   readonly name?: string | undefined;
   /** Index of the new master; `null` takes the link out of its master. */
   readonly master?: number | null | undefined;
-  /** Namespace to move it to, by name or path. It is down there and keeps no addresses. */
+  /** Namespace to move it to, by name or path. It keeps no addresses, and is down there without `up: true`. */
   readonly netns?: string | undefined;
   readonly txQueueLength?: number | undefined;
   readonly addressGeneration?: AddressGenerationMode | undefined;
@@ -268,29 +268,43 @@ function bringUp(socket: NetlinkSocket, spec: LinkSpec): void {
 }
 
 /**
- * Changes a link. All fields go into one request, but the kernel applies them one after the other and stops
- * at the first that fails.
+ * Changes a link. The fields are applied one after the other, up to the first that fails: `up: false` first,
+ * then all others, `up: true` last. A link that moves is changed where it goes.
  * @throws WeirError `ENODEV` if there is no such link
  */
 export function setLink(socket: NetlinkSocket, key: LinkKey, change: LinkChange): void {
   const operation = `change ${linkText(key)}`;
   // By index: in a request that renames, the name attribute is the new name.
   const index = typeof key === "number" ? key : requireLink(socket, key, operation).index;
-  const mask = change.up === undefined ? 0 : IFF_UP;
-  const flags = change.up === true ? IFF_UP : 0;
-  const write = (namespace?: number) =>
+  const send = (flags: number, mask: number, write?: (writer: MessageWriter) => void) =>
     socket.request(operation, RTM_SETLINK, 0, (writer) => {
       writeHeader(writer, index, flags, mask);
-      if (change.name !== undefined) writer.string(IFLA_IFNAME, change.name);
-      if (namespace !== undefined) writer.u32(IFLA_NET_NS_FD, namespace);
-      if (change.alias !== undefined) writer.string(IFLA_IFALIAS, change.alias);
-      if (change.txQueueLength !== undefined) writer.u32(IFLA_TXQLEN, change.txQueueLength);
-      if (change.master !== undefined) writer.u32(IFLA_MASTER, change.master ?? 0);
-      if (change.addressGeneration !== undefined) writeAddressGeneration(writer, change.addressGeneration);
-      writeLinkProperties(writer, change);
+      write?.(writer);
     });
-  if (change.netns === undefined) write();
-  else withNamespaceDescriptor(change.netns, write);
+  const up = change.up === true ? IFF_UP : 0;
+  // The kernel would rename before it takes down, which 6.1 refuses.
+  if (change.up === false) send(0, IFF_UP);
+  if (change.netns !== undefined) {
+    withNamespaceDescriptor(change.netns, (namespace) =>
+      send(up, up, (writer) => {
+        writer.u32(IFLA_NET_NS_FD, namespace);
+        writeChange(writer, change);
+      }),
+    );
+    return;
+  }
+  send(0, 0, (writer) => writeChange(writer, change));
+  // The kernel would bring up before it sets how addresses are generated, and generate one.
+  if (up !== 0) send(up, up);
+}
+
+function writeChange(writer: MessageWriter, change: LinkChange): void {
+  if (change.name !== undefined) writer.string(IFLA_IFNAME, change.name);
+  if (change.alias !== undefined) writer.string(IFLA_IFALIAS, change.alias);
+  if (change.txQueueLength !== undefined) writer.u32(IFLA_TXQLEN, change.txQueueLength);
+  if (change.master !== undefined) writer.u32(IFLA_MASTER, change.master ?? 0);
+  if (change.addressGeneration !== undefined) writeAddressGeneration(writer, change.addressGeneration);
+  writeLinkProperties(writer, change);
 }
 
 /** Deletes a link; of a veth pair both ends go. @throws WeirError `ENODEV`, `EOPNOTSUPP` for hardware */

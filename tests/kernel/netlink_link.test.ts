@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { WeirError } from "../../sdk/errors.ts";
 import { type LinkSpec, Netlink } from "../../sdk/netlink/index.ts";
-import { TestNamespace, thrownBy } from "./netlink_support.ts";
+import { settle, TestNamespace, thrownBy } from "./netlink_support.ts";
 
 interface IpLink {
   ifindex: number;
@@ -40,7 +40,7 @@ function addIfSupported(netlink: Netlink, spec: LinkSpec): void {
 }
 
 describe("links", () => {
-  test("are listed with the properties that ip(8) shows", () => {
+  test("are listed with the properties that ip(8) shows", async () => {
     using ns = new TestNamespace();
     using netlink = Netlink.open({ netns: ns.name });
     netlink.addLink({ kind: "veth", name: "v0", peer: { name: "v1", up: true }, up: true, rxQueues: 3, txQueues: 2 });
@@ -54,6 +54,10 @@ describe("links", () => {
     });
     for (const spec of optionalKinds(netlink)) addIfSupported(netlink, spec);
     netlink.setLink("v3", { alias: "the other end", txQueueLength: 77 });
+    // Operational states follow a little later.
+    await settle(() =>
+      netlink.links().every((link) => !link.up || link.loopback || link.operationalState !== "unknown"),
+    );
 
     const links = netlink.links();
     const shown = ns.ip<IpLink>("-d", "link", "show");
