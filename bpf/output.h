@@ -64,11 +64,10 @@ static __always_inline int send_answer(const struct packet *p)
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	count_answered(w);
-	/* Its tags are right already, unless it comes from the slow path. */
-	if (p->hook == HOOK_XDP) {
-		count_transmitted(w, w->interface);
-		return XDP_TX;
-	}
+	/*
+	 * Not XDP_TX: on a veth it wakes the other end only if that has an XDP program too;
+	 * a redirect wakes it with GRO alone (drivers/net/veth.c, veth_xdp_flush).
+	 */
 	w->out_interface = w->interface;
 	return transmit(p, 0);
 }
