@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, test } from "bun:test";
+import { WeirError } from "../sdk/errors.ts";
 import { createApp } from "./app.ts";
 import { parseTokens } from "./auth.ts";
 import { Facade } from "./facade.ts";
@@ -264,6 +265,16 @@ describe("counters", () => {
     expect(await (await call("GET", "/v1/flows?vrf=red&dport=443")).json()).toEqual([flow(443)] as never);
     expect(await (await call("DELETE", "/v1/flows?dport=443")).json()).toEqual({ deleted: 1 });
     expect(await (await call("GET", "/v1/flows?vrf=blue")).json()).toEqual([] as never);
+  });
+
+  test("a selector that makes no sense is a problem, although flows are streamed", async () => {
+    plane.flows.entries = function* () {
+      yield* [];
+      throw new WeirError({ code: "EINVAL", operation: "select flows", reason: '"x" is no address' });
+    } as never;
+    const answer = await call("GET", "/v1/flows?src=x");
+    expect(answer.status).toBe(400);
+    await problem(answer);
   });
 
   test("a long list of flows arrives whole", async () => {

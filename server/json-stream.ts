@@ -4,16 +4,23 @@
 /** Characters that are gathered before a chunk goes out. */
 const CHUNK = 64 * 1024;
 
-/** A JSON array of `values`, produced as the reader takes it. */
-export function jsonArrayStream(values: Iterable<unknown> | AsyncIterable<unknown>): ReadableStream<Uint8Array> {
+/**
+ * A JSON array of `values`, produced as the reader takes it. The first value is taken at once: an error that it
+ * brings is thrown here, while the answer's status can still tell it.
+ */
+export async function jsonArrayStream(
+  values: Iterable<unknown> | AsyncIterable<unknown>,
+): Promise<ReadableStream<Uint8Array>> {
   const iterator = Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
   const encoder = new TextEncoder();
   let first = true;
+  let taken: IteratorResult<unknown> | undefined = await iterator.next();
   return new ReadableStream({
     async pull(controller) {
       let chunk = "";
       while (chunk.length < CHUNK) {
-        const { done, value } = await iterator.next();
+        const { done, value } = taken ?? (await iterator.next());
+        taken = undefined;
         if (done) {
           controller.enqueue(encoder.encode(`${chunk}${first ? "[" : ""}]`));
           controller.close();

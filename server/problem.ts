@@ -66,6 +66,7 @@ const titles: Readonly<Record<number, string>> = {
  * names a field of the document, and the server's (500) otherwise.
  */
 const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
+  EINVAL: 400,
   ENOENT: 404,
   EEXIST: 409,
   EBUSY: 409,
@@ -81,7 +82,7 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
 function statusOf(error: WeirError): ContentfulStatusCode {
   const status = statuses[error.code];
   // A missing device or a duplicate name inside a document is a wrong document, not a wrong path.
-  if (error.field !== undefined && (status === undefined || status === 404)) return 422;
+  if (error.field !== undefined && (status === undefined || status === 400 || status === 404)) return 422;
   return status ?? 500;
 }
 

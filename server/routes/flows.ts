@@ -18,9 +18,9 @@ export function flows(facade: Facade) {
       "/v1/flows",
       describe({ summary: "Flows that match the query", tag, answer: listOf(flowSchema), problems: [400, 422, 503] }),
       query(flowQuery),
-      (c) => {
+      async (c) => {
         const entries = facade.dataPlane.flows.entries(selectorOf(c.req.valid("query")));
-        return c.body(jsonArrayStream(entries), 200, { "content-type": "application/json" });
+        return c.body(await jsonArrayStream(entries), 200, { "content-type": "application/json" });
       },
     )
     .delete(
