@@ -115,8 +115,8 @@ struct xsk_port {		/* 192 bytes */
 	__u32 interface;	/* id, kind direct */
 	__u32 queue;
 	__u32 outstanding;	/* transmitted, not completed */
-	__u32 need_kick;	/* 1: sendto is due */
 	__u32 fill_target;	/* frames to keep in the fill ring */
+	__u32 fd;		/* of the socket */
 	__u32 reserved[2];
 	__u64 rx_packets;
 	__u64 tx_packets;
@@ -131,12 +131,15 @@ struct worker_control {		/* 512 bytes */
 	__u32 worker;		/* index */
 	__u32 port_count;
 	__u32 ports;		/* struct xsk_port[]; the first is the trap port */
+	__u32 port_revision;	/* the main thread counts it up when it has changed the ports */
+	__u32 port_ack;		/* the revision that the worker goes by: a port taken away before is used no more */
 	__u32 umem;		/* first frame */
 	__u32 frame_size;	/* power of two */
 	__u32 frame_count;
 	__u32 frame_reserve;	/* free frames that the fill rings leave for answers and injections */
 	__u32 free_frames;	/* __u32[frame_count]: stack of free frames, as addresses */
 	__u32 free_count;
+	__u32 frame_owners;	/* __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
 	__u32 interfaces;	/* struct interface[] (kernel's own, mapped) */
 	__u32 interface_count;
 	__u32 nexthops;		/* struct nexthop[] (kernel's own, mapped) */
@@ -172,7 +175,6 @@ struct worker_control {		/* 512 bytes */
 	__u32 ask_otherwise;	/* enum rule_action past the time-out or without a handler: allow or deny */
 	__u32 resolve_timeout_ms;	/* how long a packet waits for its neighbour */
 	__u32 drop_samples;	/* EVENT_DROP a second; the counters have them all */
-	__u32 reserved0;
 	__u32 stop;		/* 1: leave the loop */
 	__u32 stopped;		/* 1: the worker has left its loop */
 	__be32 node_address4;	/* source of ICMP errors where the interface has none; 0: none */
@@ -197,7 +199,7 @@ struct worker_control {		/* 512 bytes */
 	__u64 no_frame;
 	__u64 unhandled;
 	__u64 stale;		/* decisions that came too late */
-	__u64 reserved[19];
+	__u64 reserved[18];
 };
 
 /* Which counters a decision raises when the kernel has taken it. */
@@ -298,6 +300,7 @@ enum command_kind {
 	COMMAND_VERDICT,	/* decides the asked flow `ticket` */
 	COMMAND_RELEASE,	/* gives `frame` back */
 	COMMAND_INJECT,		/* sends a copy of the `length` bytes at `frame` (not a UMEM frame) */
+	COMMAND_RECLAIM,	/* takes the frames back that port `frame` had when it was closed */
 };
 
 struct command {		/* 64 bytes */

@@ -4,7 +4,7 @@
 import { verdict } from "./ask";
 import { get, set } from "./control";
 import { countDrop } from "./drops";
-import { freeFrame, roomBehind, takePacket } from "./frames";
+import { freeFrame, reclaim, roomBehind, takePacket } from "./frames";
 import { inject } from "./inject";
 import {
   COMMAND_FRAME,
@@ -13,6 +13,7 @@ import {
   COMMAND_INTERFACE,
   COMMAND_KIND,
   COMMAND_LENGTH,
+  COMMAND_RECLAIM,
   COMMAND_RELEASE,
   COMMAND_VERDICT,
   COMMAND_VRF,
@@ -35,6 +36,8 @@ export function runCommands(budget: u32): u32 {
       set(WORKER_CONTROL_LENT_COUNT, get(WORKER_CONTROL_LENT_COUNT) - 1);
     } else if (kind == COMMAND_INJECT) {
       injectCopy(command);
+    } else if (kind == COMMAND_RECLAIM) {
+      reclaim(load<u32>(command + COMMAND_FRAME) + 1);
     }
     commandDone();
   }

@@ -4,6 +4,7 @@
 import { count, get, set } from "./control";
 import {
   WORKER_CONTROL_FRAME_COUNT,
+  WORKER_CONTROL_FRAME_OWNERS,
   WORKER_CONTROL_FRAME_SIZE,
   WORKER_CONTROL_FREE_COUNT,
   WORKER_CONTROL_FREE_FRAMES,
@@ -14,6 +15,7 @@ import {
 /** First frame. Constant after `bindFrames`. */
 export let umem: usize = 0;
 let frameMask: usize = 0;
+let frameShift: usize = 0;
 
 /** Where a packet begins in a frame that we fill ourselves: as far in as the kernel puts received ones. */
 const HEADROOM: usize = 256;
@@ -21,6 +23,7 @@ const HEADROOM: usize = 256;
 export function bindFrames(): void {
   umem = get(WORKER_CONTROL_UMEM);
   frameMask = get(WORKER_CONTROL_FRAME_SIZE) - 1;
+  frameShift = ctz<u32>(get(WORKER_CONTROL_FRAME_SIZE));
 }
 
 /** Bytes between the start of the frame and `address`. */
@@ -61,4 +64,22 @@ export function takeFrame(): usize {
 export function takePacket(): usize {
   const frame = takeFrame();
   return frame == 0 ? 0 : frame + HEADROOM;
+}
+
+/** Notes which port has a frame to receive into, as index + 1; 0: none has. */
+// @ts-ignore: decorator
+@inline
+export function setOwner(address: usize, owner: u32): void {
+  store<u8>(get(WORKER_CONTROL_FRAME_OWNERS) + ((address - umem) >> frameShift), owner);
+}
+
+/** Takes back the frames that a port had when its socket was closed: nobody else knows of them. */
+export function reclaim(owner: u32): void {
+  const owners: usize = get(WORKER_CONTROL_FRAME_OWNERS);
+  const frames = get(WORKER_CONTROL_FRAME_COUNT);
+  for (let i: u32 = 0; i < frames; i++) {
+    if (load<u8>(owners + i) != owner) continue;
+    store<u8>(owners + i, 0);
+    freeFrame(umem + (<usize>i << frameShift));
+  }
 }

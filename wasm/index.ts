@@ -7,10 +7,10 @@
 
 import { askTimedOut } from "./ask";
 import { runCommands } from "./commands";
-import { bindControl, count, get, readClock } from "./control";
+import { bindControl, control, count, get, readClock } from "./control";
 import { decisionsLeft, finishDecisions } from "./decision";
 import { dispatch } from "./dispatch";
-import { bindFrames, freeFrame } from "./frames";
+import { bindFrames, freeFrame, setOwner } from "./frames";
 import { bindHolds, firstDue, isDue, lookedAt, nextDue, resetDeadline } from "./hold";
 import {
   HELD_PACKET_REASON,
@@ -19,8 +19,11 @@ import {
   WORKER_CONTROL_PACKETS,
   WORKER_CONTROL_POLLS,
   WORKER_CONTROL_PORTS,
+  WORKER_CONTROL_PORT_ACK,
   WORKER_CONTROL_PORT_COUNT,
+  WORKER_CONTROL_PORT_REVISION,
   XSK_PORT_KIND,
+  XSK_PORT_OUTSTANDING,
   XSK_PORT_RX,
   XSK_PORT_RX_INVALID,
   XSK_PORT_RX_PACKETS,
@@ -31,15 +34,15 @@ import { resolveDue } from "./resolve";
 import { available, lengthOf, packetOf, reap, received, refill, release, submit } from "./ring";
 import { isTrap } from "./trap";
 
-/** Takes over the memory whose control block is at `control`. To be called once, before anything else. */
-export function start(control: u32): void {
-  bindControl(control);
+/** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
+export function start(address: u32): void {
+  bindControl(address);
   bindFrames();
   bindHolds();
   loadPolicy();
   for (let i: u32 = 0; i < get(WORKER_CONTROL_PORT_COUNT); i++) {
     const port = portAt(i);
-    if (load<u32>(port + XSK_PORT_KIND) != PORT_NONE) refill(port);
+    if (isOpen(port)) refill(port, i);
   }
 }
 
@@ -51,16 +54,18 @@ export function poll(budget: u32): u32 {
   count(WORKER_CONTROL_POLLS);
   readClock();
   loadPolicy();
+  // Before the ports are looked at: what was taken away by this revision is not used from here on.
+  atomic.store<u32>(control + WORKER_CONTROL_PORT_ACK, atomic.load<u32>(control + WORKER_CONTROL_PORT_REVISION));
   let done = runCommands(budget);
   if (isDue()) done += runTimers();
   const ports = get(WORKER_CONTROL_PORT_COUNT);
   let left = budget;
   for (let i: u32 = 0; i < ports; i++) {
     const port = portAt(i);
-    if (load<u32>(port + XSK_PORT_KIND) == PORT_NONE) continue;
+    if (!isOpen(port)) continue;
     reap(port);
     const n = receive(port, min(left, decisionsLeft()));
-    refill(port);
+    refill(port, i);
     left -= n;
     done += n;
   }
@@ -81,7 +86,7 @@ export function kicks(): u32 {
   const ports = min(get(WORKER_CONTROL_PORT_COUNT), 32);
   for (let i: u32 = 0; i < ports; i++) {
     const port = portAt(i);
-    if (load<u32>(port + XSK_PORT_KIND) != PORT_NONE && submit(port)) bits |= 1 << i;
+    if (isOpen(port) && load<u32>(port + XSK_PORT_OUTSTANDING) != 0 && submit(port)) bits |= 1 << i;
   }
   return bits;
 }
@@ -92,12 +97,20 @@ function portAt(i: u32): usize {
   return get(WORKER_CONTROL_PORTS) + i * XSK_PORT_SIZE;
 }
 
+/** The main thread writes the kind last, and takes it away first. */
+// @ts-ignore: decorator
+@inline
+function isOpen(port: usize): bool {
+  return load<u32>(port + XSK_PORT_KIND) != PORT_NONE;
+}
+
 function receive(port: usize, budget: u32): u32 {
   const ring = port + XSK_PORT_RX;
   const n = min(available(ring), budget);
   for (let i: u32 = 0; i < n; i++) {
     const descriptor = received(ring, i);
     const packet = packetOf(descriptor);
+    setOwner(packet, 0);
     if (isTrap(packet)) {
       count(WORKER_CONTROL_PACKETS);
       dispatch(packet, lengthOf(descriptor));

@@ -5,7 +5,7 @@
  */
 
 import { get } from "./control";
-import { freeFrame, takeFrame, umem } from "./frames";
+import { freeFrame, setOwner, takeFrame, umem } from "./frames";
 import {
   WORKER_CONTROL_FRAME_RESERVE,
   WORKER_CONTROL_FREE_COUNT,
@@ -95,8 +95,8 @@ export function reap(port: usize): void {
   store<u32>(port + XSK_PORT_OUTSTANDING, load<u32>(port + XSK_PORT_OUTSTANDING) - n);
 }
 
-/** Keeps the fill ring at its target, but leaves the reserve for our own packets. */
-export function refill(port: usize): void {
+/** Keeps the fill ring at its target, but leaves the reserve for our own packets. `index` is the port's. */
+export function refill(port: usize, index: u32): void {
   const ring = port + XSK_PORT_FILL;
   const consumer = atomic.load<u32>(load<u32>(ring + XSK_RING_CONSUMER));
   store<u32>(ring + XSK_RING_CACHED_CONSUMER, consumer);
@@ -111,7 +111,9 @@ export function refill(port: usize): void {
   const mask = load<u32>(ring + XSK_RING_MASK);
   const entries = load<u32>(ring + XSK_RING_DESCRIPTORS);
   for (let i: u32 = 0; i < n; i++) {
-    store<u64>(entries + ((producer & mask) << 3), <u64>(takeFrame() - umem));
+    const frame = takeFrame();
+    setOwner(frame, index + 1);
+    store<u64>(entries + ((producer & mask) << 3), <u64>(frame - umem));
     producer++;
   }
   store<u32>(ring + XSK_RING_CACHED_PRODUCER, producer);

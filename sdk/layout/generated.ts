@@ -647,6 +647,8 @@ export const commandKinds = [
   "release",
   /** sends a copy of the `length` bytes at `frame` (not a UMEM frame) */
   "inject",
+  /** takes the frames back that port `frame` had when it was closed */
+  "reclaim",
 ] as const;
 export type CommandKind = (typeof commandKinds)[number];
 export const CommandKindValue: Readonly<Record<CommandKind, number>> = valuesOf(commandKinds);
@@ -775,10 +777,10 @@ export const xskPortCodec = {
   queue: u32(136),
   /** transmitted, not completed */
   outstanding: u32(140),
-  /** 1: sendto is due */
-  needKick: u32(144),
   /** frames to keep in the fill ring */
-  fillTarget: u32(148),
+  fillTarget: u32(144),
+  /** of the socket */
+  fd: u32(148),
   rxPackets: u64(160),
   txPackets: u64(168),
   /** no valid metadata in front */
@@ -796,113 +798,119 @@ export const workerControlCodec = {
   portCount: u32(4),
   /** struct xsk_port[]; the first is the trap port */
   ports: u32(8),
+  /** the main thread counts it up when it has changed the ports */
+  portRevision: u32(12),
+  /** the revision that the worker goes by: a port taken away before is used no more */
+  portAck: u32(16),
   /** first frame */
-  umem: u32(12),
+  umem: u32(20),
   /** power of two */
-  frameSize: u32(16),
-  frameCount: u32(20),
+  frameSize: u32(24),
+  frameCount: u32(28),
   /** free frames that the fill rings leave for answers and injections */
-  frameReserve: u32(24),
+  frameReserve: u32(32),
   /** __u32[frame_count]: stack of free frames, as addresses */
-  freeFrames: u32(28),
-  freeCount: u32(32),
+  freeFrames: u32(36),
+  freeCount: u32(40),
+  /** __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
+  frameOwners: u32(44),
   /** struct interface[] (kernel's own, mapped) */
-  interfaces: u32(36),
-  interfaceCount: u32(40),
+  interfaces: u32(48),
+  interfaceCount: u32(52),
   /** struct nexthop[] (kernel's own, mapped) */
-  nexthops: u32(44),
-  nexthopCount: u32(48),
+  nexthops: u32(56),
+  nexthopCount: u32(60),
   /** struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
-  decisions: u32(52),
+  decisions: u32(64),
   /** filled by poll(), to be applied by weir_flow_update */
-  decisionCount: u32(56),
+  decisionCount: u32(68),
   /** struct decision_note[WEIR_DECISIONS_PER_WORKER] */
-  decisionNotes: u32(60),
+  decisionNotes: u32(72),
   /** struct burst_slot[WEIR_BURST_SLOTS] */
-  burstSlots: u32(64),
+  burstSlots: u32(76),
   /** struct pending_packet[pending_capacity] */
-  pending: u32(68),
-  pendingCapacity: u32(72),
-  pendingCount: u32(76),
+  pending: u32(80),
+  pendingCapacity: u32(84),
+  pendingCount: u32(88),
   /** struct policy_table in force; the main thread swaps it atomically; 0: none yet */
-  policy: u32(80),
+  policy: u32(92),
   /** the worker's copy of `policy`, set at each poll: older tables may be reused */
-  policyAck: u32(84),
+  policyAck: u32(96),
   /** struct message_ring: main thread to worker */
-  commands: u32(88),
+  commands: u32(100),
   /** struct message_ring: worker to main thread */
-  events: u32(92),
+  events: u32(104),
   /** 1: the main thread was told that there are events; it sets 0 before it reads them */
-  eventSignal: u32(96),
+  eventSignal: u32(108),
   /** struct held_packet[hold_capacity] */
-  holds: u32(100),
+  holds: u32(112),
   /** power of two */
-  holdCapacity: u32(104),
+  holdCapacity: u32(116),
   /** packets that may wait at a time */
-  holdLimit: u32(108),
-  holdCount: u32(112),
+  holdLimit: u32(120),
+  holdCount: u32(124),
   /** first free slot + 1 */
-  holdFree: u32(116),
+  holdFree: u32(128),
   /** first waiting flow + 1 */
-  holdActive: u32(120),
+  holdActive: u32(132),
   /** __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
-  holdBuckets: u32(124),
+  holdBuckets: u32(136),
   /** struct drop_counter[interface_count][WEIR_MAX_REASONS] */
-  drops: u32(128),
+  drops: u32(140),
   /** __u64[interface_count]: when the interface has used up its ICMP errors */
-  errorLimits: u32(132),
+  errorLimits: u32(144),
   /** ICMP errors and resets a second an interface may cause; 0: none are sent */
-  errorRate: u32(136),
-  errorBurst: u32(140),
+  errorRate: u32(148),
+  errorBurst: u32(152),
   /** bit per enum trap_reason: the controller takes these */
-  trapHandlers: u32(144),
+  trapHandlers: u32(156),
   /** frames of EVENT_PACKET that were not released yet */
-  lentCount: u32(148),
-  lentLimit: u32(152),
+  lentCount: u32(160),
+  lentLimit: u32(164),
   /** 1: a handler for asked flows is there */
-  asking: u32(156),
-  askTimeoutMs: u32(160),
+  asking: u32(168),
+  askTimeoutMs: u32(172),
   /** enum rule_action past the time-out or without a handler: allow or deny */
-  askOtherwise: u32(164),
+  askOtherwise: u32(176),
   /** how long a packet waits for its neighbour */
-  resolveTimeoutMs: u32(168),
+  resolveTimeoutMs: u32(180),
   /** EVENT_DROP a second; the counters have them all */
-  dropSamples: u32(172),
+  dropSamples: u32(184),
   /** 1: leave the loop */
-  stop: u32(180),
+  stop: u32(188),
   /** 1: the worker has left its loop */
-  stopped: u32(184),
+  stopped: u32(192),
   /** source of ICMP errors where the interface has none; 0: none */
-  nodeAddress4: be32(188),
-  nodeAddress6: bytes(192, 16),
+  nodeAddress4: be32(196),
+  nodeAddress6: bytes(200, 16),
   /** CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
-  clockSeconds: u64(208),
-  clockNanoseconds: u64(216),
+  clockSeconds: u64(216),
+  clockNanoseconds: u64(224),
   /** when poll() is due without a packet; ~0: never */
-  nextDeadline: u64(224),
-  polls: u64(232),
-  packets: u64(240),
+  nextDeadline: u64(232),
+  polls: u64(240),
+  packets: u64(248),
   /** decision records written */
-  decided: u64(248),
+  decided: u64(256),
   /** flows */
-  allowed: u64(256),
-  denied: u64(264),
-  rejected: u64(272),
-  asked: u64(280),
+  allowed: u64(264),
+  denied: u64(272),
+  rejected: u64(280),
+  asked: u64(288),
   /** asked flows that got no verdict in time */
-  timeouts: u64(288),
+  timeouts: u64(296),
   /** packets handed back to the pipeline */
-  injected: u64(296),
+  injected: u64(304),
   /** ICMP errors and resets */
-  errorsSent: u64(304),
-  errorsLimited: u64(312),
+  errorsSent: u64(312),
+  errorsLimited: u64(320),
   /** ARP requests and neighbour solicitations */
-  solicited: u64(320),
-  eventsLost: u64(328),
-  noFrame: u64(336),
-  unhandled: u64(344),
+  solicited: u64(328),
+  eventsLost: u64(336),
+  noFrame: u64(344),
+  unhandled: u64(352),
   /** decisions that came too late */
-  stale: u64(352),
+  stale: u64(360),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);

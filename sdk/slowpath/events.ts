@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Events of a worker as objects. */
+
+import {
+  type DropReason,
+  dropReasons,
+  eventCodec,
+  RuleDirectionValue,
+  TRAP_FLAG_BRIDGED,
+  type TrapReason,
+  trapReasons,
+} from "../layout/index.ts";
+import type { DirectionName } from "./policy_types.ts";
+
+/** What a packet says of itself, from its headers. */
+export interface PacketKey {
+  readonly vrf: number;
+  readonly family: 4 | 6;
+  /** IP protocol number of the upper layer. */
+  readonly protocol: number;
+  /** 16 bytes, IPv4 mapped. */
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  /** ICMP echo: the identifier in both; without ports: 0. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** ICMP and ICMPv6 only, else 0. */
+  readonly icmpType: number;
+  readonly icmpCode: number;
+}
+
+/** What all events have in common. */
+export interface SlowPathEvent {
+  readonly reason: TrapReason;
+  /** CLOCK_MONOTONIC, nanoseconds. */
+  readonly time: bigint;
+  /** Id of the interface that received the packet. */
+  readonly interfaceId: number;
+  /** Id of the interface that the packet's next hop leads to; 0: unknown. */
+  readonly outInterfaceId: number;
+  readonly nexthop: number;
+  readonly reverseNexthop: number;
+  /** Of the flow's hold entry. */
+  readonly generation: number;
+  readonly bridged: boolean;
+  /** `undefined` for what is not IP. */
+  readonly key: PacketKey | undefined;
+  /** Bytes of the packet. */
+  readonly length: number;
+  /** Id of the policy rule concerned; 0: none. */
+  readonly rule: number;
+  readonly direction: DirectionName | undefined;
+}
+
+/** A packet that the slow path dropped (a sample of them). */
+export interface DropEvent extends SlowPathEvent {
+  readonly dropReason: DropReason;
+}
+
+/** A packet lent to a handler: `frame` is a view into the UMEM that is valid only during the call. */
+export interface TrappedPacket extends SlowPathEvent {
+  readonly frame: Uint8Array;
+}
+
+/** Reads the event at `at`. */
+export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPathEvent {
+  const codec = eventCodec;
+  const direction = codec.direction.get(view, at);
+  return {
+    reason: trapReasons[codec.trapReason.get(view, at)] ?? "none",
+    time: codec.time.get(view, at),
+    interfaceId: codec.interface.get(view, at),
+    outInterfaceId: codec.outInterface.get(view, at),
+    nexthop: codec.nexthop.get(view, at),
+    reverseNexthop: codec.reverseNexthop.get(view, at),
+    generation: codec.generation.get(view, at),
+    bridged: (codec.flags.get(view, at) & TRAP_FLAG_BRIDGED) !== 0,
+    key: readKey(view, bytes, at),
+    length: codec.length.get(view, at),
+    rule: codec.rule.get(view, at),
+    direction:
+      direction === RuleDirectionValue.ingress
+        ? "ingress"
+        : direction === RuleDirectionValue.egress
+          ? "egress"
+          : undefined,
+  };
+}
+
+function readKey(view: DataView, bytes: Uint8Array, at: number): PacketKey | undefined {
+  const codec = eventCodec;
+  const family = codec.family.get(view, at);
+  if (family !== 4 && family !== 6) return undefined;
+  return {
+    vrf: codec.vrf.get(view, at),
+    family,
+    protocol: codec.protocol.get(view, at),
+    // Copies: the record is given back when the event has been handed on.
+    source: codec.source.bytes(bytes, at).slice(),
+    destination: codec.destination.bytes(bytes, at).slice(),
+    sourcePort: codec.sourcePort.get(view, at),
+    destinationPort: codec.destinationPort.get(view, at),
+    icmpType: codec.icmpType.get(view, at),
+    icmpCode: codec.icmpCode.get(view, at),
+  };
+}
+
+/** The drop reason of an EVENT_DROP. */
+export function readDropReason(view: DataView, at: number): DropReason {
+  return dropReasons[eventCodec.dropReason.get(view, at)] ?? "none";
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The slow path: packets that the kernel cannot decide on alone are decided, answered and sent on here. */
+
+export type { AskedFlow } from "./asked_flow.ts";
+export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
+export { compilePolicy } from "./policy_compiler.ts";
+export type {
+  CompiledPolicy,
+  DefaultAction,
+  DirectionName,
+  PeerInput,
+  PolicyCompilerInput,
+  PolicyInput,
+  PolicyRuleInput,
+  RuleActionName,
+  RuleReference,
+} from "./policy_types.ts";
+export type { PortStatistics } from "./port_table.ts";
+export {
+  type AskHandler,
+  SlowPath,
+  type SlowPathDrop,
+  type SlowPathStatistics,
+  type TrapHandler,
+} from "./slowpath.ts";
+export type { MappableTable } from "./table_mapping.ts";
+export type {
+  AskOptions,
+  AskVerdict,
+  DirectPort,
+  InjectAs,
+  SlowPathCounters,
+  SlowPathLimits,
+  SlowPathMaps,
+  SlowPathOptions,
+  SocketMap,
+  TrapDevice,
+} from "./types.ts";

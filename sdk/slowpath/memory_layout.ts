@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What lies where in a worker's WebAssembly memory:
+ * static data of the module, control block, tables and message rings of ours, tables of the kernel, AF_XDP
+ * rings, and the frames last. What is mapped begins at multiples of 64 KiB, the largest page size.
+ */
+
+import { WeirError } from "../errors.ts";
+import {
+  burstSlotLayout,
+  commandLayout,
+  decisionNoteLayout,
+  dropCounterLayout,
+  eventLayout,
+  flowDecisionLayout,
+  heldPacketLayout,
+  interfaceLayout,
+  messageRingLayout,
+  nexthopLayout,
+  pendingPacketLayout,
+  WEIR_BURST_SLOTS,
+  WEIR_DECISIONS_PER_WORKER,
+  WEIR_MAX_REASONS,
+  workerControlLayout,
+  xskPortLayout,
+} from "../layout/index.ts";
+import { type RingEntries, type RingOffsets, ringBytes } from "../xsk/index.ts";
+
+/** Bytes of a WebAssembly page, and at least those of a page of the system. */
+export const WASM_PAGE = 65536;
+/** Where the module's static data may reach up to (`memoryBase` in wasm/asconfig.json). */
+const STATIC_BYTES = 16 * 1024;
+/** What 32 bits can address. */
+const MAX_BYTES = 65536 * WASM_PAGE;
+
+/** Sizes that the memory is laid out for. */
+export interface MemorySizes {
+  /** UMEM frames. */
+  readonly frames: number;
+  /** Bytes of a frame: 2048 or 4096. */
+  readonly frameSize: number;
+  /** Packets that may wait for a verdict or a neighbour. */
+  readonly holdLimit: number;
+  /** Direct ports, beside the trap port. */
+  readonly directPorts: number;
+  /** Bytes of a compiled policy. */
+  readonly policyBytes: number;
+  /** Elements of the kernel's `interfaces`, `nexthops` and `decisions`. */
+  readonly interfaces: number;
+  readonly nexthops: number;
+  readonly decisions: number;
+}
+
+/** Entries of the rings of the trap port. */
+export const TRAP_RING: RingEntries = { rx: 4096, tx: 4096, fill: 4096, completion: 4096 };
+/** Entries of a direct port's: it only receives, but the kernel wants a completion ring. */
+export const DIRECT_RING: RingEntries = { rx: 2048, tx: 0, fill: 2048, completion: 64 };
+
+/** Records of the message rings; powers of two. */
+export const EVENTS = 8192;
+export const COMMANDS = 16384;
+/** Packets of `inject` under way from the main thread. */
+export const INJECT_SLOTS = 64;
+/** Packets that may wait for one run of weir_flow_update. */
+export const PENDING = 4 * WEIR_DECISIONS_PER_WORKER;
+
+/** Offsets in the memory, in bytes. */
+export interface MemoryLayout {
+  readonly sizes: MemorySizes;
+  readonly pages: number;
+  readonly control: number;
+  readonly ports: number;
+  readonly freeFrames: number;
+  readonly frameOwners: number;
+  readonly decisionNotes: number;
+  readonly burstSlots: number;
+  readonly pending: number;
+  readonly holds: number;
+  readonly holdCapacity: number;
+  readonly holdBuckets: number;
+  readonly drops: number;
+  readonly errorLimits: number;
+  readonly commands: number;
+  readonly events: number;
+  readonly inject: number;
+  /** Two tables: the one in force and the next. */
+  readonly policies: readonly [number, number];
+  readonly interfaces: number;
+  readonly nexthops: number;
+  readonly decisions: number;
+  /** Rings of each port; the trap port's first. */
+  readonly rings: readonly RingOffsets[];
+  readonly umem: number;
+}
+
+function powerOfTwo(n: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
+}
+
+/**
+ * Lays a worker's memory out.
+ * @throws WeirError `EINVAL` if it would not fit the 4 GiB that WebAssembly can address
+ */
+export function layoutMemory(sizes: MemorySizes): MemoryLayout {
+  let next = STATIC_BYTES;
+  const take = (bytes: number, alignment = 64): number => {
+    const at = Math.ceil(next / alignment) * alignment;
+    next = at + bytes;
+    return at;
+  };
+  const mapped = (bytes: number): number => {
+    const at = take(bytes, WASM_PAGE);
+    next = Math.ceil(next / WASM_PAGE) * WASM_PAGE;
+    return at;
+  };
+  const ringsOf = (entries: RingEntries): RingOffsets => {
+    const bytes = ringBytes(entries);
+    return {
+      rx: mapped(bytes.rx),
+      tx: mapped(bytes.tx),
+      fill: mapped(bytes.fill),
+      completion: mapped(bytes.completion),
+    };
+  };
+
+  const holdCapacity = powerOfTwo(sizes.holdLimit);
+  const layout: Omit<MemoryLayout, "pages"> = {
+    sizes,
+    control: take(workerControlLayout.size),
+    ports: take((1 + sizes.directPorts) * xskPortLayout.size),
+    freeFrames: take(sizes.frames * 4),
+    frameOwners: take(sizes.frames),
+    decisionNotes: take(WEIR_DECISIONS_PER_WORKER * decisionNoteLayout.size),
+    burstSlots: take(WEIR_BURST_SLOTS * burstSlotLayout.size),
+    pending: take(PENDING * pendingPacketLayout.size),
+    holds: take(holdCapacity * heldPacketLayout.size),
+    holdCapacity,
+    holdBuckets: take(holdCapacity * 4),
+    drops: take(sizes.interfaces * WEIR_MAX_REASONS * dropCounterLayout.size),
+    errorLimits: take(sizes.interfaces * 8),
+    commands: take(messageRingLayout.size + COMMANDS * commandLayout.size),
+    events: take(messageRingLayout.size + EVENTS * eventLayout.size),
+    inject: take(INJECT_SLOTS * sizes.frameSize),
+    policies: [take(sizes.policyBytes), take(sizes.policyBytes)],
+    interfaces: mapped(sizes.interfaces * interfaceLayout.size),
+    nexthops: mapped(sizes.nexthops * nexthopLayout.size),
+    decisions: mapped(sizes.decisions * flowDecisionLayout.size),
+    rings: [TRAP_RING, ...Array.from({ length: sizes.directPorts }, () => DIRECT_RING)].map(ringsOf),
+    umem: mapped(sizes.frames * sizes.frameSize),
+  };
+  if (next > MAX_BYTES) {
+    throw new WeirError({
+      code: "EINVAL",
+      operation: "lay out the slow path's memory",
+      reason: `${Math.ceil(next / 2 ** 20)} MiB are more than the 4096 MiB that WebAssembly can address`,
+      hint: "lower the number of frames or of next hops",
+    });
+  }
+  return { ...layout, pages: next / WASM_PAGE };
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The slow path of a node: its workers, the flows that the controller decides, and the packets that it takes. */
+
+import { runtime } from "#runtime";
+import { isMapped } from "../address.ts";
+import { WeirError } from "../errors.ts";
+import {
+  type DropReason,
+  dropCounterCodec,
+  dropCounterLayout,
+  dropReasons,
+  EventKindValue,
+  eventCodec,
+  type InjectAction,
+  RuleActionValue,
+  type TrapReason,
+  TrapReasonValue,
+  WEIR_MAX_REASONS,
+  WEIR_MAX_WORKERS,
+  workerControlCodec,
+} from "../layout/index.ts";
+import { withNetns } from "../runtime/netns.ts";
+import type { XskMode } from "../xsk/index.ts";
+import { type AskedFlow, askedFlow } from "./asked_flow.ts";
+import { readDropReason, readEvent, type TrappedPacket } from "./events.ts";
+import { layoutMemory } from "./memory_layout.ts";
+import type { PortStatistics } from "./port_table.ts";
+import type { AskOptions, DirectPort, HostOptions, InjectAs, SlowPathCounters, SlowPathOptions } from "./types.ts";
+import { WorkerHost } from "./worker_host.ts";
+
+/** How long a packet waits for its neighbour. */
+const RESOLVE_TIMEOUT_MS = 1000;
+const MIN_FRAMES = 1024;
+const INJECT_ACTIONS: readonly InjectAction[] = ["received", "transmit", "route"];
+const COUNTERS = [
+  "polls",
+  "packets",
+  "decided",
+  "allowed",
+  "denied",
+  "rejected",
+  "asked",
+  "timeouts",
+  "injected",
+  "errorsSent",
+  "errorsLimited",
+  "solicited",
+  "eventsLost",
+  "noFrame",
+  "unhandled",
+  "stale",
+] as const satisfies readonly (keyof SlowPathCounters)[];
+
+/** Takes the asked flows of one wake-up together. */
+export type AskHandler = (flows: readonly AskedFlow[]) => void;
+/** Takes trapped packets; their frames are valid only during the call. */
+export type TrapHandler = (packets: readonly TrappedPacket[]) => void;
+
+/** Packets that ended in the slow path. */
+export interface SlowPathDrop {
+  /** 0: of no interface of ours. */
+  readonly interfaceId: number;
+  readonly reason: DropReason;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Counters of the slow path. */
+export interface SlowPathStatistics {
+  readonly workers: number;
+  readonly counters: SlowPathCounters;
+  readonly ports: readonly PortStatistics[];
+}
+
+/** A running slow path. */
+export class SlowPath implements Disposable {
+  readonly #options: SlowPathOptions;
+  readonly #hosts: WorkerHost[] = [];
+  readonly #interfaces: number;
+  readonly #traps = new Map<TrapReason, TrapHandler>();
+  #ask: AskHandler | null = null;
+  #nextHost = 0;
+
+  private constructor(o: SlowPathOptions) {
+    this.#options = o;
+    this.#interfaces = o.maps.interfaces.maxEntries;
+  }
+
+  /**
+   * Opens the trap link's sockets and starts a worker for each of its queues.
+   * @throws WeirError naming device and queue
+   */
+  static start(o: SlowPathOptions): SlowPath {
+    const { queues, name } = o.trapDevice;
+    if (queues < 1 || queues > WEIR_MAX_WORKERS) {
+      throw new WeirError({
+        code: "EINVAL",
+        operation: `start the slow path on "${name}"`,
+        reason: `${queues} queues are not 1 to ${WEIR_MAX_WORKERS}`,
+      });
+    }
+    const slowPath = new SlowPath(o);
+    const host = hostOptions(o);
+    try {
+      withNetns(o.netns, () => {
+        for (let i = 0; i < queues; i++) slowPath.#addHost(host, i);
+      });
+      // Outside: threads of the runtime would stay in the namespace in which they begin.
+      for (const worker of slowPath.#hosts) worker.run(host);
+    } catch (error) {
+      slowPath.close();
+      throw error;
+    }
+    slowPath.setNodeAddresses(o.nodeAddresses ?? []);
+    return slowPath;
+  }
+
+  #addHost(host: HostOptions, index: number): void {
+    const fail = (reason: string): void => this.#options.onFailure?.(`slow-path worker ${index}: ${reason}`);
+    this.#hosts.push(new WorkerHost(host, index, (from) => this.#drain(from), fail));
+  }
+
+  /** Number of workers. */
+  get workers(): number {
+    return this.#hosts.length;
+  }
+
+  /**
+   * Opens a socket for each queue of an interface; the queues are spread over the workers.
+   * @return the mode in use; `copy` if any queue is in copy mode
+   */
+  addDirect(port: DirectPort): { readonly mode: XskMode } {
+    const modes: XskMode[] = [];
+    try {
+      withNetns(this.#options.netns, () => {
+        for (let queue = 0; queue < port.queues; queue++) {
+          const host = this.#hosts[queue % this.#hosts.length];
+          if (host === undefined) break;
+          modes.push(host.ports.openDirect(port, queue));
+          host.wakeNow();
+        }
+      });
+    } catch (error) {
+      this.removeDirect(port.interfaceId);
+      throw error;
+    }
+    return { mode: modes.every((mode) => mode === "zerocopy") ? "zerocopy" : "copy" };
+  }
+
+  /** Closes the sockets of an interface. */
+  removeDirect(interfaceId: number): void {
+    for (const host of this.#hosts) {
+      const { revision, indexes } = host.ports.withdraw(interfaceId);
+      if (indexes.length === 0) continue;
+      host.awaitPorts(revision);
+      host.ports.finish(indexes);
+      for (const index of indexes) host.reclaim(index);
+    }
+  }
+
+  /** Puts a compiled policy in force. Workers take it at their next packet. */
+  setPolicy(table: Uint8Array): void {
+    for (const host of this.#hosts) host.policies.publish(table);
+  }
+
+  /** Sets the addresses that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
+  setNodeAddresses(addresses: readonly Uint8Array[]): void {
+    const v4 = addresses.find(isMapped);
+    const v6 = addresses.find((address) => !isMapped(address));
+    for (const { memory } of this.#hosts) {
+      const { control } = memory.layout;
+      const word = v4 === undefined ? 0 : new DataView(v4.buffer, v4.byteOffset).getUint32(12);
+      workerControlCodec.nodeAddress4.set(memory.view, control, word);
+      workerControlCodec.nodeAddress6.set(memory.bytes, control, v6 ?? new Uint8Array(16));
+    }
+  }
+
+  /**
+   * Sets who decides the flows that policy leaves to the controller. The handler gets those of one wake-up together
+   * and may decide at any time. Without a handler `otherwise` decides at once.
+   */
+  onAsk(handler: AskHandler | null, o: AskOptions = {}): void {
+    this.#ask = handler;
+    const otherwise = o.otherwise === "forward" ? RuleActionValue.allow : RuleActionValue.deny;
+    for (const host of this.#hosts) {
+      host.setControl("askTimeoutMs", o.timeoutMs ?? 1000);
+      host.setControl("askOtherwise", otherwise);
+      host.setControl("asking", handler === null ? 0 : 1);
+    }
+  }
+
+  /** Sets who takes the packets trapped for these reasons; they are then not answered by the slow path itself. */
+  onTrap(reasons: readonly TrapReason[], handler: TrapHandler | null): void {
+    for (const reason of reasons) {
+      if (handler === null) this.#traps.delete(reason);
+      else this.#traps.set(reason, handler);
+    }
+    let bits = 0;
+    for (const reason of this.#traps.keys()) bits |= 1 << TrapReasonValue[reason];
+    for (const host of this.#hosts) host.setControl("trapHandlers", bits);
+  }
+
+  /**
+   * Sends a copy of a frame.
+   * @return false if too many frames are under way: try again later
+   * @throws WeirError `EMSGSIZE` if it does not fit a UMEM frame
+   */
+  inject(frame: Uint8Array, as: InjectAs): boolean {
+    const host = this.#hosts[this.#nextHost];
+    if (host === undefined) return false;
+    this.#nextHost = (this.#nextHost + 1) % this.#hosts.length;
+    // In front of the packet are 256 bytes that the kernel wants, and the inject header is among them.
+    const largest = host.memory.layout.sizes.frameSize - 256;
+    if (frame.byteLength > largest || frame.byteLength < 14) {
+      throw new WeirError({
+        code: "EMSGSIZE",
+        operation: `inject a frame of ${frame.byteLength} bytes`,
+        reason: `14 to ${largest} bytes are possible`,
+      });
+    }
+    const action = INJECT_ACTIONS.find((name) => name === as.action) ?? "received";
+    return host.inject(frame, action, as.interface ?? 0, as.vrf ?? 0);
+  }
+
+  /** How often each rule decided since the start, by rule id; rules that never did are absent. */
+  ruleHits(): ReadonlyMap<number, number> {
+    const hits = new Map<number, number>();
+    for (const host of this.#hosts) host.policies.addHits(hits);
+    return hits;
+  }
+
+  /** Packets that ended in the slow path, by interface and reason; those in the kernel are counted there. */
+  drops(): SlowPathDrop[] {
+    const drops: SlowPathDrop[] = [];
+    for (let interfaceId = 0; interfaceId < this.#interfaces; interfaceId++) {
+      for (const [index, reason] of dropReasons.entries()) {
+        const at = (interfaceId * WEIR_MAX_REASONS + index) * dropCounterLayout.size;
+        let packets = 0;
+        let bytes = 0;
+        for (const { memory } of this.#hosts) {
+          packets += dropCounterCodec.packets.getNumber(memory.view, memory.layout.drops + at);
+          bytes += dropCounterCodec.bytes.getNumber(memory.view, memory.layout.drops + at);
+        }
+        if (packets > 0) drops.push({ interfaceId, reason, packets, bytes });
+      }
+    }
+    return drops;
+  }
+
+  /** Counters of workers and sockets. */
+  stats(): SlowPathStatistics {
+    const total = (field: (typeof COUNTERS)[number]): number =>
+      this.#hosts.reduce((sum, host) => sum + host.counter(field), 0);
+    return {
+      workers: this.#hosts.length,
+      counters: Object.fromEntries(COUNTERS.map((field) => [field, total(field)])) as unknown as SlowPathCounters,
+      ports: this.#hosts.flatMap((host) => host.ports.statistics(host.index)),
+    };
+  }
+
+  /** Hands the waiting events of a worker on. */
+  #drain(host: WorkerHost): void {
+    const asked: AskedFlow[] = [];
+    const packets: TrappedPacket[] = [];
+    const frames: number[] = [];
+    const { view, bytes } = host.memory;
+    host.rearmEvents();
+    host.events.drain((at) => {
+      const event = readEvent(view, bytes, at);
+      const frame = eventCodec.frame.get(view, at);
+      const { key } = event;
+      switch (eventCodec.kind.get(view, at)) {
+        case EventKindValue.ask:
+          if (key === undefined) break;
+          asked.push(
+            askedFlow(
+              host,
+              { ...event, key },
+              bytes.subarray(frame, frame + event.length),
+              eventCodec.ticket.get(view, at),
+            ),
+          );
+          break;
+        case EventKindValue.packet:
+          frames.push(frame);
+          packets.push({ ...event, frame: bytes.subarray(frame, frame + event.length) });
+          break;
+        case EventKindValue.log:
+          this.#report(() => this.#options.onLog?.(event));
+          break;
+        case EventKindValue.drop:
+          this.#report(() => this.#options.onDrop?.({ ...event, dropReason: readDropReason(view, at) }));
+          break;
+      }
+    });
+    try {
+      this.#report(() => this.#handAsked(asked));
+      this.#report(() => this.#handPackets(packets));
+    } finally {
+      for (const frame of frames) host.release(frame);
+    }
+  }
+
+  #handAsked(asked: readonly AskedFlow[]): void {
+    // Without a handler, which was taken away meanwhile, they time out.
+    if (asked.length > 0) this.#ask?.(asked);
+  }
+
+  #handPackets(packets: readonly TrappedPacket[]): void {
+    const byHandler = new Map<TrapHandler, TrappedPacket[]>();
+    for (const packet of packets) {
+      const handler = this.#traps.get(packet.reason);
+      if (handler === undefined) continue;
+      const list = byHandler.get(handler);
+      if (list === undefined) byHandler.set(handler, [packet]);
+      else list.push(packet);
+    }
+    for (const [handler, list] of byHandler) this.#report(() => handler(list));
+  }
+
+  /** A handler that throws must not keep the other events, nor the frames, from going on. */
+  #report(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.onFailure?.(`a handler threw: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** Stops the workers and closes the sockets. What is decided goes on in the kernel. */
+  close(): void {
+    const hosts = this.#hosts.splice(0);
+    using cleanup = new DisposableStack();
+    for (const host of hosts) cleanup.use(host);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Fills in the defaults. */
+function hostOptions(o: SlowPathOptions): HostOptions {
+  const limits = o.limits ?? {};
+  const frames = Math.max(limits.frames ?? 8192, MIN_FRAMES);
+  const errorRate = limits.errorsPerSecond ?? 1000;
+  const layout = layoutMemory({
+    frames,
+    frameSize: limits.frameSize ?? 2048,
+    holdLimit: Math.min(limits.holdLimit ?? 2048, frames >> 2),
+    directPorts: limits.directPorts ?? 16,
+    policyBytes: limits.policyBytes ?? 4 * 1024 * 1024,
+    interfaces: o.maps.interfaces.maxEntries,
+    nexthops: o.maps.nexthops.maxEntries,
+    decisions: o.maps.decisions.maxEntries,
+  });
+  return {
+    maps: o.maps,
+    flowUpdate: o.flowUpdate,
+    trapDevice: o.trapDevice,
+    layout,
+    limits: {
+      frameReserve: frames >> 3,
+      errorRate,
+      errorBurst: Math.max(Math.ceil(errorRate / 10), 1),
+      lentLimit: frames >> 3,
+      resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
+      dropSamples: limits.dropSamplesPerSecond ?? 100,
+    },
+    settings: { askTimeoutMs: 1000, askOtherwise: RuleActionValue.deny },
+    module: new WebAssembly.Module(o.module ?? runtime.readAsset("assets/slowpath.wasm")),
+    policy: o.policy,
+    spin: o.spin ?? false,
+  };
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Options and the parts of kernel objects that the slow path needs. */
+
+import type { DropEvent, SlowPathEvent } from "./events.ts";
+import type { MemoryLayout } from "./memory_layout.ts";
+import type { MappableTable } from "./table_mapping.ts";
+import type { ControlSetting } from "./worker_host.ts";
+import type { WorkerLimits } from "./worker_memory.ts";
+
+/** The map `xsks`. */
+export interface SocketMap {
+  update(key: Uint8Array, value: Uint8Array): void;
+  delete(key: Uint8Array): boolean;
+}
+
+/** The kernel objects that the slow path works with. */
+export interface SlowPathMaps {
+  readonly interfaces: MappableTable;
+  readonly nexthops: MappableTable;
+  readonly decisions: MappableTable;
+  readonly xsks: SocketMap;
+}
+
+/** The far end of the trap link: one queue, and so one worker, each. */
+export interface TrapDevice {
+  readonly name: string;
+  readonly ifindex: number;
+  /** Receive queues: the number of workers. */
+  readonly queues: number;
+}
+
+/** Sizes of the slow path, each for one worker. */
+export interface SlowPathLimits {
+  /** UMEM frames. Default 8192; at least 1024. */
+  readonly frames?: number;
+  /** Bytes of a frame, 2048 (default) or 4096. Packets up to 288 bytes smaller fit. */
+  readonly frameSize?: number;
+  /** Packets that wait for verdicts and neighbours. Default 2048; at most a quarter of the frames. */
+  readonly holdLimit?: number;
+  /** Queues of interfaces with sockets of their own. Default 16. */
+  readonly directPorts?: number;
+  /** Bytes of a compiled policy. Default 4 MiB (some 50 000 rules). */
+  readonly policyBytes?: number;
+  /** ICMP errors and resets that an interface may cause, a second. Default 1000; 0: none are sent. */
+  readonly errorsPerSecond?: number;
+  /** Drop events a second. Default 100. */
+  readonly dropSamplesPerSecond?: number;
+}
+
+/** Options of `SlowPath.start`. */
+export interface SlowPathOptions {
+  /** Path of the network namespace that the devices are in; default: the process's own. */
+  readonly netns?: string | undefined;
+  readonly maps: SlowPathMaps;
+  /** The program weir_flow_update. */
+  readonly flowUpdate: { readonly fd: number };
+  readonly trapDevice: TrapDevice;
+  readonly limits?: SlowPathLimits;
+  /**
+   * The policy to begin with. Without one, new flows of interfaces that have policy are dropped until `setPolicy`;
+   * they are not denied for good.
+   */
+  readonly policy?: Uint8Array | undefined;
+  /** The module assets/slowpath.wasm; default: read from there. */
+  readonly module?: Uint8Array<ArrayBuffer>;
+  /** Never sleep: for workers that have a CPU each to themselves. Default false. */
+  readonly spin?: boolean;
+  /** Addresses of the node that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
+  readonly nodeAddresses?: readonly Uint8Array[];
+  /** Called with each flow that a rule with `log` matched. */
+  readonly onLog?: (event: SlowPathEvent) => void;
+  /** Called with samples of the packets that the slow path dropped. */
+  readonly onDrop?: (event: DropEvent) => void;
+  /** Called when a worker fails. */
+  readonly onFailure?: (reason: string) => void;
+}
+
+/** Queues of an interface that get sockets of their own. */
+export interface DirectPort {
+  readonly interfaceId: number;
+  readonly device: string;
+  readonly ifindex: number;
+  /** Receive queues of the device; each gets a socket. */
+  readonly queues: number;
+  /** First index in `xsks`, as in `interface.xsk_base`. */
+  readonly xskBase: number;
+  readonly mode: "auto" | "copy" | "zerocopy";
+}
+
+/** What each worker is made from. */
+export interface HostOptions {
+  readonly maps: SlowPathMaps;
+  readonly flowUpdate: { readonly fd: number };
+  readonly trapDevice: TrapDevice;
+  readonly layout: MemoryLayout;
+  readonly limits: WorkerLimits;
+  readonly settings: Partial<Record<ControlSetting, number>>;
+  readonly module: WebAssembly.Module;
+  readonly policy: Uint8Array | undefined;
+  readonly spin: boolean;
+}
+
+/** What the controller decides about an asked flow. */
+export interface AskVerdict {
+  readonly action: "forward" | "drop" | "reject";
+  /** Id of the next hop to use in place of the one that the pipeline found. */
+  readonly nexthop?: number | undefined;
+  /** Seconds until an idle flow ends; default: that of its protocol. */
+  readonly idleSeconds?: number | undefined;
+}
+
+/** How long asked flows wait, and what becomes of them then. */
+export interface AskOptions {
+  /** Default 1000. Not longer than `config.hold_timeout_ms`: the kernel then starts anew. */
+  readonly timeoutMs?: number | undefined;
+  /** Default `drop`. */
+  readonly otherwise?: "forward" | "drop" | undefined;
+}
+
+/** What an injected frame is. */
+export interface InjectAs {
+  /** `received`: on the interface, with all that follows; `transmit`: out of it as it is; `route`: looked up in `vrf`. */
+  readonly action: "received" | "transmit" | "route";
+  readonly interface?: number | undefined;
+  readonly vrf?: number | undefined;
+}
+
+/** Counters of the slow path, over all workers. */
+export interface SlowPathCounters {
+  readonly polls: number;
+  readonly packets: number;
+  readonly decided: number;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly rejected: number;
+  readonly asked: number;
+  readonly timeouts: number;
+  readonly injected: number;
+  readonly errorsSent: number;
+  readonly errorsLimited: number;
+  readonly solicited: number;
+  readonly eventsLost: number;
+  readonly noFrame: number;
+  readonly unhandled: number;
+  readonly stale: number;
+}

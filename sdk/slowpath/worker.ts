@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A slow-path worker: a thread that runs the WebAssembly module on its memory, and sleeps in poll(2) when there
+ * is nothing to do. It never returns to its event loop; the main thread reaches it through the shared memory and
+ * an eventfd.
+ */
+
+import { runtime } from "#runtime";
+import {
+  flowUpdateArgsCodec,
+  flowUpdateArgsLayout,
+  messageRingCodec,
+  PortKindValue,
+  WEIR_DECISIONS_PER_WORKER,
+  workerControlCodec,
+  xskPortCodec,
+  xskPortLayout,
+} from "../layout/index.ts";
+import { syscallRunner } from "../libbpf/index.ts";
+import { errnoText } from "../runtime/errno.ts";
+import { libc, MSG_DONTWAIT, POLLIN } from "../runtime/libc.ts";
+import { type Address, NULL } from "../runtime/types.ts";
+import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
+
+/** Packets and commands a call of `poll`. */
+const BURST = 256;
+/** Calls of sendto in a row: a kernel before 6.17 takes 32 packets a call. */
+const MAX_KICKS = 64;
+const CLOCK_MONOTONIC = 1;
+/** Longest sleep, so that a deadline far away cannot overflow poll's milliseconds. */
+const MAX_SLEEP_MS = 60_000;
+const POLLFD_BYTES = 8;
+
+/** Exports of wasm/index.ts. */
+interface SlowPathModule {
+  start(control: number): void;
+  poll(budget: number): number;
+  applied(): void;
+  kicks(): number;
+}
+
+interface WorkerScope {
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  postMessage(message: WorkerMessage): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+
+const clock = runtime.open(["libc.so.6"], { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
+
+scope.addEventListener("message", ({ data }) => {
+  const start = data as StartMessage;
+  try {
+    const loop = new WorkerLoop(start);
+    scope.postMessage({ kind: "started" });
+    loop.run();
+    scope.postMessage({ kind: "stopped" });
+  } finally {
+    // Also after a failure: the main thread waits for it before it takes the memory apart.
+    const words = new Int32Array(start.memory.buffer);
+    const stopped = (start.control + workerControlCodec.stopped.offset) >> 2;
+    Atomics.store(words, stopped, 1);
+    Atomics.notify(words, stopped);
+  }
+});
+
+class WorkerLoop {
+  readonly #start: StartMessage;
+  readonly #wasm: SlowPathModule;
+  readonly #view: DataView;
+  readonly #words: Int32Array;
+  readonly #clock: Address;
+  readonly #updateArgs = runtime.alloc(flowUpdateArgsLayout.size);
+  readonly #update: () => number;
+  readonly #wakeBuffer = runtime.alloc(8);
+  /** Element 0 is the eventfd, the others are the ports. */
+  #pollFds = runtime.alloc(POLLFD_BYTES);
+  #pollCount = 1;
+  #fds: number[] = [];
+  #portRevision = -1;
+  #seenEvents = 0;
+  #failing = false;
+
+  constructor(start: StartMessage) {
+    const { memory, module, control } = start;
+    this.#start = start;
+    this.#view = new DataView(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#clock = (runtime.addressOf(memory) + control + workerControlCodec.clockSeconds.offset) as Address;
+    this.#update = syscallRunner(start.flowUpdateFd, this.#updateArgs);
+    const first = workerControlCodec.worker.get(this.#view, control) * WEIR_DECISIONS_PER_WORKER;
+    flowUpdateArgsCodec.first.set(this.#updateArgs.view, 0, first);
+    this.#wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as SlowPathModule;
+    clock.clock_gettime(CLOCK_MONOTONIC, this.#clock);
+    this.#wasm.start(control);
+  }
+
+  run(): void {
+    const { control, spin } = this.#start;
+    const stop = (control + workerControlCodec.stop.offset) >> 2;
+    while (Atomics.load(this.#words, stop) === 0) {
+      this.#takePorts();
+      clock.clock_gettime(CLOCK_MONOTONIC, this.#clock);
+      const done = this.#wasm.poll(BURST);
+      const decisions = workerControlCodec.decisionCount.get(this.#view, control);
+      if (decisions > 0) this.#applyDecisions(decisions);
+      const sending = this.#kick();
+      this.#signalEvents();
+      if (done === 0 && !spin) this.#sleep(sending);
+    }
+  }
+
+  #applyDecisions(count: number): void {
+    flowUpdateArgsCodec.count.set(this.#updateArgs.view, 0, count);
+    const result = this.#update();
+    // The records then stay "pending", and `applied` drops their packets.
+    if (result < 0 && !this.#failing) scope.postMessage({ kind: "failed", reason: errnoText(-result) });
+    this.#failing = result < 0;
+    this.#wasm.applied();
+  }
+
+  /** Lets the kernel send what is queued. True if it has not taken everything. */
+  #kick(): boolean {
+    for (let i = 0; i < MAX_KICKS; i++) {
+      const bits = this.#wasm.kicks();
+      if (bits === 0) return false;
+      for (let port = 0; port < 32; port++) {
+        if ((bits & (1 << port)) === 0) continue;
+        // EAGAIN: the completion ring is full, or more packets are there than one call takes. EBUSY, ENOBUFS: later.
+        libc.sendto(this.#fds[port] ?? -1, NULL, 0, MSG_DONTWAIT, NULL, 0);
+      }
+    }
+    return true;
+  }
+
+  /** Wakes the main thread, unless it knows already. */
+  #signalEvents(): void {
+    const { control } = this.#start;
+    const ring = workerControlCodec.events.get(this.#view, control);
+    const produced = messageRingCodec.producer.get(this.#view, ring);
+    if (produced === this.#seenEvents) return;
+    this.#seenEvents = produced;
+    const signal = (control + workerControlCodec.eventSignal.offset) >> 2;
+    if (Atomics.exchange(this.#words, signal, 1) === 0) scope.postMessage({ kind: "events" });
+  }
+
+  /** Takes over ports that were added or taken away. */
+  #takePorts(): void {
+    const { control, wakeFd } = this.#start;
+    const revision = Atomics.load(this.#words, (control + workerControlCodec.portRevision.offset) >> 2);
+    if (revision === this.#portRevision) return;
+    this.#portRevision = revision;
+    const ports = workerControlCodec.ports.get(this.#view, control);
+    const count = workerControlCodec.portCount.get(this.#view, control);
+    this.#fds = Array.from({ length: count }, (_, i) => {
+      const base = ports + i * xskPortLayout.size;
+      const open = xskPortCodec.kind.get(this.#view, base) !== PortKindValue.none;
+      return open ? xskPortCodec.fd.get(this.#view, base) : -1;
+    });
+    const polled = [wakeFd, ...this.#fds.filter((fd) => fd >= 0)];
+    this.#pollFds = runtime.alloc(polled.length * POLLFD_BYTES);
+    this.#pollCount = polled.length;
+    for (const [i, fd] of polled.entries()) {
+      this.#pollFds.view.setInt32(i * POLLFD_BYTES, fd, true);
+      this.#pollFds.view.setInt16(i * POLLFD_BYTES + 4, POLLIN, true);
+    }
+  }
+
+  /** Sleeps until a packet or a command comes, or a deadline. In copy mode the kernel goes on sending meanwhile. */
+  #sleep(sending: boolean): void {
+    const timeout = sending ? 1 : this.#timeoutMs();
+    if (libc.poll(this.#pollFds.address, this.#pollCount, timeout) <= 0) return;
+    if (this.#pollFds.view.getInt16(6, true) !== 0) libc.read(this.#start.wakeFd, this.#wakeBuffer.address, 8);
+  }
+
+  /** Milliseconds to the next deadline, rounded up; -1: none. */
+  #timeoutMs(): number {
+    const { control } = this.#start;
+    const deadline = workerControlCodec.nextDeadline.getNumber(this.#view, control);
+    if (deadline > Number.MAX_SAFE_INTEGER) return -1;
+    const seconds = workerControlCodec.clockSeconds.getNumber(this.#view, control);
+    const nanoseconds = workerControlCodec.clockNanoseconds.getNumber(this.#view, control);
+    const remaining = deadline - (seconds * 1_000_000_000 + nanoseconds);
+    return Math.min(Math.max(Math.ceil(remaining / 1_000_000), 0), MAX_SLEEP_MS);
+  }
+}

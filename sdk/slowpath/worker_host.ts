@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One worker as the main thread sees it: its memory, its sockets, its thread, and the rings between them. */
+
+import { runtime } from "#runtime";
+import { WeirError } from "../errors.ts";
+import {
+  CommandKindValue,
+  commandCodec,
+  commandLayout,
+  type InjectAction,
+  InjectActionValue,
+  type RuleAction,
+  RuleActionValue,
+  workerControlCodec,
+} from "../layout/index.ts";
+import { close, eventfd, libc } from "../runtime/libc.ts";
+import type { NativeBuffer, WorkerHandle } from "../runtime/types.ts";
+import { INJECT_SLOTS } from "./memory_layout.ts";
+import { CommandRing, EventRing } from "./message_ring.ts";
+import { PolicySlots } from "./policy_slots.ts";
+import { PortTable } from "./port_table.ts";
+import { TableMapping } from "./table_mapping.ts";
+import type { HostOptions } from "./types.ts";
+import { WorkerMemory } from "./worker_memory.ts";
+import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
+
+/** How long a worker may take to come out of a burst, in milliseconds. */
+const ACK_TIMEOUT_MS = 2000;
+/** Commands kept back for giving frames back: a verdict may be lost, its flow times out; a frame may not. */
+const RELEASE_RESERVE = 4096;
+
+/** Fields of the control block that the main thread may change at any time. */
+export type ControlSetting =
+  | "asking"
+  | "askTimeoutMs"
+  | "askOtherwise"
+  | "trapHandlers"
+  | "errorRate"
+  | "errorBurst"
+  | "dropSamples";
+
+/** A running worker. */
+export class WorkerHost implements Disposable {
+  readonly index: number;
+  readonly memory: WorkerMemory;
+  readonly ports: PortTable;
+  readonly policies: PolicySlots;
+  readonly events: EventRing;
+  readonly #commands: CommandRing;
+  readonly #tables: readonly TableMapping[];
+  readonly #onEvents: (host: WorkerHost) => void;
+  readonly #onFailure: (reason: string) => void;
+  readonly #wakeFd: number;
+  readonly #wakeBuffer: NativeBuffer;
+  /** For each slot of `inject`: how many commands must be consumed until it is free. */
+  readonly #slotUses = new Array<number>(INJECT_SLOTS).fill(0);
+  #nextSlot = 0;
+  #thread: WorkerHandle | undefined;
+  #wakeQueued = false;
+  #closed = false;
+
+  /** Builds the memory and opens the trap port. Call it in the trap device's network namespace. */
+  constructor(
+    o: HostOptions,
+    index: number,
+    onEvents: (host: WorkerHost) => void,
+    onFailure: (reason: string) => void,
+  ) {
+    this.index = index;
+    this.memory = new WorkerMemory(o.layout, index, o.limits);
+    const { view, words, layout } = this.memory;
+    this.#onEvents = onEvents;
+    this.#onFailure = onFailure;
+    this.#commands = new CommandRing(view, words, layout.commands);
+    this.events = new EventRing(view, words, layout.events);
+    this.policies = new PolicySlots(this.memory, () => this.wakeNow());
+    this.#wakeBuffer = runtime.alloc(8);
+    this.#wakeBuffer.view.setUint8(0, 1);
+
+    const base = runtime.addressOf(this.memory.memory);
+    using cleanup = new DisposableStack();
+    this.#tables = [
+      cleanup.use(new TableMapping(o.maps.interfaces, base, layout.interfaces, "read")),
+      cleanup.use(new TableMapping(o.maps.nexthops, base, layout.nexthops, "read")),
+      cleanup.use(new TableMapping(o.maps.decisions, base, layout.decisions, "write")),
+    ];
+    this.ports = cleanup.use(new PortTable(this.memory, o.maps.xsks));
+    this.#wakeFd = cleanup.adopt(eventfd(), close);
+    if (o.policy !== undefined) this.policies.publish(o.policy);
+    for (const [name, value] of Object.entries(o.settings)) this.setControl(name as ControlSetting, value);
+    this.ports.openTrap(o.trapDevice, index);
+    this.#fillRings(o.module);
+    cleanup.move();
+  }
+
+  /** Starts the thread, and lets the kernel programs find its port. */
+  run(o: HostOptions): void {
+    const thread = runtime.worker("sdk/slowpath/worker.ts");
+    this.#thread = thread;
+    thread.onMessage((message) => {
+      const answer = message as WorkerMessage;
+      if (answer.kind === "events") this.#onEvents(this);
+      else if (answer.kind === "failed") this.#onFailure(`weir_flow_update: ${answer.reason}`);
+    });
+    thread.onError((error) => this.#onFailure(error.message));
+    thread.unref();
+    thread.postMessage({
+      memory: this.memory.memory,
+      module: o.module,
+      control: this.memory.layout.control,
+      wakeFd: this.#wakeFd,
+      flowUpdateFd: o.flowUpdate.fd,
+      spin: o.spin,
+    } satisfies StartMessage);
+    this.ports.publishTrap(this.index);
+  }
+
+  /** The worker's own start fills the rings again; until then packets would find no frames. */
+  #fillRings(module: WebAssembly.Module): void {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory.memory } });
+    (exports as unknown as { start(control: number): void }).start(this.memory.layout.control);
+  }
+
+  /** Ends the worker's sleep. */
+  wakeNow(): void {
+    if (!this.#closed) libc.write(this.#wakeFd, this.#wakeBuffer.address, 8);
+  }
+
+  /** Ends the worker's sleep once for all commands of this turn of the event loop. */
+  #wakeSoon(): void {
+    if (this.#wakeQueued) return;
+    this.#wakeQueued = true;
+    queueMicrotask(() => {
+      this.#wakeQueued = false;
+      this.wakeNow();
+    });
+  }
+
+  /** Changes a setting; the worker sees it at its next packet. */
+  setControl(setting: ControlSetting, value: number): void {
+    Atomics.store(this.memory.words, this.memory.control(setting) >> 2, value);
+  }
+
+  /** A counter of the control block. */
+  counter(
+    field:
+      | "polls"
+      | "packets"
+      | "decided"
+      | "allowed"
+      | "denied"
+      | "rejected"
+      | "asked"
+      | "timeouts"
+      | "injected"
+      | "errorsSent"
+      | "errorsLimited"
+      | "solicited"
+      | "eventsLost"
+      | "noFrame"
+      | "unhandled"
+      | "stale",
+  ): number {
+    return workerControlCodec[field].getNumber(this.memory.view, this.memory.layout.control);
+  }
+
+  /** Lets the worker say again when there are events: to be called before they are read. */
+  rearmEvents(): void {
+    Atomics.store(this.memory.words, this.memory.control("eventSignal") >> 2, 0);
+  }
+
+  /** Decides an asked flow. False if the ring is full: the flow will time out. */
+  verdict(ticket: number, action: RuleAction, nexthop: number, idleSeconds: number): boolean {
+    if (this.#commands.room <= RELEASE_RESERVE) return false;
+    return this.#push("verdict", (view, at) => {
+      commandCodec.ticket.set(view, at, ticket);
+      commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
+      commandCodec.nexthop.set(view, at, nexthop);
+      commandCodec.idleSeconds.set(view, at, idleSeconds);
+    });
+  }
+
+  /** Gives a lent frame back. */
+  release(frame: number): void {
+    this.#push("release", (view, at) => commandCodec.frame.set(view, at, frame));
+  }
+
+  /** Takes the frames of a closed port back. */
+  reclaim(port: number): void {
+    this.#push("reclaim", (view, at) => commandCodec.frame.set(view, at, port));
+  }
+
+  /** Sends a copy of `frame`. False if too many are under way. */
+  inject(frame: Uint8Array, action: InjectAction, interfaceId: number, vrf: number): boolean {
+    const slot = this.#nextSlot;
+    const consumed = this.#commands.consumed;
+    const free = ((consumed - (this.#slotUses[slot] ?? 0)) | 0) >= 0;
+    if (!free || this.#commands.room <= RELEASE_RESERVE) return false;
+    const at = this.memory.layout.inject + slot * this.memory.layout.sizes.frameSize;
+    this.memory.bytes.set(frame, at);
+    this.#push("inject", (view, command) => {
+      commandCodec.frame.set(view, command, at);
+      commandCodec.length.set(view, command, frame.byteLength);
+      commandCodec.injectAction.set(view, command, InjectActionValue[action]);
+      commandCodec.interface.set(view, command, interfaceId);
+      commandCodec.vrf.set(view, command, vrf);
+    });
+    this.#slotUses[slot] = this.#commands.produced;
+    this.#nextSlot = (slot + 1) % INJECT_SLOTS;
+    return true;
+  }
+
+  #push(kind: keyof typeof CommandKindValue, write: (view: DataView, at: number) => void): boolean {
+    const pushed = this.#commands.push((at) => {
+      this.memory.bytes.fill(0, at, at + commandLayout.size);
+      commandCodec.kind.set(this.memory.view, at, CommandKindValue[kind]);
+      write(this.memory.view, at);
+    });
+    if (pushed) this.#wakeSoon();
+    return pushed;
+  }
+
+  /** Waits until the worker goes by a revision of its ports. */
+  awaitPorts(revision: number): void {
+    this.wakeNow();
+    this.#await("portAck", (value) => ((value - revision) | 0) >= 0, "give up a port");
+  }
+
+  #await(field: "portAck" | "stopped", reached: (value: number) => boolean, operation: string): void {
+    const index = this.memory.control(field) >> 2;
+    const deadline = performance.now() + ACK_TIMEOUT_MS;
+    for (;;) {
+      const value = Atomics.load(this.memory.words, index);
+      if (reached(value)) return;
+      if (performance.now() > deadline) {
+        throw new WeirError({
+          code: "ETIMEDOUT",
+          operation: `let slow-path worker ${this.index} ${operation}`,
+          reason: `it did not answer within ${ACK_TIMEOUT_MS} ms`,
+        });
+      }
+      // Sleeps at most a millisecond: only "stopped" is notified.
+      Atomics.wait(this.memory.words, index, value, 1);
+    }
+  }
+
+  /** Stops the thread, closes the sockets and takes the kernel's tables out of the memory. */
+  close(): void {
+    if (this.#closed) return;
+    using cleanup = new DisposableStack();
+    for (const table of this.#tables) cleanup.use(table);
+    cleanup.adopt(this.#wakeFd, close);
+    cleanup.use(this.ports);
+    // First: without an element in `xsks` packets are counted as no-controller, not lost in a ring.
+    this.ports.unpublish();
+    Atomics.store(this.memory.words, this.memory.control("stop") >> 2, 1);
+    this.wakeNow();
+    this.#closed = true;
+    if (this.#thread === undefined) return;
+    this.#await("stopped", (value) => value === 1, "stop");
+    this.#thread.terminate();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Runs the slow path's module on rings in plain memory, with the test in the kernel's place. */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { root } from "../../scripts/root.ts";
+import {
+  CommandKindValue,
+  commandCodec,
+  type DecisionResult,
+  DecisionResultValue,
+  type DropReason,
+  DropReasonValue,
+  dropCounterCodec,
+  dropCounterLayout,
+  eventCodec,
+  flowDecisionCodec,
+  flowDecisionLayout,
+  injectMetaCodec,
+  injectMetaLayout,
+  interfaceCodec,
+  interfaceLayout,
+  nexthopCodec,
+  nexthopLayout,
+  type RuleAction,
+  RuleActionValue,
+  type TrapReason,
+  TrapReasonValue,
+  trapMetaCodec,
+  trapMetaLayout,
+  WEIR_DECISIONS_PER_WORKER,
+  WEIR_MAX_REASONS,
+  WEIR_TRAP_MAGIC,
+  workerControlCodec,
+} from "../../sdk/layout/index.ts";
+import { layoutMemory, type MemoryLayout, TRAP_RING } from "../../sdk/slowpath/memory_layout.ts";
+import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
+import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
+import type { Ring, RingKind } from "../../sdk/xsk/index.ts";
+
+/** What the test module exports. */
+export interface TestModule {
+  start(control: number): void;
+  poll(budget: number): number;
+  applied(): void;
+  kicks(): number;
+  checksum(address: number, length: number): number;
+  pseudoChecksum(addresses: number, addressBytes: number, protocol: number, at: number, length: number): number;
+  parse(packet: number, length: number, l3Offset: number): number;
+  family(): number;
+  protocol(): number;
+  sourcePort(): number;
+  destinationPort(): number;
+  icmp(): number;
+  fragment(): number;
+  upperLayer(): number;
+  addresses(to: number): void;
+  judge(packet: number, length: number): number;
+  rule(): number;
+}
+
+/** Compiles wasm/index.ts and wasm/testing.ts; the result is kept by the content of the sources. */
+export function compileModule(): { wasm: Uint8Array<ArrayBuffer>; text: string } {
+  const files = readdirSync(root("wasm")).sort();
+  const hash = Bun.hash(files.map((file) => readFileSync(root("wasm", file), "utf8")).join("\0")).toString(16);
+  const output = root("build", `test-slowpath-${hash}`);
+  if (!existsSync(`${output}.wasm`)) {
+    mkdirSync(root("build"), { recursive: true });
+    const compiler = [process.execPath, "node_modules/assemblyscript/bin/asc.js", "--config", "wasm/asconfig.json"];
+    const files = ["wasm/testing.ts", "--outFile", `${output}.wasm`, "--textFile", `${output}.wat`];
+    const result = Bun.spawnSync([...compiler, "--target", "release", ...files], { cwd: root() });
+    if (!result.success) throw new Error(`Cannot compile the slow path: ${result.stdout}${result.stderr}`);
+  }
+  return {
+    wasm: new Uint8Array(readFileSync(`${output}.wasm`)),
+    text: readFileSync(`${output}.wat`, "utf8"),
+  };
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+export function instantiate(memory: WebAssembly.Memory): TestModule {
+  compiled ??= new WebAssembly.Module(compileModule().wasm);
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as TestModule;
+}
+
+/** Metadata of a trapped packet; the defaults are a first packet from interface 1 to interface 2. */
+export interface Meta {
+  readonly reason?: TrapReason;
+  readonly flags?: number;
+  readonly l3Offset?: number;
+  readonly interface?: number;
+  readonly outInterface?: number;
+  readonly vrf?: number;
+  readonly nexthop?: number;
+  readonly reverseNexthop?: number;
+  readonly generation?: number;
+}
+
+/** A packet that the slow path handed to the node's end of the trap link. */
+export interface Sent {
+  /** 1 received, 2 transmit, 3 route. */
+  readonly action: number;
+  readonly interface: number;
+  readonly vrf: number;
+  readonly packet: Uint8Array;
+}
+
+const FRAME = 2048;
+const HEADROOM = 256;
+
+export interface FakeWorkerOptions {
+  readonly frames?: number;
+  readonly holdLimit?: number;
+  readonly errorRate?: number;
+  readonly errorBurst?: number;
+  readonly frameReserve?: number;
+}
+
+/** One worker whose rings the test moves by hand. */
+export class FakeWorker {
+  readonly layout: MemoryLayout;
+  readonly worker: WorkerMemory;
+  readonly wasm: TestModule;
+  readonly commands: CommandRing;
+  readonly events: EventRing;
+  readonly #rings: ReadonlyMap<RingKind, Ring>;
+  now = 1_000_000_000n;
+
+  constructor(o: FakeWorkerOptions = {}) {
+    this.layout = layoutMemory({
+      frames: o.frames ?? 1024,
+      frameSize: FRAME,
+      holdLimit: o.holdLimit ?? 16,
+      directPorts: 1,
+      policyBytes: 65536,
+      interfaces: 16,
+      nexthops: 16,
+      decisions: WEIR_DECISIONS_PER_WORKER,
+    });
+    this.worker = new WorkerMemory(this.layout, 0, {
+      frameReserve: o.frameReserve ?? 64,
+      errorRate: o.errorRate ?? 1000,
+      errorBurst: o.errorBurst ?? 100,
+      lentLimit: 4,
+      resolveTimeoutMs: 1000,
+      dropSamples: 100,
+    });
+    this.#rings = this.#fakeRings();
+    this.worker.setPort(0, { kind: "trap", interfaceId: 0, queue: 0, fillTarget: 512, fd: 0, rings: this.#rings });
+    this.commands = new CommandRing(this.worker.view, this.worker.words, this.layout.commands);
+    this.events = new EventRing(this.worker.view, this.worker.words, this.layout.events);
+    this.wasm = instantiate(this.worker.memory);
+    for (const id of [1, 2, 3]) this.setInterface(id, 0);
+    this.#writeClock();
+    this.wasm.start(this.layout.control);
+  }
+
+  /** As the kernel lays its rings out, with small entries so that tests go round them. */
+  #fakeRings(): ReadonlyMap<RingKind, Ring> {
+    const offsets = this.layout.rings[0];
+    if (offsets === undefined) throw new Error("no rings");
+    const kinds: readonly RingKind[] = ["rx", "tx", "fill", "completion"];
+    return new Map(
+      kinds.map((kind) => {
+        const offset = offsets[kind];
+        const entries = kind === "fill" ? 512 : Math.min(TRAP_RING[kind], 64);
+        const ring = { producer: offset, consumer: offset + 64, flags: offset + 128, descriptors: offset + 320 };
+        return [kind, { ...ring, entries, offset, byteLength: 0 }];
+      }),
+    );
+  }
+
+  #ring(kind: RingKind): Ring {
+    const ring = this.#rings.get(kind);
+    if (ring === undefined) throw new Error(kind);
+    return ring;
+  }
+
+  #produced(ring: Ring): number {
+    return (this.u32(ring.producer) - this.u32(ring.consumer)) >>> 0;
+  }
+
+  u32(at: number): number {
+    return this.worker.view.getUint32(at, true);
+  }
+
+  #writeClock(): void {
+    const { view } = this.worker;
+    workerControlCodec.clockSeconds.set(view, this.layout.control, this.now / 1_000_000_000n);
+    workerControlCodec.clockNanoseconds.set(view, this.layout.control, this.now % 1_000_000_000n);
+  }
+
+  advance(milliseconds: number): void {
+    this.now += BigInt(milliseconds) * 1_000_000n;
+  }
+
+  /** Bytes in the fill ring, as frames. */
+  get filled(): number {
+    return this.#produced(this.#ring("fill"));
+  }
+
+  get freeFrames(): number {
+    return this.control("freeCount");
+  }
+
+  /** Frames that are neither free nor in a ring: held or lost. */
+  get framesOut(): number {
+    const waiting = this.#produced(this.#ring("rx"));
+    return this.layout.sizes.frames - this.freeFrames - this.filled - waiting - this.#produced(this.#ring("tx"));
+  }
+
+  /** A trapped packet arrives. */
+  receive(packet: Uint8Array, meta: Meta = {}): void {
+    const { view, bytes } = this.worker;
+    const fill = this.#ring("fill");
+    const rx = this.#ring("rx");
+    if (this.#produced(fill) === 0) throw new Error("the fill ring is empty");
+    if (this.#produced(rx) === rx.entries) throw new Error("the receive ring is full");
+    const taken = this.u32(fill.consumer);
+    const frame = Number(view.getBigUint64(fill.descriptors + (taken & (fill.entries - 1)) * 8, true));
+    view.setUint32(fill.consumer, taken + 1, true);
+    const at = this.layout.umem + frame + HEADROOM;
+    this.writeTrap(at, packet, meta);
+    bytes.set(packet, at);
+    const given = this.u32(rx.producer);
+    const descriptor = rx.descriptors + (given & (rx.entries - 1)) * 16;
+    view.setBigUint64(descriptor, BigInt(frame + HEADROOM), true);
+    view.setBigUint64(descriptor + 8, BigInt(packet.byteLength), true);
+    view.setUint32(rx.producer, given + 1, true);
+  }
+
+  /** Writes packet and metadata at an address. */
+  writeTrap(at: number, packet: Uint8Array, meta: Meta): void {
+    const { view, bytes } = this.worker;
+    const base = at - trapMetaLayout.size;
+    const codec = trapMetaCodec;
+    bytes.fill(0, base, at);
+    codec.magic.set(view, base, WEIR_TRAP_MAGIC);
+    codec.reason.set(view, base, TrapReasonValue[meta.reason ?? "flow-miss"]);
+    codec.flags.set(view, base, meta.flags ?? 2);
+    codec.l3Offset.set(view, base, meta.l3Offset ?? 14);
+    codec.interface.set(view, base, meta.interface ?? 1);
+    codec.outInterface.set(view, base, meta.outInterface ?? 2);
+    codec.vrf.set(view, base, meta.vrf ?? 7);
+    codec.nexthop.set(view, base, meta.nexthop ?? 2);
+    codec.reverseNexthop.set(view, base, meta.reverseNexthop ?? 1);
+    codec.generation.set(view, base, meta.generation ?? 100);
+    bytes.set(packet, at);
+  }
+
+  poll(budget = 256): number {
+    this.#writeClock();
+    return this.wasm.poll(budget);
+  }
+
+  /** The decision records of the last poll. */
+  decisions() {
+    const { view, bytes } = this.worker;
+    return Array.from({ length: this.control("decisionCount") }, (_, i) => {
+      const base = this.layout.decisions + i * flowDecisionLayout.size;
+      const codec = flowDecisionCodec;
+      return {
+        family: codec.family.get(view, base),
+        action: codec.action.get(view, base),
+        flags: codec.flags.get(view, base),
+        dropReason: codec.dropReason.get(view, base),
+        generation: codec.generation.get(view, base),
+        vrf: codec.vrf.get(view, base),
+        source: [...codec.source.bytes(bytes, base)],
+        destination: [...codec.destination.bytes(bytes, base)],
+        sourcePort: codec.sourcePort.get(view, base),
+        destinationPort: codec.destinationPort.get(view, base),
+        protocol: codec.protocol.get(view, base),
+        ingress: codec.ingress.get(view, base),
+        reverseIngress: codec.reverseIngress.get(view, base),
+        nexthop: codec.nexthop.get(view, base),
+        reverseNexthop: codec.reverseNexthop.get(view, base),
+        rule: codec.rule.get(view, base),
+        idleSeconds: codec.idleSeconds.get(view, base),
+        revision: codec.revision.get(view, base),
+      };
+    });
+  }
+
+  /** The kernel takes the decisions, with one result for all or one each. */
+  apply(result: DecisionResult | ((index: number) => DecisionResult) = "ok"): void {
+    for (let i = 0; i < this.control("decisionCount"); i++) {
+      const value = typeof result === "string" ? result : result(i);
+      const base = this.layout.decisions + i * flowDecisionLayout.size;
+      flowDecisionCodec.result.set(this.worker.view, base, DecisionResultValue[value]);
+    }
+    this.wasm.applied();
+  }
+
+  /** The kernel sends what was queued: the packets, in order. Their frames go to the completion ring. */
+  sent(): Sent[] {
+    this.wasm.kicks();
+    const { view, bytes } = this.worker;
+    const tx = this.#ring("tx");
+    const completion = this.#ring("completion");
+    const packets: Sent[] = [];
+    while (this.#produced(tx) > 0) {
+      const index = this.u32(tx.consumer);
+      const descriptor = tx.descriptors + (index & (tx.entries - 1)) * 16;
+      const address = Number(view.getBigUint64(descriptor, true));
+      const length = view.getUint32(descriptor + 8, true);
+      const at = this.layout.umem + address;
+      if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
+      packets.push({
+        action: injectMetaCodec.action.get(view, at),
+        interface: injectMetaCodec.interface.get(view, at),
+        vrf: injectMetaCodec.vrf.get(view, at),
+        packet: bytes.slice(at + injectMetaLayout.size, at + length),
+      });
+      view.setUint32(tx.consumer, index + 1, true);
+      const done = this.u32(completion.producer);
+      view.setBigUint64(completion.descriptors + (done & (completion.entries - 1)) * 8, BigInt(address), true);
+      view.setUint32(completion.producer, done + 1, true);
+    }
+    return packets;
+  }
+
+  control(field: "decisionCount" | "freeCount" | "holdCount" | "pendingCount" | "lentCount"): number {
+    return workerControlCodec[field].get(this.worker.view, this.layout.control);
+  }
+
+  setControl(
+    field: "asking" | "askTimeoutMs" | "askOtherwise" | "trapHandlers" | "policy" | "nodeAddress4",
+    value: number,
+  ): void {
+    workerControlCodec[field].set(this.worker.view, this.layout.control, value);
+  }
+
+  counter(
+    field:
+      | "allowed"
+      | "denied"
+      | "rejected"
+      | "asked"
+      | "timeouts"
+      | "stale"
+      | "errorsSent"
+      | "solicited"
+      | "unhandled",
+  ): number {
+    return workerControlCodec[field].getNumber(this.worker.view, this.layout.control);
+  }
+
+  /** Milliseconds to the next deadline, from the test's clock. */
+  get nextDeadlineMs(): number {
+    const deadline = workerControlCodec.nextDeadline.get(this.worker.view, this.layout.control);
+    return deadline === 0xffff_ffff_ffff_ffffn ? Number.POSITIVE_INFINITY : Number(deadline - this.now) / 1e6;
+  }
+
+  drops(interfaceId: number, reason: DropReason): number {
+    const index = interfaceId * WEIR_MAX_REASONS + DropReasonValue[reason];
+    return dropCounterCodec.packets.getNumber(this.worker.view, this.layout.drops + index * dropCounterLayout.size);
+  }
+
+  setInterface(
+    id: number,
+    policy: number,
+    o: { gateway4?: number; gateway6?: readonly number[]; role?: number } = {},
+  ): void {
+    const base = this.layout.interfaces + id * interfaceLayout.size;
+    const { view, bytes } = this.worker;
+    interfaceCodec.ifindex.set(view, base, 100 + id);
+    interfaceCodec.role.set(view, base, o.role ?? 1);
+    interfaceCodec.policy.set(view, base, policy);
+    interfaceCodec.gatewayMac.set(bytes, base, [0, 0, 0x5e, 0, 1, 0]);
+    interfaceCodec.gateway4.set(view, base, o.gateway4 ?? 0xa9fe0101);
+    interfaceCodec.gateway6.set(bytes, base, o.gateway6 ?? [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  }
+
+  setNexthop(id: number, o: { flags?: number; mtu?: number }): void {
+    const base = this.layout.nexthops + id * nexthopLayout.size;
+    nexthopCodec.type.set(this.worker.view, base, 1);
+    nexthopCodec.flags.set(this.worker.view, base, o.flags ?? 0);
+    nexthopCodec.mtu.set(this.worker.view, base, o.mtu ?? 0);
+  }
+
+  /** Puts a table in force. */
+  setPolicy(table: Uint8Array): void {
+    this.worker.bytes.set(table, this.layout.policies[0]);
+    this.setControl("policy", this.layout.policies[0]);
+  }
+
+  verdict(ticket: number, action: RuleAction, o: { nexthop?: number; idleSeconds?: number } = {}): void {
+    this.commands.push((at) => {
+      const { view, bytes } = this.worker;
+      bytes.fill(0, at, at + 64);
+      commandCodec.kind.set(view, at, CommandKindValue.verdict);
+      commandCodec.ticket.set(view, at, ticket);
+      commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
+      commandCodec.nexthop.set(view, at, o.nexthop ?? 0);
+      commandCodec.idleSeconds.set(view, at, o.idleSeconds ?? 0);
+    });
+  }
+
+  /** All events that wait. */
+  takeEvents() {
+    const { view, bytes } = this.worker;
+    const events: {
+      kind: number;
+      ticket: number;
+      frame: number;
+      length: number;
+      rule: number;
+      direction: number;
+      dropReason: number;
+      generation: number;
+      sourcePort: number;
+      destinationPort: number;
+      source: number[];
+    }[] = [];
+    this.events.drain((at) => {
+      events.push({
+        kind: eventCodec.kind.get(view, at),
+        ticket: eventCodec.ticket.get(view, at),
+        frame: eventCodec.frame.get(view, at),
+        length: eventCodec.length.get(view, at),
+        rule: eventCodec.rule.get(view, at),
+        direction: eventCodec.direction.get(view, at),
+        dropReason: eventCodec.dropReason.get(view, at),
+        generation: eventCodec.generation.get(view, at),
+        sourcePort: eventCodec.sourcePort.get(view, at),
+        destinationPort: eventCodec.destinationPort.get(view, at),
+        source: [...eventCodec.source.bytes(bytes, at)],
+      });
+    });
+    return events;
+  }
+}
