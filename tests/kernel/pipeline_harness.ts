@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The kernel programs without a network: loaded, their maps filled by hand, packets given to
+ * them by BPF_PROG_TEST_RUN. The kernel runs them as if the loopback device had received the
+ * packet (ifindex 1), so `devices` says which interface that is.
+ */
+
+import {
+  configCodec,
+  DecisionOperationValue,
+  type DecisionResult,
+  type DropReason,
+  decisionResults,
+  dropCounterCodec,
+  dropReasons,
+  FlowActionValue,
+  flow4KeyCodec,
+  flow4KeyLayout,
+  flow6KeyCodec,
+  flow6KeyLayout,
+  flowDecisionCodec,
+  flowDecisionLayout,
+  flowEntryCodec,
+  flowEntryLayout,
+  flowSweepArgsCodec,
+  flowSweepArgsLayout,
+  flowUpdateArgsCodec,
+  flowUpdateArgsLayout,
+  interfaceCodec,
+  interfaceCountersCodec,
+  interfaceLayout,
+  type NexthopType,
+  NexthopTypeValue,
+  nexthopCodec,
+  nexthopLayout,
+  trapMetaCodec,
+  trapReasons,
+  WEIR_TRAP_MAGIC,
+} from "../../sdk/layout/generated.ts";
+import { type BpfMap, type Collection, CollectionSpec, type Mapping, xdpContext } from "../../sdk/libbpf/index.ts";
+import { close, socket } from "../../sdk/runtime/libc.ts";
+import { AF_XDP } from "../../sdk/xsk/constants.ts";
+import { addressBytes, GATEWAY_MAC, isV6, macBytes, mappedBytes } from "./pipeline_packets.ts";
+
+export const LOOPBACK = 1;
+const SOCK_RAW = 3;
+const DEVICE_MAC = "02:00:00:00:00:99";
+const TRAP_HEADER = 32;
+
+export type Hook = "xdp" | "tc";
+export const hooks: readonly Hook[] = ["xdp", "tc"];
+
+export type Verdict = "drop" | "pass" | "out" | "back" | "aborted" | "other";
+
+const XDP_VERDICTS: readonly Verdict[] = ["aborted", "drop", "pass", "back", "out"];
+const TC_VERDICTS: Readonly<Record<number, Verdict>> = { 0: "pass", 2: "drop", 7: "out" };
+
+export interface Outcome {
+  readonly verdict: Verdict;
+  readonly data: Uint8Array;
+  /** XDP only: what lies in front of the packet for the next program. */
+  readonly metadata: Uint8Array;
+}
+
+export interface InterfaceOptions {
+  readonly vrf?: number;
+  readonly flags?: number;
+  readonly role?: number;
+  readonly mac?: string;
+  readonly vlan?: number;
+  readonly mtu?: number;
+  readonly nexthopFlags?: number;
+}
+
+export interface FlowTuple {
+  readonly vrf?: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  readonly protocol?: number;
+}
+
+export interface FlowState {
+  readonly action: number;
+  readonly state: number;
+  readonly flags: number;
+  readonly generation: number;
+  readonly nexthop: number;
+  readonly ingress: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly trapped: number;
+  readonly worker: number;
+  readonly rule: number;
+}
+
+export interface DecisionOptions {
+  readonly operation?: "set" | "delete";
+  readonly action?: "forward" | "drop";
+  readonly generation?: number;
+  readonly flags?: number;
+  readonly ingress?: number;
+  readonly reverseIngress?: number;
+  readonly nexthop?: number;
+  readonly reverseNexthop?: number;
+  readonly idleSeconds?: number;
+  readonly rule?: number;
+  readonly worker?: number;
+}
+
+function u32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+function u32s(...values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A mapped array of structs. */
+class Table {
+  readonly mapping: Mapping;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  constructor(map: BpfMap) {
+    this.mapping = map.mmap();
+    this.bytes = new Uint8Array(this.mapping.view);
+    this.view = new DataView(this.mapping.view);
+  }
+}
+
+export class Pipeline implements Disposable {
+  readonly collection: Collection;
+  readonly #config: Table;
+  readonly #interfaces: Table;
+  readonly #nexthops: Table;
+  readonly #decisions: Table;
+  #xsk = -1;
+  readonly #mapped: Table[];
+
+  constructor(o: { flows?: number } = {}) {
+    const spec = CollectionSpec.fromFile(`${import.meta.dirname}/../../assets/weir.bpf.o`);
+    for (const [name, entries] of [
+      ["flows4", o.flows ?? 1024],
+      ["flows6", o.flows ?? 1024],
+      ["routes4", 1024],
+      ["routes6", 1024],
+      ["nexthops", 1024],
+    ] as const) {
+      const map = spec.maps.get(name);
+      if (map !== undefined) map.maxEntries = entries;
+    }
+    this.collection = spec.load();
+    this.#config = new Table(this.map("config"));
+    this.#interfaces = new Table(this.map("interfaces"));
+    this.#nexthops = new Table(this.map("nexthops"));
+    this.#decisions = new Table(this.map("decisions"));
+    this.#mapped = [this.#config, this.#interfaces, this.#nexthops, this.#decisions];
+    this.configure({ generation: 1, workers: 1, trapIfindex: LOOPBACK, holdTimeoutMs: 2000 });
+  }
+
+  [Symbol.dispose](): void {
+    this.controllerStops();
+    for (const { mapping } of this.#mapped) mapping[Symbol.dispose]();
+    this.collection[Symbol.dispose]();
+  }
+
+  map(name: string): BpfMap {
+    return this.collection.map(name);
+  }
+
+  configure(values: Partial<Record<keyof typeof configCodec, number>>): void {
+    for (const [name, value] of Object.entries(values))
+      configCodec[name as keyof typeof configCodec].set(this.#config.view, 0, value);
+  }
+
+  get nextGeneration(): number {
+    return configCodec.generation.get(this.#config.view, 0);
+  }
+
+  /** An interface and its own next hop, of the same number. */
+  addInterface(id: number, o: InterfaceOptions = {}): void {
+    const { bytes, view } = this.#interfaces;
+    const base = id * interfaceLayout.size;
+    const mac = o.mac === undefined ? new Uint8Array(6) : macBytes(o.mac);
+    bytes.fill(0, base, base + interfaceLayout.size);
+    interfaceCodec.ifindex.set(view, base, LOOPBACK);
+    interfaceCodec.vrf.set(view, base, o.vrf ?? 1);
+    interfaceCodec.nexthop.set(view, base, id);
+    interfaceCodec.flags.set(view, base, o.flags ?? 0);
+    interfaceCodec.role.set(view, base, o.role ?? 1);
+    interfaceCodec.vlan.set(view, base, o.vlan ?? 0);
+    interfaceCodec.mac.set(bytes, base, mac);
+    interfaceCodec.deviceMac.set(bytes, base, macBytes(DEVICE_MAC));
+    interfaceCodec.gatewayMac.set(bytes, base, macBytes(GATEWAY_MAC));
+    this.map("tx_ports").update(u32(id), u32(LOOPBACK));
+    this.setNexthop(id, "interface", { ...o, interface: id, flags: o.nexthopFlags ?? 0 });
+  }
+
+  interfaceFlags(id: number): number {
+    return interfaceCodec.flags.get(this.#interfaces.view, id * interfaceLayout.size);
+  }
+
+  interfaceMac(id: number): Uint8Array {
+    return interfaceCodec.mac.bytes(this.#interfaces.bytes, id * interfaceLayout.size).slice();
+  }
+
+  setNexthop(
+    id: number,
+    type: NexthopType,
+    o: { interface?: number; flags?: number; mac?: string; mtu?: number } = {},
+  ): void {
+    const { bytes, view } = this.#nexthops;
+    const base = id * nexthopLayout.size;
+    bytes.fill(0, base, base + nexthopLayout.size);
+    nexthopCodec.type.set(view, base, NexthopTypeValue[type]);
+    nexthopCodec.interface.set(view, base, o.interface ?? 0);
+    nexthopCodec.ifindex.set(view, base, LOOPBACK);
+    nexthopCodec.flags.set(view, base, o.flags ?? 0);
+    nexthopCodec.mtu.set(view, base, o.mtu ?? 0);
+    if (o.mac !== undefined) nexthopCodec.destinationMac.set(bytes, base, macBytes(o.mac));
+    nexthopCodec.sourceMac.set(bytes, base, macBytes(GATEWAY_MAC));
+  }
+
+  nexthopMac(id: number): Uint8Array {
+    return nexthopCodec.destinationMac.bytes(this.#nexthops.bytes, id * nexthopLayout.size).slice();
+  }
+
+  /** What the loopback device receives is this interface's. */
+  receiveOn(id: number, vlan = 0): void {
+    this.map("devices").update(u32s(LOOPBACK, vlan), u32(id));
+  }
+
+  addAddress(id: number, address: string, flags: number): void {
+    const key = new Uint8Array(20);
+    key.set(u32(id));
+    key.set(mappedBytes(address), 4);
+    this.map("interface_addresses").update(key, u32(flags));
+  }
+
+  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0): void {
+    const [address = "", bits = ""] = prefix.split("/");
+    const bytes = addressBytes(address);
+    const key = new Uint8Array(8 + bytes.length);
+    const view = viewOf(key);
+    view.setUint32(0, 32 + Number(bits), true);
+    view.setUint32(4, vrf);
+    key.set(bytes, 8);
+    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, 0, flags, 0));
+  }
+
+  addBridgeEntry(vrf: number, mac: string, nexthop: number): void {
+    const key = new Uint8Array(12);
+    key.set(u32(vrf));
+    key.set(macBytes(mac), 4);
+    this.map("fdb").update(key, u32s(nexthop, 0));
+  }
+
+  /** A socket that listens for traps. It is bound to no device: a test run sends nothing. */
+  controllerStarts(): void {
+    this.#xsk = socket(AF_XDP, SOCK_RAW, 0);
+    this.map("xsks").update(u32(0), u32(this.#xsk));
+  }
+
+  controllerStops(): void {
+    if (this.#xsk >= 0) close(this.#xsk);
+    this.#xsk = -1;
+    this.map("xsks").delete(u32(0));
+  }
+
+  run(hook: Hook, packet: Uint8Array, program = hook === "xdp" ? "weir_xdp_frags" : "weir_tc"): Outcome {
+    if (hook === "tc") {
+      const { retval, data } = this.collection.program(program).testRun({ data: packet });
+      return { verdict: TC_VERDICTS[retval] ?? "other", data, metadata: new Uint8Array(0) };
+    }
+    const context = xdpContext({ size: packet.length });
+    const result = this.collection.program(program).testRun({ data: packet, context });
+    // What comes back starts with the metadata; the context says where the packet starts.
+    const start = viewOf(result.context).getUint32(0, true);
+    return {
+      verdict: XDP_VERDICTS[result.retval] ?? "other",
+      data: result.data.subarray(start),
+      metadata: result.data.subarray(0, start),
+    };
+  }
+
+  /** Dropped packets of an interface by reason, those that are not 0; counted from the last call of `clear`. */
+  drops(id: number): Partial<Record<DropReason, number>> {
+    const map = this.map("drop_counters");
+    const value = new Uint8Array(map.valueBytes);
+    const found: Partial<Record<DropReason, number>> = {};
+    dropReasons.forEach((reason, index) => {
+      map.lookup(u32(id * 64 + index), value);
+      let packets = 0;
+      for (let cpu = 0; cpu < map.cpus; cpu++)
+        packets += dropCounterCodec.packets.getNumber(viewOf(value), cpu * map.valueStride);
+      if (packets > 0) found[reason] = packets;
+    });
+    return found;
+  }
+
+  counter(id: number, name: keyof typeof interfaceCountersCodec): number {
+    const map = this.map("interface_counters");
+    const value = new Uint8Array(map.valueBytes);
+    map.lookup(u32(id), value);
+    let sum = 0;
+    for (let cpu = 0; cpu < map.cpus; cpu++)
+      sum += interfaceCountersCodec[name].getNumber(viewOf(value), cpu * map.valueStride);
+    return sum;
+  }
+
+  /** Forgets flows and counters. */
+  clear(): void {
+    for (const name of ["flows4", "flows6"]) {
+      const map = this.map(name);
+      for (const { key } of map.entries()) map.delete(key.slice());
+    }
+    for (const [name, width] of [
+      ["drop_counters", 64],
+      ["interface_counters", 1],
+      ["trap_limits", 1],
+    ] as const) {
+      const map = this.map(name);
+      const zero = new Uint8Array(map.valueBytes);
+      for (let index = 0; index < 8 * width; index++) map.update(u32(index), zero);
+    }
+  }
+
+  #flowKey(flow: FlowTuple): { map: BpfMap; key: Uint8Array } {
+    if (isV6(flow.source)) {
+      const key = new Uint8Array(flow6KeyLayout.size);
+      const view = viewOf(key);
+      flow6KeyCodec.vrf.set(view, 0, flow.vrf ?? 1);
+      flow6KeyCodec.source.set(key, 0, addressBytes(flow.source));
+      flow6KeyCodec.destination.set(key, 0, addressBytes(flow.destination));
+      flow6KeyCodec.sourcePort.set(view, 0, flow.sourcePort ?? 1000);
+      flow6KeyCodec.destinationPort.set(view, 0, flow.destinationPort ?? 2000);
+      flow6KeyCodec.protocol.set(view, 0, flow.protocol ?? 17);
+      return { map: this.map("flows6"), key };
+    }
+    const key = new Uint8Array(flow4KeyLayout.size);
+    const view = viewOf(key);
+    flow4KeyCodec.vrf.set(view, 0, flow.vrf ?? 1);
+    flow4KeyCodec.source.set(view, 0, viewOf(addressBytes(flow.source)).getUint32(0));
+    flow4KeyCodec.destination.set(view, 0, viewOf(addressBytes(flow.destination)).getUint32(0));
+    flow4KeyCodec.sourcePort.set(view, 0, flow.sourcePort ?? 1000);
+    flow4KeyCodec.destinationPort.set(view, 0, flow.destinationPort ?? 2000);
+    flow4KeyCodec.protocol.set(view, 0, flow.protocol ?? 17);
+    return { map: this.map("flows4"), key };
+  }
+
+  flow(tuple: FlowTuple): FlowState | undefined {
+    const { map, key } = this.#flowKey(tuple);
+    const value = new Uint8Array(flowEntryLayout.size);
+    if (!map.lookup(key, value)) return undefined;
+    const view = viewOf(value);
+    const { action, state, flags, generation, nexthop, ingress, trapped, worker, rule } = flowEntryCodec;
+    return {
+      action: action.get(view, 0),
+      state: state.get(view, 0),
+      flags: flags.get(view, 0),
+      generation: generation.get(view, 0),
+      nexthop: nexthop.get(view, 0),
+      ingress: ingress.get(view, 0),
+      packets: flowEntryCodec.packets.getNumber(view, 0),
+      bytes: flowEntryCodec.bytes.getNumber(view, 0),
+      trapped: trapped.get(view, 0),
+      worker: worker.get(view, 0),
+      rule: rule.get(view, 0),
+    };
+  }
+
+  /** Makes an entry look as if its last packet had come `seconds` ago. */
+  makeOlder(tuple: FlowTuple, seconds: number): void {
+    const { map, key } = this.#flowKey(tuple);
+    const value = new Uint8Array(flowEntryLayout.size);
+    map.lookup(key, value);
+    const view = viewOf(value);
+    for (const field of [flowEntryCodec.lastSeen, flowEntryCodec.created])
+      field.set(view, 0, field.get(view, 0) - BigInt(seconds) * 1_000_000_000n);
+    map.update(key, value);
+  }
+
+  /** Writes a decision and has it applied. */
+  decide(tuple: FlowTuple, o: DecisionOptions = {}): { result: DecisionResult; generation: number } {
+    const { bytes, view } = this.#decisions;
+    bytes.fill(0, 0, flowDecisionLayout.size);
+    const d = flowDecisionCodec;
+    d.operation.set(view, 0, DecisionOperationValue[o.operation ?? "set"]);
+    d.family.set(view, 0, isV6(tuple.source) ? 6 : 4);
+    d.action.set(view, 0, FlowActionValue[o.action ?? "forward"]);
+    d.flags.set(view, 0, o.flags ?? 0);
+    d.worker.set(view, 0, o.worker ?? 0);
+    d.generation.set(view, 0, o.generation ?? 0);
+    d.vrf.set(view, 0, tuple.vrf ?? 1);
+    d.source.set(bytes, 0, mappedBytes(tuple.source));
+    d.destination.set(bytes, 0, mappedBytes(tuple.destination));
+    d.sourcePort.set(view, 0, tuple.sourcePort ?? 1000);
+    d.destinationPort.set(view, 0, tuple.destinationPort ?? 2000);
+    d.protocol.set(view, 0, tuple.protocol ?? 17);
+    d.ingress.set(view, 0, o.ingress ?? 1);
+    d.reverseIngress.set(view, 0, o.reverseIngress ?? 2);
+    d.nexthop.set(view, 0, o.nexthop ?? 2);
+    d.reverseNexthop.set(view, 0, o.reverseNexthop ?? 1);
+    d.rule.set(view, 0, o.rule ?? 0);
+    d.idleSeconds.set(view, 0, o.idleSeconds ?? 0);
+    const args = new Uint8Array(flowUpdateArgsLayout.size);
+    flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
+    this.collection.program("weir_flow_update").testRun({ context: args });
+    return {
+      result: decisionResults[d.result.get(view, 0)] ?? "pending",
+      generation: d.newGeneration.get(view, 0),
+    };
+  }
+
+  sweep(family: 4 | 6): { seen: number; removed: number; marked: number; holds: number } {
+    const args = new Uint8Array(flowSweepArgsLayout.size);
+    flowSweepArgsCodec.family.set(viewOf(args), 0, family);
+    const { context } = this.collection.program("weir_flow_sweep").testRun({ context: args });
+    const view = viewOf(context);
+    const { seen, removed, marked, holds } = flowSweepArgsCodec;
+    return {
+      seen: seen.get(view, 0),
+      removed: removed.get(view, 0),
+      marked: marked.get(view, 0),
+      holds: holds.get(view, 0),
+    };
+  }
+}
+
+export interface Trap {
+  readonly reason: string;
+  readonly flags: number;
+  readonly worker: number;
+  readonly l3Offset: number;
+  readonly interface: number;
+  readonly outInterface: number;
+  readonly vrf: number;
+  readonly nexthop: number;
+  readonly reverseNexthop: number;
+  readonly generation: number;
+  /** The packet behind the header. */
+  readonly packet: Uint8Array;
+}
+
+/** The trap that an outcome is; undefined if it is none. */
+export function trapOf(outcome: Outcome): Trap | undefined {
+  const view = viewOf(outcome.data);
+  if (outcome.verdict !== "out" || trapMetaCodec.magic.get(view, 0) !== WEIR_TRAP_MAGIC) return undefined;
+  return {
+    reason: trapReasons[trapMetaCodec.reason.get(view, 0)] ?? "?",
+    flags: trapMetaCodec.flags.get(view, 0),
+    worker: trapMetaCodec.worker.get(view, 0),
+    l3Offset: trapMetaCodec.l3Offset.get(view, 0),
+    interface: trapMetaCodec.interface.get(view, 0),
+    outInterface: trapMetaCodec.outInterface.get(view, 0),
+    vrf: trapMetaCodec.vrf.get(view, 0),
+    nexthop: trapMetaCodec.nexthop.get(view, 0),
+    reverseNexthop: trapMetaCodec.reverseNexthop.get(view, 0),
+    generation: trapMetaCodec.generation.get(view, 0),
+    packet: outcome.data.subarray(TRAP_HEADER),
+  };
+}
