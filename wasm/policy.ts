@@ -188,11 +188,13 @@ function matches(at: usize, towards: u32): bool {
   if (wanted != DIRECTION_NONE && wanted != towards) return false;
   const wantedFamily: u32 = load<u8>(at + POLICY_RULE_FAMILY);
   if (wantedFamily != 0 && wantedFamily != family) return false;
-  if (load<u8>(at + POLICY_RULE_PROTOCOL_ANY) == 0 && load<u8>(at + POLICY_RULE_PROTOCOL) != protocol) return false;
+  const anyProtocol = load<u8>(at + POLICY_RULE_PROTOCOL_ANY) != 0;
+  if (!anyProtocol && load<u8>(at + POLICY_RULE_PROTOCOL) != protocol) return false;
 
   const destinationPorts = load<u32>(at + POLICY_RULE_DESTINATION_PORT_COUNT);
   if (destinationPorts != 0) {
-    if (!hasPorts && icmp == ~0) return false;
+    // Types are ports only in a rule for ICMP: one for any protocol means real ports.
+    if (!hasPorts && (anyProtocol || icmp == ~0)) return false;
     const value = hasPorts ? destinationPort : icmp;
     if (!inRanges(load<u32>(at + POLICY_RULE_DESTINATION_PORT_FIRST), destinationPorts, value)) return false;
   }
