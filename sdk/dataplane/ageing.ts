@@ -20,10 +20,9 @@ export class Ageing implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
   #last: SweepResult = { seen: 0, removed: 0, marked: 0, holds: 0 };
 
-  /** @param onSweep called after each sweep. */
-  constructor(program: Program, onSweep: (result: SweepResult) => void) {
+  constructor(program: Program) {
     this.#program = program;
-    this.#timer = setInterval(() => onSweep(this.sweep()), INTERVAL_MS);
+    this.#timer = setInterval(() => this.sweep(), INTERVAL_MS);
     this.#timer.unref();
   }
 

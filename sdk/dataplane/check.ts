@@ -5,7 +5,7 @@ import { WeirError } from "../errors.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
 import { checkPolicy } from "./check_policies.ts";
 import { type AnyChange, type DesiredState, INTERFACE_OWNER } from "./desired.ts";
-import { isReservedNexthop, type ReferenceTo, referencesOf, targetOf, UNDERLAY_VRF } from "./references.ts";
+import { isReservedNexthop, type ReferenceTo, UNDERLAY_VRF, visitReferences } from "./references.ts";
 import { APPLY_STATE, invalid, type Kind, type KindObjects } from "./schema/index.ts";
 
 /** Tells where a changed object stands in the document, as a JSON pointer. */
@@ -29,30 +29,42 @@ export function checkChanges(state: DesiredState, changes: readonly AnyChange[],
     if (change.kind === "interfaces") interfacesChanged = true;
     for (const candidate of change.after) {
       if (candidate.owner === INTERFACE_OWNER || change.before.includes(candidate as never)) continue;
-      const pointer = locate(change.kind, change.key);
-      checkObjectMeaning(state, change.kind, candidate.object, pointer);
-      checkReferences(state, change.kind, candidate.object, pointer);
+      checkObjectMeaning(state, change.kind, candidate.object, change.key, locate);
+      checkReferences(state, change.kind, candidate.object, change.key, locate);
     }
   }
   if (interfacesChanged) checkInterfaces(state, locate);
   for (const change of changes) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
 }
 
-function checkReferences<K extends Kind>(state: DesiredState, kind: K, object: KindObjects[K], pointer: string): void {
-  for (const { to, name, path } of referencesOf(kind, object)) {
+function checkReferences<K extends Kind>(
+  state: DesiredState,
+  kind: K,
+  object: KindObjects[K],
+  key: string,
+  locate: Locate,
+): void {
+  visitReferences(kind, object, (to, name, path) => {
     const { kinds, what } = toKinds[to];
-    if (kinds.some((target) => state.get(target, name) !== undefined)) continue;
-    throw invalid(
-      pointer + path,
-      `names ${JSON.stringify(name)}, which ${what}`,
-      `put it into the state, or correct the name`,
-    );
-  }
+    for (const target of kinds) if (state.get(target, name) !== undefined) return;
+    const problem = `names ${JSON.stringify(name)}, which ${what}`;
+    throw invalid(locate(kind, key) + path, problem, "put it into the state, or correct the name");
+  });
 }
 
-function checkObjectMeaning(state: DesiredState, kind: Kind, object: KindObjects[Kind], pointer: string): void {
-  if (kind === "routes") checkRoute(object as KindObjects["routes"], pointer);
-  else if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
+function checkObjectMeaning(
+  state: DesiredState,
+  kind: Kind,
+  object: KindObjects[Kind],
+  key: string,
+  locate: Locate,
+): void {
+  if (kind === "routes") {
+    checkRoute(object as KindObjects["routes"], key, locate);
+    return;
+  }
+  const pointer = locate(kind, key);
+  if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
   else if (kind === "nexthops") checkNexthop(state, object as KindObjects["nexthops"], pointer);
   else if (kind === "interfaces") checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
   else if (kind === "sets") {
@@ -60,11 +72,8 @@ function checkObjectMeaning(state: DesiredState, kind: Kind, object: KindObjects
       checkPrefix(prefix, `${pointer}/prefixes/${i}`);
     }
   } else if (kind === "vrfs" && (object as KindObjects["vrfs"]).name === UNDERLAY_VRF) {
-    throw invalid(
-      `${pointer}/name`,
-      `is "${UNDERLAY_VRF}", the reserved VRF of the fabric interfaces`,
-      "use another name",
-    );
+    const problem = `is "${UNDERLAY_VRF}", the reserved VRF of the fabric interfaces`;
+    throw invalid(`${pointer}/name`, problem, "use another name");
   }
 }
 
@@ -75,8 +84,9 @@ export function checkPrefix(text: string, pointer: string): void {
   throw invalid(pointer, `is "${text}", which has host bits set`, `write "${formatPrefix(networkOf(prefix))}"`);
 }
 
-function checkRoute(route: KindObjects["routes"], pointer: string): void {
-  checkPrefix(route.prefix, `${pointer}/prefix`);
+/** The key holds the prefix without its host bits: where it ends like the route's own text there are none. */
+function checkRoute(route: KindObjects["routes"], key: string, locate: Locate): void {
+  if (!key.endsWith(route.prefix)) checkPrefix(route.prefix, `${locate("routes", key)}/prefix`);
 }
 
 function checkNexthop(state: DesiredState, nexthop: KindObjects["nexthops"], pointer: string): void {
@@ -130,7 +140,7 @@ function targetsOf(state: DesiredState, kind: Kind, key: string): ReferenceTo[] 
 
 function checkDeletion(state: DesiredState, kind: Kind, key: string): void {
   for (const to of targetsOf(state, kind, key)) {
-    const count = state.referenceCount(targetOf(to, key));
+    const count = state.referenceCount(to, key);
     if (count === 0) continue;
     const names = referrers(state, to, key, 3);
     const more = count > names.length ? ` and ${count - names.length} more` : "";
@@ -150,9 +160,11 @@ function referrers(state: DesiredState, to: ReferenceTo, name: string, most: num
     for (const [key, candidates] of state.entries(kind)) {
       for (const { object } of candidates) {
         if (names.length === most) return names;
-        if (referencesOf(kind, object).some((r) => r.to === to && r.name === name)) {
-          names.push(`${singular[kind]} "${key}"`);
-        }
+        let refers = false;
+        visitReferences(kind, object, (target, named) => {
+          refers ||= target === to && named === name;
+        });
+        if (refers) names.push(`${singular[kind]} "${key}"`);
       }
     }
   }

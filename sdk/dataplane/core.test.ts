@@ -225,8 +225,8 @@ test("rolling back any sequence of changes leaves the state as it was", () => {
       const picture = () =>
         JSON.stringify([
           [...state.entries("routes")].sort(),
-          state.referenceCount("vrf red"),
-          state.referenceCount("via bgp"),
+          state.referenceCount("vrf", "red"),
+          state.referenceCount("via", "bgp"),
         ]);
       state.begin();
       run(first);

@@ -12,6 +12,7 @@ import { type Opened, openParts } from "./open.ts";
 import type { OpenOptions } from "./options.ts";
 import { readRevision, readState, writeChanges, writeRevision } from "./persistence.ts";
 import { removeInstance } from "./remove_instance.ts";
+import { SlowPathReports } from "./reports.ts";
 import type { Staging } from "./staging.ts";
 
 /** The difference that a state would make, and what it costs. */
@@ -52,7 +53,9 @@ export class Core {
 
   /** Opens an instance and makes the kernel what its store says. */
   static open(o: OpenOptions, events: EventHub): Core {
-    const parts = openParts(o);
+    const reports = new SlowPathReports(events, o.onFailure);
+    const parts = openParts(o, reports);
+    reports.names = parts.names;
     try {
       withNetns(parts.netns, () => {
         parts.state.begin();

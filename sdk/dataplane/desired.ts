@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The desired state in memory: objects of several owners, the winner of each key, and a journal to undo. */
-import { type Reference, referencesOf, targetOf } from "./references.ts";
+import { type ReferenceTo, type ReferenceVisitor, referenceTargets, visitReferences } from "./references.ts";
 import { type Kind, type KindObjects, kinds } from "./schema/index.ts";
 
 /** Owner of objects that name none. */
@@ -43,7 +43,10 @@ type Tables = { [K in Kind]: Map<string, Candidates<K>> };
 /** The objects that should be. Changes are journalled from `begin` to `keep` or `rollBack`. */
 export class DesiredState {
   readonly #tables = Object.fromEntries(kinds.map((kind) => [kind, new Map()])) as unknown as Tables;
-  readonly #references = new Map<string, number>();
+  /** How many objects name each target. */
+  readonly #references = new Map<ReferenceTo, Map<string, number>>(referenceTargets.map((to) => [to, new Map()]));
+  readonly #countUp: ReferenceVisitor = (to, name) => this.#count(to, name, 1);
+  readonly #countDown: ReferenceVisitor = (to, name) => this.#count(to, name, -1);
   /** Key by kind to what was there before the transaction. */
   #journal = new Map<Kind, Map<string, Candidates>>();
 
@@ -72,17 +75,16 @@ export class DesiredState {
     return this.#tables[kind].size;
   }
 
-  /** How many objects, of all owners, name the target (`targetOf`). */
-  referenceCount(target: string): number {
-    return this.#references.get(target) ?? 0;
+  /** How many objects, of all owners, name the target. */
+  referenceCount(to: ReferenceTo, name: string): number {
+    return this.#references.get(to)?.get(name) ?? 0;
   }
 
   /** Puts an object; its owner's older one under the same key goes. */
   put<K extends Kind>(kind: K, key: string, owner: string, object: KindObjects[K]): void {
     const candidate: Candidate<K> = { owner, object, preference: preferenceOf(kind, owner, object) };
     const before = this.candidates(kind, key);
-    const after = before.filter((other) => other.owner !== owner);
-    after.push(candidate);
+    const after = before.length === 0 ? [candidate] : [...before.filter((other) => other.owner !== owner), candidate];
     if (after.length > 1) after.sort((a, b) => a.preference - b.preference || (a.owner < b.owner ? -1 : 1));
     this.#set(kind, key, before, after);
   }
@@ -108,22 +110,20 @@ export class DesiredState {
 
   #place<K extends Kind>(kind: K, key: string, before: Candidates<K>, after: Candidates<K>): void {
     for (const candidate of before) {
-      if (!after.includes(candidate)) this.#count(referencesOf(kind, candidate.object), -1);
+      if (!after.includes(candidate)) visitReferences(kind, candidate.object, this.#countDown);
     }
     for (const candidate of after) {
-      if (!before.includes(candidate)) this.#count(referencesOf(kind, candidate.object), 1);
+      if (!before.includes(candidate)) visitReferences(kind, candidate.object, this.#countUp);
     }
     if (after.length === 0) this.#tables[kind].delete(key);
     else this.#tables[kind].set(key, after);
   }
 
-  #count(references: readonly Reference[], difference: number): void {
-    for (const reference of references) {
-      const target = targetOf(reference.to, reference.name);
-      const count = (this.#references.get(target) ?? 0) + difference;
-      if (count === 0) this.#references.delete(target);
-      else this.#references.set(target, count);
-    }
+  #count(to: ReferenceTo, name: string, difference: number): void {
+    const counts = this.#references.get(to);
+    const count = (counts?.get(name) ?? 0) + difference;
+    if (count === 0) counts?.delete(name);
+    else counts?.set(name, count);
   }
 
   /** Starts a journal. */

@@ -8,11 +8,11 @@ import type { DirectPorts } from "./reconcile/context.ts";
 /** Elements of the map `xsks`; the first are the trap link's. */
 const SOCKETS = 4096;
 
-/** Interfaces with more queues than this, or beyond the last free sockets, use the trap link. */
-const MAX_QUEUES = 64;
-
-/** Gives out places in `xsks` and has the slow path open the sockets. */
-export function directPorts(slowPath: SlowPath): DirectPorts {
+/**
+ * Gives out places in `xsks` and has the slow path open the sockets.
+ * @param most queues that the slow path has room for; interfaces beyond use the trap link.
+ */
+export function directPorts(slowPath: SlowPath, most: number): DirectPorts {
   const taken = new Map<number, { readonly base: number; readonly count: number }>();
   const freeBase = (count: number): number | undefined => {
     let base: number = WEIR_MAX_WORKERS;
@@ -23,12 +23,14 @@ export function directPorts(slowPath: SlowPath): DirectPorts {
     return base + count <= SOCKETS ? base : undefined;
   };
   return {
-    add(interfaceId, device, queues) {
-      const base = queues > MAX_QUEUES ? undefined : freeBase(queues);
+    add(interfaceId, { name, ifindex, rxQueues }) {
+      const used = [...taken.values()].reduce((sum, { count }) => sum + count, 0);
+      const base = used + rxQueues > most ? undefined : freeBase(rxQueues);
       if (base === undefined) return undefined;
-      const { mode } = slowPath.addDirect({ interfaceId, device, queues, xskBase: base, mode: "auto" });
-      taken.set(interfaceId, { base, count: queues });
-      return { base, count: queues, mode };
+      const port = { interfaceId, device: name, ifindex, queues: rxQueues, xskBase: base, mode: "auto" } as const;
+      const { mode } = slowPath.addDirect(port);
+      taken.set(interfaceId, { base, count: rxQueues });
+      return { base, count: rxQueues, mode };
     },
     remove(interfaceId) {
       if (taken.delete(interfaceId)) slowPath.removeDirect(interfaceId);

@@ -3,7 +3,7 @@
 import { WeirError } from "../errors.ts";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
-import { SlowPath } from "../slowpath/index.ts";
+import { SlowPath, type SlowPathOptions } from "../slowpath/index.ts";
 import { MemoryStore, SqliteStore, type Store } from "../store/index.ts";
 import { Attacher } from "./attach.ts";
 import { writeInstanceConfig } from "./config.ts";
@@ -18,6 +18,7 @@ import { KernelTables } from "./kernel/tables.ts";
 import type { LiveInterface } from "./live.ts";
 import { loadPipeline, type Pipeline } from "./loader.ts";
 import { InstanceLock } from "./lock.ts";
+import { Names } from "./names.ts";
 import { Neighbours } from "./neighbours.ts";
 import type { OpenOptions } from "./options.ts";
 import { PeerSettings } from "./peer_settings.ts";
@@ -29,6 +30,12 @@ import { RouteLookup } from "./route_lookup.ts";
 import type { Limits } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
 
+/** Queues with sockets of their own, over all interfaces; beyond them interfaces use the trap link. */
+const DIRECT_QUEUES = 16;
+
+/** What the slow path tells of by itself. */
+export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onFailure">;
+
 /** The parts of an open instance. */
 export interface Opened extends Parts {
   readonly paths: InstancePaths;
@@ -37,7 +44,7 @@ export interface Opened extends Parts {
   readonly store: Store;
   readonly lock: InstanceLock;
   readonly pipeline: Pipeline;
-  readonly slowPath: SlowPath;
+  readonly names: Names;
   readonly reconciler: Reconciler;
   readonly flows: Flows;
   /** All but store and lock. */
@@ -45,7 +52,7 @@ export interface Opened extends Parts {
 }
 
 /** @throws WeirError for all that `preflight` finds, `EBUSY`, `ESTORE`, and what the kernel refuses. */
-export function openParts(o: OpenOptions): Opened {
+export function openParts(o: OpenOptions, reports: Reports): Opened {
   const paths = instancePaths(o.instance ?? "default");
   const workers = checkWorkers(o.workers ?? 1, paths.name);
   preflight(paths.name);
@@ -55,9 +62,11 @@ export function openParts(o: OpenOptions): Opened {
   try {
     store = o.store === false ? new MemoryStore() : SqliteStore.open(o.store ?? paths.store);
     const netns = namespacePath(o.netns);
-    const opened = { paths, netns, store, lock, stack, workers };
-    const parts = withNetns(netns, () => openKernel(o, opened));
-    return { ...parts, ...opened };
+    const early = { paths, netns, store, lock, stack, workers };
+    const kernel = withNetns(netns, () => openKernel(o, early));
+    // Outside of the namespace: the workers' threads would stay in it.
+    const slowPath = startSlowPath(o, early, kernel, reports);
+    return { ...early, ...kernel, ...wire(early, kernel, slowPath), slowPath };
   } catch (error) {
     stack.dispose();
     store?.[Symbol.dispose]();
@@ -67,22 +76,35 @@ export function openParts(o: OpenOptions): Opened {
 }
 
 type Early = Pick<Opened, "paths" | "netns" | "store" | "lock" | "stack" | "workers">;
+type Kernel = Pick<Opened, "devices" | "pipeline" | "tables" | "trapLink">;
 
-function openKernel(o: OpenOptions, early: Early): Omit<Opened, keyof Early> {
-  const { paths, netns, store, stack, workers } = early;
+function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Early): Kernel {
   const devices = stack.use(new Devices(netns));
   const pipeline = stack.use(loadPipeline(paths, o.limits ?? persistedLimits(store)));
   const tables = stack.use(new KernelTables(pipeline.maps));
   const trapLink = stack.use(TrapLink.open({ paths, devices, pipeline, netns, queues: workers }));
   writeInstanceConfig(tables.config, { workers, trapIfindex: trapLink.near.index });
+  return { devices, pipeline, tables, trapLink };
+}
+
+function startSlowPath(o: OpenOptions, early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
+  const { name, index } = trapLink.far;
   const slowPath = SlowPath.start({
-    netns,
+    netns: early.netns,
     maps: pipeline.maps,
     flowUpdate: pipeline.program("weir_flow_update"),
-    trapDevice: { name: trapLink.far.name, ifindex: trapLink.far.index, queues: workers },
-    limits: { frames: o.frames ?? 8192, frameSize: 4096, holdLimit: 8192 },
+    trapDevice: { name, ifindex: index, queues: early.workers },
+    limits: { frames: o.frames ?? 8192, directPorts: DIRECT_QUEUES },
+    ...reports,
   });
-  stack.defer(() => slowPath.close());
+  early.stack.use(slowPath);
+  return slowPath;
+}
+
+type Wired = Omit<Opened, keyof Early | keyof Kernel | "slowPath">;
+
+function wire({ paths, store, stack, workers }: Early, kernel: Kernel, slowPath: SlowPath): Wired {
+  const { pipeline, tables, devices, trapLink } = kernel;
   const ids = new Ids(tables.interfaces.length, tables.nexthops.length);
   ids.restore(store);
   const policies = new Policies((table) => slowPath.setPolicy(table));
@@ -101,17 +123,17 @@ function openKernel(o: OpenOptions, early: Early): Omit<Opened, keyof Early> {
     neighbours: new Neighbours(devices.netlink),
     policies,
     trapLink,
-    direct: directPorts(slowPath),
+    direct: directPorts(slowPath, DIRECT_QUEUES),
+    slowPath,
     limits: pipeline.limits,
     workers,
     live,
   };
   const update = pipeline.program("weir_flow_update");
-  const decider = stack.use(
-    new FlowDecider(pipeline.maps.decisions, update, new RouteLookup(tables, ids), () => policies.revision),
-  );
+  const lookup = new RouteLookup(tables, ids);
+  const decider = stack.use(new FlowDecider(pipeline.maps.decisions, update, lookup, () => policies.revision));
   const flows = new Flows(pipeline.maps, ids, policies, decider);
-  return { ...parts, pipeline, slowPath, flows, reconciler: new Reconciler(parts) };
+  return { ...parts, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
 }
 
 /** The limits of the node in the store: those that its tables were made with. */

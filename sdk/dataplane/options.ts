@@ -15,4 +15,6 @@ export interface OpenOptions {
   readonly workers?: number | undefined;
   /** Packets that the slow path may hold at a time: frames of each worker, a power of two. Default 8192. */
   readonly frames?: number | undefined;
+  /** Told when a thread of the slow path or a handler fails. Default: `process.emitWarning`. */
+  readonly onFailure?: ((reason: string) => void) | undefined;
 }

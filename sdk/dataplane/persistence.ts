@@ -52,7 +52,7 @@ export function readState(store: Store, state: DesiredState): void {
       });
     }
     const object: unknown = JSON.parse(json);
-    checkObject(kind, object, `/${kind}/${key}`, operation);
+    checkObject(kind, object, () => `/${kind}/${key}`, operation);
     state.put(kind, key, owner, object);
   }
   renewInterfaceRoutes(state);

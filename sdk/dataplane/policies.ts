@@ -38,12 +38,17 @@ export class Policies {
     return this.#revision;
   }
 
-  /** Publishes a new table when policies, sets or the lists of the interfaces changed, and notes the flows that they concern. */
-  apply(run: Run, changes: readonly AnyChange[]): void {
+  /**
+   * Compiles a new table when policies, sets or the lists of the interfaces changed, and notes the flows that they
+   * concern.
+   * @returns puts the table in force; does nothing when nothing changed.
+   */
+  apply(run: Run, changes: readonly AnyChange[]): () => void {
     const before = { slots: this.#slots, table: this.#table, rules: this.#rules, revision: this.#revision };
     const slots = this.#slotsFor(run);
-    if (changes.length === 0 && slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i]))
-      return;
+    if (changes.length === 0 && slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i])) {
+      return () => {};
+    }
     const compiled = compilePolicy({
       revision: before.revision + 1,
       sets: slots.map((list) => policiesOf(run, list)),
@@ -59,8 +64,8 @@ export class Policies {
     // Flows that an older table decided still name its rules.
     this.#rules = new Map([...before.rules, ...compiled.rules.map((rule) => [rule.id, rule] as const)]);
     this.#revision = before.revision + 1;
-    this.#set(run, compiled.table);
     this.noteStale(run, changes);
+    return () => this.#set(run, compiled.table);
   }
 
   #set(run: Run, table: Uint8Array<ArrayBuffer>): void {

@@ -9,67 +9,52 @@ export const UNDERLAY_VRF = "underlay";
 /** What a name stands for. `via` is the name space that next hops and interfaces share. */
 export type ReferenceTo = "vrf" | "interface" | "via" | "policy" | "set";
 
-/** One name in an object. */
-export interface Reference {
-  readonly to: ReferenceTo;
-  readonly name: string;
-  /** Where it stands in the object, as a JSON pointer. */
-  readonly path: string;
-}
+export const referenceTargets: readonly ReferenceTo[] = ["vrf", "interface", "via", "policy", "set"];
 
-/** Key of a target in reference counts. */
-export const targetOf = (to: ReferenceTo, name: string): string => `${to} ${name}`;
+/** Takes one reference. Called for every route of a large transaction, so nothing is allocated for it. */
+export type ReferenceVisitor = (to: ReferenceTo, name: string, path: string) => void;
 
-/** The references of an object. Reserved names (`discard`, `local`, VRF `underlay`) are none. */
-export function referencesOf<K extends Kind>(kind: K, object: KindObjects[K]): Reference[] {
+/** Visits the references of an object. Reserved names (`discard`, `local`, VRF `underlay`) are none. */
+export function visitReferences<K extends Kind>(kind: K, object: KindObjects[K], visit: ReferenceVisitor): void {
   switch (kind) {
     case "interfaces":
-      return interfaceReferences(object as KindObjects["interfaces"]);
+      visitInterface(object as KindObjects["interfaces"], visit);
+      break;
     case "nexthops":
-      return nexthopReferences(object as KindObjects["nexthops"]);
+      visitNexthop(object as KindObjects["nexthops"], visit);
+      break;
     case "routes":
-      return routeReferences(object as KindObjects["routes"]);
+      visitRoute(object as KindObjects["routes"], visit);
+      break;
     case "policies":
-      return policyReferences(object as KindObjects["policies"]);
+      visitPolicy(object as KindObjects["policies"], visit);
+      break;
     default:
-      return [];
   }
 }
 
-function interfaceReferences(object: KindObjects["interfaces"]): Reference[] {
-  const references: Reference[] = [];
-  if (object.vrf !== undefined && object.vrf !== UNDERLAY_VRF) {
-    references.push({ to: "vrf", name: object.vrf, path: "/vrf" });
-  }
-  for (const [i, name] of (object.policies ?? []).entries()) {
-    references.push({ to: "policy", name, path: `/policies/${i}` });
-  }
-  return references;
+function visitInterface(object: KindObjects["interfaces"], visit: ReferenceVisitor): void {
+  if (object.vrf !== undefined && object.vrf !== UNDERLAY_VRF) visit("vrf", object.vrf, "/vrf");
+  for (const [i, name] of (object.policies ?? []).entries()) visit("policy", name, `/policies/${i}`);
 }
 
-function nexthopReferences(object: KindObjects["nexthops"]): Reference[] {
-  return object.device === undefined ? [] : [{ to: "interface", name: object.device, path: "/device" }];
+function visitNexthop(object: KindObjects["nexthops"], visit: ReferenceVisitor): void {
+  if (object.device !== undefined) visit("interface", object.device, "/device");
 }
 
 export const isReservedNexthop = (name: string): boolean => (RESERVED_NEXTHOPS as readonly string[]).includes(name);
 
-function routeReferences(object: KindObjects["routes"]): Reference[] {
-  const references: Reference[] = [];
-  if (object.vrf !== UNDERLAY_VRF) references.push({ to: "vrf", name: object.vrf, path: "/vrf" });
-  if (!isReservedNexthop(object.via)) references.push({ to: "via", name: object.via, path: "/via" });
-  return references;
+function visitRoute(object: KindObjects["routes"], visit: ReferenceVisitor): void {
+  if (object.vrf !== UNDERLAY_VRF) visit("vrf", object.vrf, "/vrf");
+  if (!isReservedNexthop(object.via)) visit("via", object.via, "/via");
 }
 
-function policyReferences(object: KindObjects["policies"]): Reference[] {
-  const references: Reference[] = [];
+function visitPolicy(object: KindObjects["policies"], visit: ReferenceVisitor): void {
   for (const [i, rule] of (object.rules ?? []).entries()) {
     for (const side of ["from", "to"] as const) {
       for (const [j, peer] of (rule[side] ?? []).entries()) {
-        if (typeof peer === "object") {
-          references.push({ to: "set", name: peer.set, path: `/rules/${i}/${side}/${j}/set` });
-        }
+        if (typeof peer === "object") visit("set", peer.set, `/rules/${i}/${side}/${j}/set`);
       }
     }
   }
-  return references;
 }

@@ -39,8 +39,11 @@ export function checkOwner(owner: string): string {
 interface Put {
   readonly kind: Kind;
   readonly object: unknown;
-  readonly pointer: string;
+  /** Position among the puts of its kind: pointers are made for errors only. */
+  readonly index: number;
 }
+
+const pointerOf = (kind: Kind, index: number): string => (kind === "node" ? "/node" : `/${kind}/${index}`);
 
 interface Delete {
   readonly kind: Kind;
@@ -79,8 +82,7 @@ export class Staging {
     if (!isKind(kind)) throw unknownKind(kind, below("", kind));
     const count = this.#counts.get(kind) ?? 0;
     this.#counts.set(kind, count + 1);
-    const pointer = kind === "node" ? "/node" : below(below("", kind), count);
-    this.#puts.push({ kind, object, pointer });
+    this.#puts.push({ kind, object, index: count });
   }
 
   delete(kind: string, key: unknown): void {
@@ -94,32 +96,38 @@ export class Staging {
    * @throws WeirError; `state` is then to be rolled back.
    */
   bringInto(state: DesiredState): Locate {
-    const pointers = new Map<string, string>();
-    const place = (kind: Kind, key: string) => `${kind} ${key}`;
-    for (const { kind, object, pointer } of this.#puts) {
-      checkObject(kind, object, pointer);
+    const places = new Map<Kind, Map<string, number>>(kinds.map((kind) => [kind, new Map()]));
+    const placeOf = (kind: Kind, key: string) => places.get(kind)?.get(key);
+    const keys = this.#puts.map(({ kind, object, index }) => {
+      checkObject(kind, object, () => pointerOf(kind, index));
       const key = keyOf(kind, object as KindObjects[typeof kind]);
-      const first = pointers.get(place(kind, key));
+      const first = placeOf(kind, key);
       if (first !== undefined) {
-        throw invalid(pointer, `repeats ${JSON.stringify(key)}, which ${first} has too`, "give it once");
+        const problem = `repeats ${JSON.stringify(key)}, which ${pointerOf(kind, first)} has too`;
+        throw invalid(pointerOf(kind, index), problem, "give it once");
       }
-      pointers.set(place(kind, key), pointer);
-    }
+      places.get(kind)?.set(key, index);
+      return key;
+    });
     for (const { kind, key } of this.#deletes) this.#bringDelete(state, kind, key);
-    if (this.replace) this.#deleteTheRest(state, (kind, key) => pointers.has(place(kind, key)));
-    for (const { kind, object, pointer } of this.#puts) this.#bringPut(state, kind, object as never, pointer);
+    if (this.replace) this.#deleteTheRest(state, (kind, key) => placeOf(kind, key) !== undefined);
+    for (const [i, { kind, object, index }] of this.#puts.entries()) {
+      this.#bringPut(state, kind, keys[i] ?? "", object as never, index);
+    }
     renewInterfaceRoutes(state);
-    return (kind, key) =>
-      pointers.get(place(kind, key)) ?? `/${kind}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return (kind, key) => {
+      const index = placeOf(kind, key);
+      return index === undefined ? below(below("", kind), key) : pointerOf(kind, index);
+    };
   }
 
-  #bringPut<K extends Kind>(state: DesiredState, kind: K, object: KindObjects[K], pointer: string): void {
-    const key = keyOf(kind, object);
+  #bringPut<K extends Kind>(state: DesiredState, kind: K, key: string, object: KindObjects[K], index: number): void {
     for (const candidate of state.candidates(kind, key)) {
       if (candidate.owner === this.owner) {
         if (sameValue(candidate.object, object)) return;
       } else if (kind !== "routes") {
         const name = kind === "node" ? "the node" : JSON.stringify(key);
+        const pointer = pointerOf(kind, index);
         throw new WeirError({
           code: "EEXIST",
           operation: APPLY_STATE,

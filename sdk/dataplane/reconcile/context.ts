@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the steps of a reconciliation share. */
+
+import type { SlowPath } from "../../slowpath/index.ts";
 import type { Attacher } from "../attach.ts";
 import type { Locate } from "../check.ts";
 import type { DesiredState } from "../desired.ts";
-import type { Devices } from "../devices.ts";
+import type { Device, Devices } from "../devices.ts";
 import type { Ids } from "../ids.ts";
 import type { KernelTables } from "../kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "../live.ts";
@@ -17,7 +19,7 @@ import type { Undo } from "../undo.ts";
 /** Gives interfaces on the XDP hook sockets of their own. */
 export interface DirectPorts {
   /** `undefined` when the interface gets none: its packets then come over the trap link. */
-  add(interfaceId: number, device: string, queues: number): DirectSockets | undefined;
+  add(interfaceId: number, device: Device): DirectSockets | undefined;
   remove(interfaceId: number): void;
 }
 
@@ -33,6 +35,7 @@ export interface Parts {
   readonly policies: Policies;
   readonly trapLink: TrapLink;
   readonly direct: DirectPorts;
+  readonly slowPath: SlowPath;
   readonly limits: Required<Limits>;
   readonly workers: number;
   readonly live: Map<string, LiveInterface>;

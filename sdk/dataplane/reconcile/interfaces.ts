@@ -130,7 +130,7 @@ export function attachInterface(run: Run, name: string): void {
 }
 
 function openDirect(run: Run, id: number, device: Device): LiveInterface["direct"] {
-  const direct = run.direct.add(id, device.name, device.rxQueues);
+  const direct = run.direct.add(id, device);
   if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
   return direct;
 }

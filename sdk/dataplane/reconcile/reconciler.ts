@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes the kernel what the desired state says, make before break, all or nothing. */
+import { parseAddress } from "../../address.ts";
 import type { Locate } from "../check.ts";
 import type { AnyChange, ObjectChange } from "../desired.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
@@ -29,6 +30,11 @@ export class Reconciler {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** Routes in the kernel. */
+  get routeCounts(): Readonly<RouteCounts> {
+    return this.#routes;
   }
 
   /**
@@ -70,11 +76,15 @@ export class Reconciler {
     this.#node(run, of("node").length > 0);
     for (const { key, after } of of("vrfs")) if (after.length > 0) run.ids.take("vrf", key);
     const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
-    run.policies.apply(run, [...of("policies"), ...of("sets")]);
+    const publish = run.policies.apply(run, [...of("policies"), ...of("sets")]);
+    // Numbers of sets keep their meaning within a process. After a start the kernel's table still has the last
+    // process's; until the table is published the slow path decides nothing.
+    if (!run.resuming) publish();
     for (const name of interfaces) {
       const object = run.state.get("interfaces", name);
       if (object !== undefined) writeInterface(run, object);
     }
+    if (run.resuming) publish();
     for (const name of nexthopsToWrite(run, of("nexthops"), interfaces)) {
       const object = run.state.get("nexthops", name);
       if (object !== undefined) writeNexthop(run, object);
@@ -98,7 +108,7 @@ export class Reconciler {
     const { config } = run.tables;
     const before = config.bytes.slice();
     run.undo.push(() => config.bytes.set(before));
-    writeNodeConfig(config, run.node);
+    writeNode(run);
   }
 
   /**
@@ -109,7 +119,7 @@ export class Reconciler {
     const run = this.#run(() => "", true);
     run.ids.take("vrf", UNDERLAY_VRF);
     writeReservedNexthops(run);
-    writeNodeConfig(run.tables.config, run.node);
+    writeNode(run);
     this.#apply(run, changes);
     for (const step of run.retire) step();
     run.undo.forget();
@@ -157,6 +167,12 @@ export class Reconciler {
 
 function changesOf<K extends Kind>(changes: readonly AnyChange[], kind: K): (AnyChange & ObjectChange<K>)[] {
   return changes.filter((change): change is AnyChange & ObjectChange<K> => change.kind === kind);
+}
+
+function writeNode(run: Run): void {
+  writeNodeConfig(run.tables.config, run.node);
+  const underlay = run.node.underlay === undefined ? undefined : parseAddress(run.node.underlay);
+  run.slowPath.setNodeAddresses(underlay === undefined ? [] : [underlay.bytes]);
 }
 
 /** Changed interfaces; all when the node changes, for its gateway MAC is in each. */

@@ -18,17 +18,16 @@ function compiled(kind: Kind): TypeCheck<TSchema> {
 
 /**
  * Checks the form of one object.
- * @param pointer where it stands, for the error.
+ * @param pointer tells where it stands, for the error.
  * @throws WeirError `EINVALIDSTATE` that names the field.
  */
 export function checkObject<K extends Kind>(
   kind: K,
   value: unknown,
-  pointer: string,
+  pointer: () => string,
   operation = APPLY_STATE,
 ): asserts value is KindObjects[K] {
-  if (compiled(kind).Check(value)) return;
-  explain(kind, value, pointer, operation);
+  if (!compiled(kind).Check(value)) explain(kind, value, pointer(), operation);
 }
 
 /**
@@ -43,11 +42,11 @@ export function checkState(value: unknown, operation = APPLY_STATE): State {
     if (!isKind(kind)) throw unknownKind(kind, pointer, operation);
     if (content === null || content === undefined) continue;
     if (kind === "node") {
-      checkObject(kind, content, pointer, operation);
+      checkObject(kind, content, () => pointer, operation);
       continue;
     }
     if (!Array.isArray(content)) throw invalid(pointer, `must be a list, is ${show(content)}`, undefined, operation);
-    for (const [i, object] of content.entries()) checkObject(kind, object, below(pointer, i), operation);
+    for (const [i, object] of content.entries()) checkObject(kind, object, () => below(pointer, i), operation);
   }
   return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null && content !== undefined));
 }

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+import { configCodec, type TrapReason } from "../layout/index.ts";
+import { Ageing } from "./ageing.ts";
+import type { Change } from "./change.ts";
+import { type CommitOptions, Core, type Plan } from "./core.ts";
+import { Counters, type DropCount } from "./counters.ts";
+import { DEFAULT_OWNER } from "./desired.ts";
+import { type DropGroup, dropsOf } from "./drops.ts";
+import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events.ts";
+import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./flow_miss.ts";
+import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./flows/types.ts";
+import { type InjectAs, injection } from "./inject.ts";
+import { kernelEvents } from "./kernel_events.ts";
+import type { OpenOptions } from "./options.ts";
+import { type PacketHandler, type PacketMatch, type PacketOptions, Packets } from "./packets.ts";
+import { stateOf } from "./read_state.ts";
+import type { State } from "./schema/index.ts";
+import { Staging } from "./staging.ts";
+import { type Tables, tables } from "./status.ts";
+import { Transaction, type TransactionOptions } from "./transaction.ts";
+import { type Usage, usageOf } from "./usage.ts";
+
+/** Options of `apply` and `plan`. */
+export interface ApplyOptions {
+  /** Whose state it is. Default `state`. Other owners' objects are left alone. */
+  readonly owner?: string | undefined;
+  /** Tell what would change, and change nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** The revision that the state was made for; another one refuses it. */
+  readonly ifRevision?: number | undefined;
+}
+
+/** The flows of an instance. */
+export interface FlowTable {
+  /**
+   * Sets flows, both directions of each, whatever policy says.
+   * @returns for each: ok, or why not.
+   */
+  set(batch: readonly FlowSetting[]): FlowResult[];
+  /** One direction of a flow. */
+  get(key: FlowKey): Flow | undefined;
+  /** Deletes flows with their other direction; the next packet is decided again. @returns entries deleted */
+  delete(selector: FlowSelector): number;
+  /** One entry a direction, in no order. */
+  entries(selector?: FlowSelector): Iterable<Flow>;
+}
+
+/** A hold entry of the kernel must outlive the handler's time-out, or packets would ask anew. */
+const HOLD_MARGIN_MS = 1000;
+
+/**
+ * The data plane of a node: kernel programs that forward, and the slow path that decides what they cannot.
+ *
+ * ```ts
+ * await using dp = await DataPlane.open({ instance: "demo" });
+ * await dp.apply({
+ *   vrfs: [{ name: "red" }],
+ *   interfaces: [{ name: "veth-a", role: "workload", vrf: "red", addresses: ["10.97.0.1"] }],
+ * });
+ * ```
+ *
+ * Disposing closes it: the kernel forwards on, and the next `open` takes over. `destroy` takes everything away.
+ */
+export class DataPlane implements AsyncDisposable {
+  /** Objects with owner and live status: `tables.routes.get({ vrf, prefix })`. */
+  readonly tables: Tables;
+  readonly flows: FlowTable;
+  readonly #core: Core;
+  readonly #events: EventHub;
+  readonly #counters: Counters;
+  readonly #ageing: Ageing;
+  readonly #misses: FlowMisses;
+  readonly #packets: Packets;
+
+  private constructor(core: Core, events: EventHub) {
+    const { slowPath, names, pipeline, flows } = core.parts;
+    const { config } = core.parts.tables;
+    this.#core = core;
+    this.#events = events;
+    this.#counters = new Counters(pipeline.maps);
+    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"));
+    this.#misses = new FlowMisses(
+      slowPath,
+      names,
+      (timeoutMs) => configCodec.holdTimeoutMs.set(config.view, 0, timeoutMs + HOLD_MARGIN_MS),
+      ({ key, interface: from }) => events.emit({ kind: "flow-miss", interface: from, flow: key }),
+    );
+    this.#packets = new Packets(slowPath, names, ({ trap, interface: from, length }) =>
+      events.emit({ kind: "packet", interface: from, trap, length }),
+    );
+    this.tables = tables(core, this.#counters);
+    this.flows = {
+      set: (batch) => flows.set(batch),
+      get: (key) => flows.get(key),
+      delete: (selector) => flows.delete(selector),
+      entries: (selector) => flows.entries(selector),
+    };
+  }
+
+  /**
+   * Opens an instance: loads the programs, or takes over what an earlier process left running, and makes the kernel
+   * what the persisted state says. Interfaces whose devices are not there wait for them.
+   * @throws WeirError `EBUSY` when another controller runs it; `EPERM`, `EKERNEL`, `ENOLIB`, `ENOBPFFS` when this machine
+   *   cannot; `ELIMITS`, `EABI` when what runs does not fit. Nothing is changed then.
+   */
+  static async open(o: OpenOptions = {}): Promise<DataPlane> {
+    const hub: EventHub = new EventHub((kinds) => kernelEvents(kinds, hub, o.netns));
+    return new DataPlane(Core.open(o, hub), hub);
+  }
+
+  /** Counts up with each change of the state. */
+  get revision(): number {
+    return this.#core.revision;
+  }
+
+  /**
+   * Makes an owner's objects those of `state`, all or nothing.
+   * @param state a state document, as parsed from YAML or JSON.
+   * @returns the difference, a line each, when the kernel has it.
+   * @throws WeirError as `Transaction.commit` does.
+   */
+  async apply(state: unknown, o: ApplyOptions = {}): Promise<readonly Change[]> {
+    if (o.dryRun === true) return (await this.plan(state, o)).changes;
+    return this.#core.commit(this.#staging(state, o), commitOptions(o)).changes;
+  }
+
+  /** What `apply` would change, and what it would cost. */
+  async plan(state: unknown, o: ApplyOptions = {}): Promise<Plan> {
+    return this.#core.plan(this.#staging(state, o), commitOptions(o));
+  }
+
+  #staging(state: unknown, o: ApplyOptions): Staging {
+    return Staging.ofState(state, o.owner ?? DEFAULT_OWNER);
+  }
+
+  /** An owner's state document: what `apply` would have to be given to change nothing. */
+  state(o: { readonly owner?: string | undefined } = {}): State {
+    return stateOf(this.#core.parts.state, o.owner ?? DEFAULT_OWNER);
+  }
+
+  /** Puts and deletes that become real together. */
+  transaction(o: TransactionOptions = {}): Transaction {
+    return new Transaction(this.#core, o);
+  }
+
+  /**
+   * Registers who decides the flows that policy leaves to the controller (action or default `ask`, or `policies: []`).
+   * There can be one. Disposing takes it away.
+   */
+  onFlowMiss(decide: FlowMissHandler, o: FlowMissOptions = {}): Disposable {
+    return this.#misses.handle(decide, o);
+  }
+
+  /** Registers for trapped packets; the slow path then does not answer packets of that trap itself. */
+  onPacket(match: TrapReason | PacketMatch, handle: PacketHandler, o: PacketOptions = {}): Disposable {
+    return this.#packets.handle(match, handle, o);
+  }
+
+  /**
+   * Sends a frame, from its Ethernet header on: out of an interface as it is, as if an interface had received it, or
+   * routed in a VRF.
+   * @returns false when too many frames are under way.
+   */
+  inject(frame: Uint8Array, as: InjectAs): boolean {
+    return this.#core.parts.slowPath.inject(frame, injection(as, this.#core.parts.names));
+  }
+
+  /** Events from this call on. A reader that is too slow loses some, and gets a `lost` event with their number. */
+  events(kinds: readonly EventKind[], o: EventOptions = {}): AsyncIterable<DataPlaneEvent> {
+    return this.#events.subscribe(kinds, o);
+  }
+
+  /** Dropped packets, by interface and reason, or summed by one of them. */
+  drops(by: DropGroup = "interface-reason"): DropCount[] {
+    return dropsOf(this.#core.parts, this.#counters, by);
+  }
+
+  /** How full the kernel's tables are, and what the slow path did. */
+  usage(): Usage {
+    return usageOf(this.#core.parts, this.#ageing.last);
+  }
+
+  /** Ends the process's part. The kernel forwards on; what needs a decision is dropped until the next `open`. */
+  async close(): Promise<void> {
+    this.#end();
+    this.#core.close();
+  }
+
+  /** Detaches and removes everything, the desired state too, and restores what was changed. */
+  async destroy(): Promise<void> {
+    this.#end();
+    this.#core.destroy();
+  }
+
+  #end(): void {
+    this.#ageing[Symbol.dispose]();
+    this.#events.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+const commitOptions = (o: ApplyOptions): CommitOptions => ({ ifRevision: o.ifRevision });

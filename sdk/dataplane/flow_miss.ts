@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Flows that policy leaves to the controller. */
+import { WeirError } from "../errors.ts";
+import type { AskedFlow, SlowPath } from "../slowpath/index.ts";
+import type { FlowKey } from "./flows/types.ts";
+import type { Names } from "./names.ts";
+
+/** What a controller decides about a flow. */
+export interface Verdict {
+  /** forward: both directions. drop: silently. reject: the sender is told (TCP RST, else ICMP). */
+  readonly action: "forward" | "drop" | "reject";
+  /** Next hop in place of the one that the route gave. */
+  readonly nexthop?: string | undefined;
+  /** Idle time after which the flow goes, 1 to 2^32 - 1. Default: the protocol's. */
+  readonly idleSeconds?: number | undefined;
+}
+
+/** A new flow that waits for its verdict. Up to three of its packets wait with it. */
+export interface FlowMiss {
+  readonly key: FlowKey;
+  /** Interface that its first packet came from. */
+  readonly interface: string;
+  /** Unique for the flow's entry in the kernel. */
+  readonly generation: number;
+  /** Its first packet, from the Ethernet header on: a view that is valid until the flow is decided. `copy` keeps it. */
+  readonly frame: Uint8Array;
+  copy(): Uint8Array;
+  /**
+   * Decides it, now or later. Only the first call counts, and none after the time-out.
+   * @throws WeirError `EINVAL` for a next hop that is not there, `ENOTSUPPORTED` for what is not supported yet.
+   */
+  decide(verdict: Verdict): void;
+}
+
+/** Options of `onFlowMiss`. */
+export interface FlowMissOptions {
+  /** How long a flow may wait, 1 to 60000. Default 1000. */
+  readonly timeoutMs?: number | undefined;
+  /** What becomes of it then, and of all asked flows while there is no handler. Default `drop`. */
+  readonly otherwise?: "forward" | "drop" | undefined;
+}
+
+/** Decides flows; gets those of one wake-up at once. */
+export type FlowMissHandler = (misses: readonly FlowMiss[]) => void;
+
+const DEFAULT_TIMEOUT_MS = 1000;
+const MAX_TIMEOUT_MS = 60_000;
+
+/** Fields of the contract's verdict that later work brings. */
+const LATER = ["translate", "vrf", "mirror", "log", "reverse"] as const;
+
+/** Hands asked flows to the one handler. */
+export class FlowMisses {
+  readonly #slowPath: SlowPath;
+  readonly #names: Names;
+  readonly #onTimeout: (timeoutMs: number) => void;
+  readonly #onMiss: (miss: FlowMiss) => void;
+  #handler: FlowMissHandler | undefined;
+
+  /**
+   * @param onTimeout told the time-out, which the kernel's own must exceed.
+   * @param onMiss told of each asked flow, for events.
+   */
+  constructor(
+    slowPath: SlowPath,
+    names: Names,
+    onTimeout: (timeoutMs: number) => void,
+    onMiss: (miss: FlowMiss) => void,
+  ) {
+    this.#slowPath = slowPath;
+    this.#names = names;
+    this.#onTimeout = onTimeout;
+    this.#onMiss = onMiss;
+  }
+
+  /** @throws WeirError `EBUSY` when there is a handler, `EINVAL` */
+  handle(handler: FlowMissHandler, o: FlowMissOptions): Disposable {
+    const operation = "register a handler for flow misses";
+    if (this.#handler !== undefined) {
+      throw new WeirError({ code: "EBUSY", operation, reason: "there is one", hint: "dispose it first" });
+    }
+    const timeoutMs = o.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
+      throw new WeirError({
+        code: "EINVAL",
+        operation,
+        reason: `timeoutMs ${timeoutMs} is not 1 to ${MAX_TIMEOUT_MS}`,
+      });
+    }
+    this.#handler = handler;
+    this.#onTimeout(timeoutMs);
+    this.#slowPath.onAsk((flows) => this.#hand(flows), { timeoutMs, otherwise: o.otherwise });
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#handler !== handler) return;
+        this.#handler = undefined;
+        this.#slowPath.onAsk(null, { timeoutMs, otherwise: o.otherwise });
+      },
+    };
+  }
+
+  #hand(flows: readonly AskedFlow[]): void {
+    const misses = flows.map((flow) => this.#miss(flow));
+    for (const miss of misses) this.#onMiss(miss);
+    this.#handler?.(misses);
+  }
+
+  #miss(flow: AskedFlow): FlowMiss {
+    return {
+      key: this.#names.flowKey(flow.key),
+      interface: this.#names.interface(flow.interfaceId),
+      generation: flow.generation,
+      frame: flow.frame,
+      copy: () => flow.frame.slice(),
+      decide: (verdict) => flow.decide({ ...verdict, nexthop: this.#nexthop(verdict) }),
+    };
+  }
+
+  #nexthop(verdict: Verdict): number | undefined {
+    const operation = "decide a flow";
+    const given = verdict as unknown as Readonly<Record<string, unknown>>;
+    const later = LATER.find((field) => given[field] !== undefined);
+    if (later !== undefined || given["action"] === "nat") {
+      const what = later ?? "action nat";
+      throw new WeirError({ code: "ENOTSUPPORTED", operation, reason: `${what} is not supported yet` });
+    }
+    if (verdict.nexthop === undefined) return undefined;
+    const id = this.#names.nexthopId(verdict.nexthop);
+    if (id !== undefined) return id;
+    throw new WeirError({ code: "EINVAL", operation, reason: `there is no next hop "${verdict.nexthop}"` });
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PacketKey } from "../slowpath/index.ts";
+import { endpoints, protocolName } from "./flows/codec.ts";
+import type { FlowKey } from "./flows/types.ts";
+import type { Ids } from "./ids.ts";
+import type { Policies } from "./policies.ts";
+
+/** Names for the numbers that kernel and slow path speak of. */
+export class Names {
+  readonly #ids: Ids;
+  readonly #policies: Policies;
+
+  constructor(ids: Ids, policies: Policies) {
+    this.#ids = ids;
+    this.#policies = policies;
+  }
+
+  /** `unknown` for 0: no interface could be found. */
+  interface(id: number): string {
+    return this.#ids.interface.nameOf(id) ?? (id === 0 ? "unknown" : `#${id}`);
+  }
+
+  interfaceId(name: string): number | undefined {
+    return this.#ids.interface.get(name);
+  }
+
+  vrf(id: number): string {
+    return this.#ids.vrf.nameOf(id) ?? `#${id}`;
+  }
+
+  vrfId(name: string): number | undefined {
+    return this.#ids.vrf.get(name);
+  }
+
+  nexthopId(name: string): number | undefined {
+    return this.#ids.nexthop.get(name);
+  }
+
+  flowKey(key: PacketKey): FlowKey {
+    return { vrf: this.vrf(key.vrf), proto: protocolName(key.protocol), ...endpoints(key) };
+  }
+
+  /** Policy and rule of a number, as fields to spread; empty where no rule decided. */
+  rule(id: number): { readonly policy?: string; readonly rule?: string } {
+    const rule = this.#policies.rule(id);
+    return rule === undefined ? {} : { policy: rule.policy, rule: rule.rule };
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Live status of the objects of each kind. */
+import { formatMac } from "../address.ts";
+import { NEXTHOP_FLAG_DOWN, NEXTHOP_FLAG_RESOLVE, nexthopCodec } from "../layout/index.ts";
+import type { Core } from "./core.ts";
+import type { Counters } from "./counters.ts";
+import { deviceName } from "./devices.ts";
+import { learnedMac } from "./kernel/records.ts";
+import type { InterfaceStatus } from "./live.ts";
+import type { Interface, Kind, Policy } from "./schema/index.ts";
+import { type Table, tableOf } from "./table.ts";
+
+/** A table for each kind. */
+export type Tables = { readonly [K in Exclude<Kind, "node">]: Table<K> };
+
+/** Tables over an open instance. */
+export function tables(core: Core, counters: Counters): Tables {
+  const { state, ids } = core.parts;
+  return {
+    vrfs: tableOf("vrfs", state, ({ name }) => ({ id: ids.vrf.get(name) })),
+    interfaces: tableOf("interfaces", state, (object) => interfaceStatus(core, counters, object)),
+    nexthops: tableOf("nexthops", state, ({ name }) => nexthopStatus(core, name)),
+    routes: tableOf("routes", state, () => ({})),
+    sets: tableOf("sets", state, ({ prefixes }) => ({ prefixes: prefixes.length })),
+    policies: tableOf("policies", state, (object) => policyStatus(core, object)),
+  };
+}
+
+function interfaceStatus(core: Core, counters: Counters, object: Interface): InterfaceStatus & Record<string, unknown> {
+  const live = core.parts.live.get(object.name);
+  const device = live?.device;
+  if (live === undefined || device === undefined) return { state: "waiting", device: deviceName(object) };
+  const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
+  const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
+  return {
+    state: device.up ? "up" : "down",
+    device: device.name,
+    ifindex: device.ifindex,
+    ...(live.attachment === undefined ? {} : { hook: live.attachment.hook }),
+    port: live.direct?.mode ?? "trap",
+    mtu: device.mtu,
+    ...(mac === undefined ? {} : { mac }),
+    ...(live.warnings.length === 0 ? {} : { warnings: live.warnings }),
+    counters: counters.interface(live.id),
+  };
+}
+
+function nexthopStatus(core: Core, name: string): Record<string, unknown> {
+  const id = core.parts.ids.nexthop.get(name);
+  if (id === undefined) return {};
+  const { nexthops } = core.parts.tables;
+  const base = nexthops.at(id);
+  const flags = nexthopCodec.flags.get(nexthops.view, base);
+  const resolved = (flags & (NEXTHOP_FLAG_RESOLVE | NEXTHOP_FLAG_DOWN)) === 0;
+  const mac = formatMac(nexthopCodec.destinationMac.bytes(nexthops.bytes, base));
+  const interfaceId = nexthopCodec.interface.get(nexthops.view, base);
+  if (interfaceId === 0) return { id };
+  return { id, interface: core.parts.names.interface(interfaceId), resolved, ...(resolved ? { mac } : {}) };
+}
+
+/** Hits of the rules since the controller started, by the rule's name, or its number where it has none. */
+function policyStatus(core: Core, policy: Policy): Record<string, unknown> {
+  const hits = core.parts.slowPath.ruleHits();
+  const rules: Record<string, number> = {};
+  for (const [id, count] of hits) {
+    const rule = core.parts.policies.rule(id);
+    if (rule?.policy === policy.name) rules[rule.rule] = (rules[rule.rule] ?? 0) + count;
+  }
+  return { rules };
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { SlowPathStatistics } from "../slowpath/index.ts";
+import type { SweepResult } from "./ageing.ts";
+import type { Opened } from "./open.ts";
+
+/** Use of one table. */
+export interface TableUsage {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** How full the tables are, and what the slow path did. */
+export interface Usage {
+  readonly tables: {
+    readonly interfaces: TableUsage;
+    readonly nexthops: TableUsage;
+    readonly routes4: TableUsage;
+    readonly routes6: TableUsage;
+    /** Entries of both families at the last sweep; a flow has two. */
+    readonly flows: TableUsage;
+  };
+  readonly slowPath: SlowPathStatistics;
+}
+
+export function usageOf(parts: Opened, sweep: SweepResult): Usage {
+  const { ids, tables, limits, reconciler, slowPath } = parts;
+  const routes = reconciler.routeCounts;
+  return {
+    tables: {
+      interfaces: { used: ids.interface.size, limit: tables.interfaces.length - 1 },
+      nexthops: { used: ids.nexthop.size, limit: tables.nexthops.length - 1 },
+      routes4: { used: routes[4], limit: limits.routes },
+      routes6: { used: routes[6], limit: limits.routes },
+      flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },
+    },
+    slowPath: slowPath.stats(),
+  };
+}

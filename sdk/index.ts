@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `weir`: an embeddable eBPF data plane.
+ *
+ * ```ts
+ * import { DataPlane } from "weir";
+ *
+ * await using dp = await DataPlane.open();
+ * await dp.apply(state);
+ * dp.onFlowMiss((misses) => {
+ *   for (const miss of misses) miss.decide({ action: "forward" });
+ * });
+ * ```
+ *
+ * @module
+ */
+
+export type { Change } from "./dataplane/change.ts";
+export type { Plan } from "./dataplane/core.ts";
+export type { DropCount, InterfaceCounters } from "./dataplane/counters.ts";
+export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
+export type { DropGroup } from "./dataplane/drops.ts";
+export type { DataPlaneEvent, EventKind, EventOptions } from "./dataplane/events.ts";
+export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
+export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
+export type { InjectAs } from "./dataplane/inject.ts";
+export type { InterfaceStatus } from "./dataplane/live.ts";
+export type { OpenOptions } from "./dataplane/options.ts";
+export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/packets.ts";
+export { type DestroyOptions, destroyInstance } from "./dataplane/remove_instance.ts";
+export {
+  checkState,
+  DEFAULT_GATEWAY_MAC,
+  DEFAULT_GATEWAYS,
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type Interface,
+  type Key,
+  type Kind,
+  type KindObjects,
+  kindSchemas,
+  kinds,
+  type Limits,
+  type Nexthop,
+  type Node,
+  type Policy,
+  type PrefixSet,
+  type Route,
+  type Rule,
+  type State,
+  StateSchema,
+  stateJsonSchema,
+  type Timeouts,
+  type Vrf,
+} from "./dataplane/schema/index.ts";
+export type { Tables } from "./dataplane/status.ts";
+export type { Table, TableEntry } from "./dataplane/table.ts";
+export type { Committed, Transaction, TransactionOptions } from "./dataplane/transaction.ts";
+export type { TableUsage, Usage } from "./dataplane/usage.ts";
+export { WeirError, type WeirErrorInit } from "./errors.ts";
+export { type DropReason, dropReasons, type TrapReason, trapReasons } from "./layout/index.ts";
