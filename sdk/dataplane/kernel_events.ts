@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type WatchGroup, watch } from "../netlink/index.ts";
+import { Netlink, type WatchGroup } from "../netlink/index.ts";
 import type { EventHub, EventKind } from "./events.ts";
 
 /** Kinds that need a subscription of their own; links and neighbours are watched at all times. */
