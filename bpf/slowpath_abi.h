@@ -16,85 +16,85 @@ enum rule_action {
 	RULE_ALLOW,
 	RULE_DENY,
 	RULE_REJECT,
-	RULE_LOG,		/* report, and go on */
-	RULE_PASS,		/* go on at `next` */
+	RULE_LOG,  /* report, and go on */
+	RULE_PASS, /* go on at `next` */
 	RULE_ASK,
 };
 
 enum rule_direction {
 	DIRECTION_NONE = 0,
-	DIRECTION_INGRESS,	/* towards the workload */
-	DIRECTION_EGRESS,	/* from the workload */
+	DIRECTION_INGRESS, /* towards the workload */
+	DIRECTION_EGRESS,  /* from the workload */
 };
 
 /* Header of one compiled policy; all `*_offset` are bytes from its first byte. */
-struct policy_table {		/* 64 bytes */
+struct policy_table { /* 64 bytes */
 	__u32 revision;
 	__u32 set_count;
-	__u32 set_offset;	/* struct policy_set[]; index = interface.policy, 0 unused */
+	__u32 set_offset; /* struct policy_set[]; index = interface.policy, 0 unused */
 	__u32 rule_count;
-	__u32 rule_offset;	/* struct policy_rule[] */
+	__u32 rule_offset; /* struct policy_rule[] */
 	__u32 prefix_count;
-	__u32 prefix_offset;	/* struct policy_prefix[] */
+	__u32 prefix_offset; /* struct policy_prefix[] */
 	__u32 range_count;
-	__u32 range_offset;	/* struct policy_range[] */
-	__u32 size;		/* of it all, in bytes */
+	__u32 range_offset; /* struct policy_range[] */
+	__u32 size;         /* of it all, in bytes */
 	__u32 reserved[6];
 };
 
 /* The rules of one interface's `policies`, in order. */
-struct policy_set {		/* 32 bytes */
-	__u32 first_rule;	/* index in the rule array */
+struct policy_set {       /* 32 bytes */
+	__u32 first_rule; /* index in the rule array */
 	__u32 rule_count;
-	__u8  default_ingress;	/* enum rule_action: allow, deny or ask */
-	__u8  default_egress;
+	__u8 default_ingress; /* enum rule_action: allow, deny or ask */
+	__u8 default_egress;
 	__u16 reserved0;
-	__u32 default_rule;	/* id reported when the default decides */
+	__u32 default_rule; /* id reported when the default decides */
 	__u32 reserved[4];
 };
 
 /* An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
-struct policy_rule {		/* 72 bytes */
-	__u8  direction;	/* enum rule_direction; 0: both */
-	__u8  action;		/* enum rule_action */
-	__u8  family;		/* 0 any, 4, 6 */
-	__u8  protocol_any;	/* 1: any protocol */
-	__u8  protocol;		/* IP protocol number */
-	__u8  log;		/* 1: report the flows that it decides */
+struct policy_rule {       /* 72 bytes */
+	__u8 direction;    /* enum rule_direction; 0: both */
+	__u8 action;       /* enum rule_action */
+	__u8 family;       /* 0 any, 4, 6 */
+	__u8 protocol_any; /* 1: any protocol */
+	__u8 protocol;     /* IP protocol number */
+	__u8 log;          /* 1: report the flows that it decides */
 	__u16 reserved0;
-	__u32 id;		/* reported with the flow; > 0 */
-	__u32 next;		/* action pass: rule index to go on at */
+	__u32 id;   /* reported with the flow; > 0 */
+	__u32 next; /* action pass: rule index to go on at */
 	__u32 source_first, source_count;
 	__u32 source_except_first, source_except_count;
 	__u32 destination_first, destination_count;
 	__u32 destination_except_first, destination_except_count;
 	__u32 source_port_first, source_port_count;
-	__u32 destination_port_first, destination_port_count;	/* ICMP: type << 8 | code */
-	__u64 hits;		/* counted by the slow path */
+	__u32 destination_port_first, destination_port_count; /* ICMP: type << 8 | code */
+	__u64 hits;                                           /* counted by the slow path */
 };
 
 /* Address and mask are as they lie in the packet, so that two 64-bit compares decide. */
-struct policy_prefix {		/* 40 bytes */
-	__u8  address[16];	/* IPv4: mapped; no bits behind the length */
-	__u8  mask[16];
-	__u32 family;		/* 4 or 6: ::/0 does not hold IPv4 */
-	__u32 length;		/* 0..128; IPv4: 96 + length */
+struct policy_prefix {    /* 40 bytes */
+	__u8 address[16]; /* IPv4: mapped; no bits behind the length */
+	__u8 mask[16];
+	__u32 family; /* 4 or 6: ::/0 does not hold IPv4 */
+	__u32 length; /* 0..128; IPv4: 96 + length */
 };
 
-struct policy_range {		/* 4 bytes */
+struct policy_range { /* 4 bytes */
 	__u16 first;
-	__u16 last;		/* inclusive */
+	__u16 last; /* inclusive */
 };
 
 /* ---- AF_XDP ports in a worker's memory ---------------------------------------------------- */
 
 /* One mapped ring (linux/if_xdp.h); all addresses are offsets in the WebAssembly memory. */
-struct xsk_ring {		/* 32 bytes */
-	__u32 producer;		/* address of the producer index */
+struct xsk_ring {       /* 32 bytes */
+	__u32 producer; /* address of the producer index */
 	__u32 consumer;
 	__u32 flags;
-	__u32 descriptors;	/* struct xdp_desc[] (rx, tx) or __u64[] (fill, completion) */
-	__u32 mask;		/* entries - 1 */
+	__u32 descriptors; /* struct xdp_desc[] (rx, tx) or __u64[] (fill, completion) */
+	__u32 mask;        /* entries - 1 */
 	__u32 cached_producer;
 	__u32 cached_consumer;
 	__u32 reserved;
@@ -102,126 +102,126 @@ struct xsk_ring {		/* 32 bytes */
 
 enum port_kind {
 	PORT_NONE = 0,
-	PORT_TRAP,		/* far end of the trap link */
-	PORT_DIRECT,		/* an interface's own queue */
+	PORT_TRAP,   /* far end of the trap link */
+	PORT_DIRECT, /* an interface's own queue */
 };
 
-struct xsk_port {		/* 192 bytes */
+struct xsk_port { /* 192 bytes */
 	struct xsk_ring rx;
 	struct xsk_ring tx;
 	struct xsk_ring fill;
 	struct xsk_ring completion;
-	__u32 kind;		/* enum port_kind */
-	__u32 interface;	/* id, kind direct */
+	__u32 kind;      /* enum port_kind */
+	__u32 interface; /* id, kind direct */
 	__u32 queue;
-	__u32 outstanding;	/* transmitted, not completed */
-	__u32 fill_target;	/* frames to keep in the fill ring */
-	__u32 fd;		/* of the socket */
+	__u32 outstanding; /* transmitted, not completed */
+	__u32 fill_target; /* frames to keep in the fill ring */
+	__u32 fd;          /* of the socket */
 	__u32 reserved[2];
 	__u64 rx_packets;
 	__u64 tx_packets;
-	__u64 rx_invalid;	/* no valid metadata in front */
-	__u64 tx_full;		/* transmit ring or frames exhausted */
+	__u64 rx_invalid; /* no valid metadata in front */
+	__u64 tx_full;    /* transmit ring or frames exhausted */
 };
 
 /* ---- the worker's control block -------------------------------------------------------- */
 
 /* At the address given to `start()`; every address is an offset in the WebAssembly memory. */
-struct worker_control {		/* 512 bytes */
-	__u32 worker;		/* index */
+struct worker_control { /* 512 bytes */
+	__u32 worker;   /* index */
 	__u32 port_count;
-	__u32 ports;		/* struct xsk_port[]; the first is the trap port */
-	__u32 port_revision;	/* the main thread counts it up when it has changed the ports */
-	__u32 port_ack;		/* the revision that the worker goes by: a port taken away before is used no more */
-	__u32 umem;		/* first frame */
-	__u32 frame_size;	/* power of two */
+	__u32 ports;         /* struct xsk_port[]; the first is the trap port */
+	__u32 port_revision; /* the main thread counts it up when it has changed the ports */
+	__u32 port_ack; /* the revision that the worker goes by: a port taken away before is used no more */
+	__u32 umem;       /* first frame */
+	__u32 frame_size; /* power of two */
 	__u32 frame_count;
-	__u32 frame_reserve;	/* free frames that the fill rings leave for answers and injections */
-	__u32 free_frames;	/* __u32[frame_count]: stack of free frames, as addresses */
+	__u32 frame_reserve; /* free frames that the fill rings leave for answers and injections */
+	__u32 free_frames;   /* __u32[frame_count]: stack of free frames, as addresses */
 	__u32 free_count;
-	__u32 frame_owners;	/* __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
-	__u32 interfaces;	/* struct interface[] (kernel's own, mapped) */
+	__u32 frame_owners; /* __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
+	__u32 interfaces; /* struct interface[] (kernel's own, mapped) */
 	__u32 interface_count;
-	__u32 nexthops;		/* struct nexthop[] (kernel's own, mapped) */
+	__u32 nexthops; /* struct nexthop[] (kernel's own, mapped) */
 	__u32 nexthop_count;
-	__u32 decisions;	/* struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
-	__u32 decision_count;	/* filled by poll(), to be applied by weir_flow_update */
-	__u32 decision_notes;	/* struct decision_note[WEIR_DECISIONS_PER_WORKER] */
-	__u32 burst_slots;	/* struct burst_slot[WEIR_BURST_SLOTS] */
-	__u32 pending;		/* struct pending_packet[pending_capacity] */
+	__u32 decisions; /* struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
+	__u32 decision_count; /* filled by poll(), to be applied by weir_flow_update */
+	__u32 decision_notes; /* struct decision_note[WEIR_DECISIONS_PER_WORKER] */
+	__u32 burst_slots;    /* struct burst_slot[WEIR_BURST_SLOTS] */
+	__u32 pending;        /* struct pending_packet[pending_capacity] */
 	__u32 pending_capacity;
 	__u32 pending_count;
-	__u32 policy;		/* struct policy_table in force; the main thread swaps it atomically; 0: none yet */
-	__u32 policy_ack;	/* the worker's copy of `policy`, set at each poll: older tables may be reused */
-	__u32 commands;		/* struct message_ring: main thread to worker */
-	__u32 events;		/* struct message_ring: worker to main thread */
-	__u32 event_signal;	/* 1: the main thread was told that there are events; it sets 0 before it reads them */
-	__u32 holds;		/* struct held_packet[hold_capacity] */
-	__u32 hold_capacity;	/* power of two */
-	__u32 hold_limit;	/* packets that may wait at a time */
+	__u32 policy; /* struct policy_table in force; the main thread swaps it atomically; 0: none yet */
+	__u32 policy_ack; /* the worker's copy of `policy`, set at each poll: older tables may be reused */
+	__u32 commands; /* struct message_ring: main thread to worker */
+	__u32 events;   /* struct message_ring: worker to main thread */
+	__u32 event_signal; /* 1: the main thread was told that there are events; it sets 0 before it reads them */
+	__u32 holds;         /* struct held_packet[hold_capacity] */
+	__u32 hold_capacity; /* power of two */
+	__u32 hold_limit;    /* packets that may wait at a time */
 	__u32 hold_count;
-	__u32 hold_free;	/* first free slot + 1 */
-	__u32 hold_active;	/* first waiting flow + 1 */
-	__u32 hold_buckets;	/* __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
-	__u32 drops;		/* struct drop_counter[interface_count][WEIR_MAX_REASONS] */
-	__u32 error_limits;	/* __u64[interface_count]: when the interface has used up its ICMP errors */
-	__u32 error_rate;	/* ICMP errors and resets a second an interface may cause; 0: none are sent */
+	__u32 hold_free;    /* first free slot + 1 */
+	__u32 hold_active;  /* first waiting flow + 1 */
+	__u32 hold_buckets; /* __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
+	__u32 drops;        /* struct drop_counter[interface_count][WEIR_MAX_REASONS] */
+	__u32 error_limits; /* __u64[interface_count]: when the interface has used up its ICMP errors */
+	__u32 error_rate; /* ICMP errors and resets a second an interface may cause; 0: none are sent */
 	__u32 error_burst;
-	__u32 trap_handlers;	/* bit per enum trap_reason: the controller takes these */
-	__u32 lent_count;	/* frames of EVENT_PACKET that were not released yet */
+	__u32 trap_handlers; /* bit per enum trap_reason: the controller takes these */
+	__u32 lent_count;    /* frames of EVENT_PACKET that were not released yet */
 	__u32 lent_limit;
-	__u32 asking;		/* 1: a handler for asked flows is there */
+	__u32 asking; /* 1: a handler for asked flows is there */
 	__u32 ask_timeout_ms;
-	__u32 ask_otherwise;	/* enum rule_action past the time-out or without a handler: allow or deny */
-	__u32 resolve_timeout_ms;	/* how long a packet waits for its neighbour */
-	__u32 drop_samples;	/* EVENT_DROP a second; the counters have them all */
-	__u32 stop;		/* 1: leave the loop */
-	__u32 stopped;		/* 1: the worker has left its loop */
-	__be32 node_address4;	/* source of ICMP errors where the interface has none; 0: none */
-	__u8  node_address6[16];
-	__u64 clock_seconds;	/* CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
+	__u32 ask_otherwise; /* enum rule_action past the time-out or without a handler: allow or deny */
+	__u32 resolve_timeout_ms; /* how long a packet waits for its neighbour */
+	__u32 drop_samples;       /* EVENT_DROP a second; the counters have them all */
+	__u32 stop;               /* 1: leave the loop */
+	__u32 stopped;            /* 1: the worker has left its loop */
+	__be32 node_address4;     /* source of ICMP errors where the interface has none; 0: none */
+	__u8 node_address6[16];
+	__u64 clock_seconds; /* CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
 	__u64 clock_nanoseconds;
-	__u64 next_deadline;	/* when poll() is due without a packet; ~0: never */
+	__u64 next_deadline; /* when poll() is due without a packet; ~0: never */
 	/* counters */
 	__u64 polls;
 	__u64 packets;
-	__u64 decided;		/* decision records written */
-	__u64 allowed;		/* flows */
+	__u64 decided; /* decision records written */
+	__u64 allowed; /* flows */
 	__u64 denied;
 	__u64 rejected;
 	__u64 asked;
-	__u64 timeouts;		/* asked flows that got no verdict in time */
-	__u64 injected;		/* packets handed back to the pipeline */
-	__u64 errors_sent;	/* ICMP errors and resets */
+	__u64 timeouts;    /* asked flows that got no verdict in time */
+	__u64 injected;    /* packets handed back to the pipeline */
+	__u64 errors_sent; /* ICMP errors and resets */
 	__u64 errors_limited;
-	__u64 solicited;	/* ARP requests and neighbour solicitations */
+	__u64 solicited; /* ARP requests and neighbour solicitations */
 	__u64 events_lost;
 	__u64 no_frame;
 	__u64 unhandled;
-	__u64 stale;		/* decisions that came too late */
+	__u64 stale; /* decisions that came too late */
 	__u64 reserved[18];
 };
 
 /* Which counters a decision raises when the kernel has taken it. */
-struct decision_note {		/* 8 bytes */
-	__u32 hits[2];		/* addresses of `hits` of struct policy_rule; 0: none */
+struct decision_note { /* 8 bytes */
+	__u32 hits[2]; /* addresses of `hits` of struct policy_rule; 0: none */
 };
 
 /* Finds the decision made for a hold entry in the same burst. Open addressing. */
-struct burst_slot {		/* 16 bytes */
+struct burst_slot { /* 16 bytes */
 	__u32 generation;
-	__u32 round;		/* the slot is empty unless this is the present round */
-	__u32 decision;		/* index in `decisions` */
+	__u32 round;    /* the slot is empty unless this is the present round */
+	__u32 decision; /* index in `decisions` */
 	__u32 reserved;
 };
 
-#define WEIR_BURST_SLOTS 2048	/* twice the decisions of a burst */
+#define WEIR_BURST_SLOTS 2048 /* twice the decisions of a burst */
 
 /* A packet that waits for weir_flow_update to be applied. */
-struct pending_packet {		/* 16 bytes */
-	__u32 frame;		/* address of the first byte of the packet */
+struct pending_packet { /* 16 bytes */
+	__u32 frame;    /* address of the first byte of the packet */
 	__u32 length;
-	__u32 decision;		/* index in `decisions` */
+	__u32 decision; /* index in `decisions` */
 	__u32 reserved;
 };
 
@@ -230,18 +230,18 @@ struct pending_packet {		/* 16 bytes */
  * packet of a flow leads: it stands in the list of waiting flows and in a hash bucket, and the
  * others hang on it. Slot links are index + 1; 0: none.
  */
-struct held_packet {		/* 72 bytes */
-	__u32 frame;		/* address of the first byte; 0: slot is free */
+struct held_packet { /* 72 bytes */
+	__u32 frame; /* address of the first byte; 0: slot is free */
 	__u32 length;
-	__u64 deadline;		/* when something is to be done about it */
-	__u64 expires;		/* when it is given up */
-	__u32 reason;		/* enum trap_reason: ask or resolve */
-	__u32 key;		/* generation (ask) or next hop (resolve) */
-	__u32 ticket;		/* names the miss towards the main thread */
-	__u32 attempts;		/* requests sent to the neighbour */
-	__u32 count;		/* packets of the flow, the first one's only */
-	__u32 next;		/* next packet of the same flow; next free slot */
-	__u32 last;		/* last packet of the flow, the first one's only */
+	__u64 deadline; /* when something is to be done about it */
+	__u64 expires;  /* when it is given up */
+	__u32 reason;   /* enum trap_reason: ask or resolve */
+	__u32 key;      /* generation (ask) or next hop (resolve) */
+	__u32 ticket;   /* names the miss towards the main thread */
+	__u32 attempts; /* requests sent to the neighbour */
+	__u32 count;    /* packets of the flow, the first one's only */
+	__u32 next;     /* next packet of the same flow; next free slot */
+	__u32 last;     /* last packet of the flow, the first one's only */
 	__u32 list_next;
 	__u32 list_previous;
 	__u32 hash_next;
@@ -250,70 +250,70 @@ struct held_packet {		/* 72 bytes */
 };
 
 /* Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */
-struct message_ring {		/* 64 bytes */
-	__u32 producer;		/* free running; written by one side, with release */
+struct message_ring {   /* 64 bytes */
+	__u32 producer; /* free running; written by one side, with release */
 	__u32 consumer;
-	__u32 capacity;		/* power of two */
+	__u32 capacity; /* power of two */
 	__u32 record_size;
-	__u32 lost;		/* records that found no room */
+	__u32 lost; /* records that found no room */
 	__u32 reserved[11];
 };
 
 enum event_kind {
 	EVENT_NONE = 0,
-	EVENT_ASK,		/* a flow for onFlowMiss; the frame waits for a verdict */
-	EVENT_PACKET,		/* a trap for onPacket; the frame waits for its release */
-	EVENT_LOG,		/* a rule with log matched */
-	EVENT_DROP,		/* the slow path dropped a packet */
+	EVENT_ASK,    /* a flow for onFlowMiss; the frame waits for a verdict */
+	EVENT_PACKET, /* a trap for onPacket; the frame waits for its release */
+	EVENT_LOG,    /* a rule with log matched */
+	EVENT_DROP,   /* the slow path dropped a packet */
 };
 
-struct event {			/* 128 bytes */
-	__u32 kind;		/* enum event_kind */
+struct event {      /* 128 bytes */
+	__u32 kind; /* enum event_kind */
 	__u32 ticket;
-	__u32 frame;		/* address of the first byte; 0: none */
+	__u32 frame; /* address of the first byte; 0: none */
 	__u32 length;
 	__u32 rule;
-	__u8  direction;
-	__u8  drop_reason;
-	__u8  trap_reason;	/* enum trap_reason */
-	__u8  flags;		/* TRAP_FLAG_* */
+	__u8 direction;
+	__u8 drop_reason;
+	__u8 trap_reason; /* enum trap_reason */
+	__u8 flags;       /* TRAP_FLAG_* */
 	__u64 time;
-	__u16 interface;	/* ids, as in struct trap_meta */
+	__u16 interface; /* ids, as in struct trap_meta */
 	__u16 out_interface;
 	__u32 vrf;
 	__u32 nexthop;
 	__u32 reverse_nexthop;
 	__u32 generation;
-	__u8  family;		/* 4 or 6; 0: the packet is none of IP, and the rest is 0 */
-	__u8  protocol;
-	__be16 source_port;	/* ICMP echo: the identifier in both */
+	__u8 family; /* 4 or 6; 0: the packet is none of IP, and the rest is 0 */
+	__u8 protocol;
+	__be16 source_port; /* ICMP echo: the identifier in both */
 	__be16 destination_port;
-	__u8  icmp_type;
-	__u8  icmp_code;
-	__u8  source[16];
-	__u8  destination[16];
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 source[16];
+	__u8 destination[16];
 	__u32 reserved[9];
 };
 
 enum command_kind {
 	COMMAND_NONE = 0,
-	COMMAND_VERDICT,	/* decides the asked flow `ticket` */
-	COMMAND_RELEASE,	/* gives `frame` back */
-	COMMAND_INJECT,		/* sends a copy of the `length` bytes at `frame` (not a UMEM frame) */
-	COMMAND_RECLAIM,	/* takes the frames back that port `frame` had when it was closed */
+	COMMAND_VERDICT, /* decides the asked flow `ticket` */
+	COMMAND_RELEASE, /* gives `frame` back */
+	COMMAND_INJECT,  /* sends a copy of the `length` bytes at `frame` (not a UMEM frame) */
+	COMMAND_RECLAIM, /* takes the frames back that port `frame` had when it was closed */
 };
 
-struct command {		/* 64 bytes */
-	__u32 kind;		/* enum command_kind */
+struct command {    /* 64 bytes */
+	__u32 kind; /* enum command_kind */
 	__u32 ticket;
 	__u32 frame;
 	__u32 length;
-	__u8  rule_action;	/* enum rule_action: allow, deny or reject */
-	__u8  inject_action;	/* enum inject_action */
+	__u8 rule_action;   /* enum rule_action: allow, deny or reject */
+	__u8 inject_action; /* enum inject_action */
 	__u16 interface;
 	__u32 vrf;
-	__u32 nexthop;		/* verdict: instead of the one that the pipeline found; 0: that one */
-	__u32 idle_seconds;	/* verdict; 0: the protocol's default */
+	__u32 nexthop;      /* verdict: instead of the one that the pipeline found; 0: that one */
+	__u32 idle_seconds; /* verdict; 0: the protocol's default */
 	__u32 reserved[8];
 };
 
