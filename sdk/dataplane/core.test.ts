@@ -66,6 +66,14 @@ describe("a difference", () => {
     expect(apply(state, {})).toHaveLength(5);
   });
 
+  test("an object that its owner changes after the apply is compared with what was applied", () => {
+    const state = new DesiredState();
+    const document = structuredClone(pods);
+    apply(state, document);
+    document.interfaces[0]?.addresses.push("10.97.0.9");
+    expect(apply(state, document)).toEqual(["~ interface h0"]);
+  });
+
   test("the spelling of a prefix does not make another route", () => {
     const state = new DesiredState();
     apply(state, { ...pods, routes: [{ vrf: "red", prefix: "FD00:0:0::/48", via: "h0" }] });

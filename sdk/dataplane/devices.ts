@@ -18,6 +18,7 @@ export interface Device {
   readonly peerIndex: number | undefined;
   /** Kind of a virtual device; `undefined` for hardware. */
   readonly kind: string | undefined;
+  /** Receive queues in use. */
   readonly rxQueues: number;
   /** Name of the driver, such as `veth` or `ena`; empty where it does not tell. */
   readonly driver: string;
@@ -128,9 +129,19 @@ export class Devices implements Disposable {
       peerElsewhere: (link.kind === "veth" || link.kind === "netkit") && link.linkNetnsId !== undefined,
       peerIndex: link.peerIndex,
       kind: link.kind,
-      rxQueues: link.rxQueues,
+      rxQueues: this.#rxQueues(link),
       driver: link.kind ?? this.#driver(link.name),
     };
+  }
+
+  /** Receive queues in use; a device may have been made with more. */
+  #rxQueues(link: LinkInfo): number {
+    try {
+      const { rx, combined } = this.ethtool.channels(link.name);
+      return Math.max(rx + combined, 1);
+    } catch {
+      return link.rxQueues;
+    }
   }
 
   #driver(name: string): string {

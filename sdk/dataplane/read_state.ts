@@ -8,7 +8,8 @@ export function stateOf(state: DesiredState, owner: string): State {
   for (const kind of kinds) {
     const objects: unknown[] = [];
     for (const [, candidates] of state.entries(kind)) {
-      for (const candidate of candidates) if (candidate.owner === owner) objects.push(candidate.object);
+      for (const candidate of candidates)
+        if (candidate.owner === owner) objects.push(structuredClone(candidate.object));
     }
     if (objects.length > 0) document[kind] = kind === NODE_KEY ? objects[0] : objects;
   }

@@ -137,7 +137,8 @@ export class Staging {
         });
       }
     }
-    state.put(kind, key, this.owner, object);
+    // A copy: what the caller does with its object later is no change of the state.
+    state.put(kind, key, this.owner, kind === "routes" ? { ...object } : structuredClone(object));
   }
 
   #bringDelete(state: DesiredState, kind: Kind, key: string): void {

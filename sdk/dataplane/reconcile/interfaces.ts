@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Interfaces: tables first, then programs; what goes is taken away once the change is kept. */
 import { formatMac } from "../../address.ts";
+import { WeirError } from "../../errors.ts";
 import type { Attachment } from "../attach.ts";
 import { hookOf } from "../attach.ts";
 import { vrfOf } from "../check_interfaces.ts";
@@ -119,7 +120,7 @@ export function attachInterface(run: Run, name: string): void {
   }
   const attachment = run.attacher.attach(object, live.id, device, before, run.undo);
   const warnings = preparePeer(run, live, attachment);
-  const direct = attachment.hook === "xdp" ? (live.direct ?? openDirect(run, live.id, device)) : undefined;
+  const direct = attachment.hook === "xdp" ? (live.direct ?? openDirect(run, live.id, device, warnings)) : undefined;
   if (direct !== live.direct) rewrite(run, name, { attachment, direct, warnings });
   else keepLive(run, name, { ...live, attachment, warnings });
   run.retire.push(() => {
@@ -129,10 +130,17 @@ export function attachInterface(run: Run, name: string): void {
   });
 }
 
-function openDirect(run: Run, id: number, device: Device): LiveInterface["direct"] {
-  const direct = run.direct.add(id, device);
-  if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
-  return direct;
+/** Sockets of its own; where the device does not allow them its packets take the trap link. */
+function openDirect(run: Run, id: number, device: Device, warnings: string[]): LiveInterface["direct"] {
+  try {
+    const direct = run.direct.add(id, device);
+    if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
+    return direct;
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    warnings.push(`its packets take the trap link: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** On the XDP hook a veth's peer needs settings; they are made where `netns` tells where it is. */
