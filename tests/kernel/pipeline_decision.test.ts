@@ -143,9 +143,9 @@ describe.each([
   });
 
   test("an idle pair is marked by one sweep and removed by the next", () => {
-    pipeline.decide(tuple, { idleSeconds: 30 });
+    pipeline.decide(tuple, { idleSeconds: 2 });
     expect(pipeline.sweep(family)).toEqual({ seen: 2, removed: 0, marked: 0, holds: 0 });
-    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 31);
+    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 3);
     expect(pipeline.sweep(family)).toEqual({ seen: 2, removed: 0, marked: 1, holds: 0 });
     expect(pipeline.flow(tuple)?.flags).toBe(FLOW_FLAG_MARKED);
     expect(pipeline.sweep(family).removed).toBe(2);
@@ -154,8 +154,8 @@ describe.each([
   });
 
   test("a packet of either direction keeps a marked pair", () => {
-    pipeline.decide(tuple);
-    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 61);
+    pipeline.decide(tuple, { idleSeconds: 2 });
+    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 3);
     expect(pipeline.sweep(family).marked).toBe(1);
     pipeline.receiveOn(2);
     expect(pipeline.run("tc", udp(reverseOf(tuple))).verdict).toBe("out");
@@ -171,22 +171,22 @@ describe.each([
   });
 
   test("an entry whose other direction is gone ages by itself", () => {
-    const { generation } = pipeline.decide(tuple, { flags: FLOW_FLAG_SINGLE });
+    const { generation } = pipeline.decide(tuple, { flags: FLOW_FLAG_SINGLE, idleSeconds: 2 });
     expect(generation).toBeGreaterThan(0);
-    pipeline.makeOlder(tuple, 100);
+    pipeline.makeOlder(tuple, 3);
     expect(pipeline.sweep(family).marked).toBe(1);
     expect(pipeline.sweep(family).removed).toBe(1);
   });
 });
 
 test("the idle time follows the protocol and the configuration", () => {
-  pipeline.configure({ udpSeconds: 5, icmpSeconds: 7, otherSeconds: 9, tcpSynSeconds: 11 });
+  pipeline.configure({ udpSeconds: 2, icmpSeconds: 3, otherSeconds: 4, tcpSynSeconds: 5 });
   const tuple = { source: "10.97.0.1", destination: "10.97.0.2" };
   for (const [protocol, seconds] of [
-    [17, 5],
-    [1, 7],
-    [99, 9],
-    [6, 11],
+    [17, 2],
+    [1, 3],
+    [99, 4],
+    [6, 5],
   ] as const) {
     pipeline.clear();
     pipeline.decide({ ...tuple, protocol }, { flags: FLOW_FLAG_SINGLE });

@@ -63,6 +63,8 @@ export interface Outcome {
 }
 
 export interface InterfaceOptions {
+  /** Default: the loopback device. */
+  readonly ifindex?: number;
   readonly vrf?: number;
   readonly flags?: number;
   readonly role?: number;
@@ -189,7 +191,7 @@ export class Pipeline implements Disposable {
     const base = id * interfaceLayout.size;
     const mac = o.mac === undefined ? new Uint8Array(6) : macBytes(o.mac);
     bytes.fill(0, base, base + interfaceLayout.size);
-    interfaceCodec.ifindex.set(view, base, LOOPBACK);
+    interfaceCodec.ifindex.set(view, base, o.ifindex ?? LOOPBACK);
     interfaceCodec.vrf.set(view, base, o.vrf ?? 1);
     interfaceCodec.nexthop.set(view, base, id);
     interfaceCodec.flags.set(view, base, o.flags ?? 0);
