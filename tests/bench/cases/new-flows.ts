@@ -75,7 +75,7 @@ async function weirSwitch(stack: AsyncDisposableStack): Promise<Switch> {
   return {
     label: "Weir, TC hook",
     trial: async (trial) => {
-      await node.forgetFlows();
+      node.forgetFlows();
       return newFlows.run(trial);
     },
   };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Weir between the two pods of a lab, in this process. */
 
-import { DataPlane } from "../../../sdk/index.ts";
+import { DataPlane, destroyInstance, type State } from "../../../sdk/index.ts";
 import { CLIENT, GATEWAY, type SameNode, SERVER } from "./topology.ts";
 
 /** Names in the applied state. */
@@ -29,10 +29,10 @@ export class WeirNode implements AsyncDisposable {
 
   /** Starts it; what an earlier run left under the same name goes first. */
   static async start(lab: SameNode, options: WeirNodeOptions): Promise<WeirNode> {
-    const open = () =>
-      DataPlane.open({ instance: lab.node, netns: lab.node, ...(options.persistent ? {} : { store: false }) });
-    await (await open()).destroy();
-    const dataPlane = await open();
+    const instance = lab.node;
+    destroyInstance(instance, { netns: lab.node });
+    const store = options.persistent ? {} : ({ store: false } as const);
+    const dataPlane = await DataPlane.open({ instance, netns: lab.node, limits: LIMITS, ...store });
     const node = new WeirNode(dataPlane);
     try {
       await dataPlane.apply(state(lab, options));
@@ -44,8 +44,8 @@ export class WeirNode implements AsyncDisposable {
   }
 
   /** Empties the flow table. */
-  async forgetFlows(): Promise<void> {
-    await this.dataPlane.flows.delete({});
+  forgetFlows(): void {
+    this.dataPlane.flows.delete({});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -53,10 +53,11 @@ export class WeirNode implements AsyncDisposable {
   }
 }
 
-function state(lab: SameNode, options: WeirNodeOptions) {
-  const workload = { role: "workload", vrf: VRF, hook: options.hook, ...(options.policy ? { policies: ["all"] } : {}) };
+function state(lab: SameNode, options: WeirNodeOptions): State {
+  const policies = options.policy ? { policies: ["all"] } : {};
+  const workload = { role: "workload", vrf: VRF, hook: options.hook, ...policies } as const;
   return {
-    node: { name: "bench", gatewayMac: GATEWAY.mac, limits: LIMITS },
+    node: { name: "bench", gatewayMac: GATEWAY.mac },
     vrfs: [{ name: VRF }],
     policies: [{ name: "all", default: "allow" }],
     interfaces: [
