@@ -140,7 +140,10 @@ describe("state", () => {
     expect(await json.json()).toMatchObject({ revision: 2, changes: { length: 2 } });
     const lines = `${JSON.stringify({ op: "put", kind: "vrf", object: { name: "blue" } })}\n\n`;
     const ndjson = await call("PATCH", "/v1/state", lines, { "content-type": "application/x-ndjson" });
-    expect(await ndjson.json()).toMatchObject({ revision: 3, changes: [{ action: "add", kind: "vrf", key: "blue" }] });
+    expect(await ndjson.json()).toMatchObject({
+      revision: 3,
+      changes: [{ action: "add", kind: "vrf", key: "blue", text: "+ vrf blue" }],
+    });
   });
 
   test("points a wrong PATCH at its operation", async () => {

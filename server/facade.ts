@@ -12,6 +12,9 @@ export interface FacadeEnv {
   };
 }
 
+/** How a process ends: the kernel forwards on, or everything is taken away. */
+export type Ending = "close" | "destroy";
+
 /** State of the façade between start and end. */
 export class Facade {
   /** Version of the `weir` command. */
@@ -20,9 +23,9 @@ export class Facade {
   readonly instance: string;
   #dataPlane: FacadeDataPlane | undefined;
   #ready = false;
-  readonly #onShutdown: () => void;
+  readonly #onShutdown: (how: Ending) => void;
 
-  constructor(o: { readonly version: string; readonly instance: string; readonly onShutdown: () => void }) {
+  constructor(o: { readonly version: string; readonly instance: string; readonly onShutdown: (how: Ending) => void }) {
     this.version = o.version;
     this.instance = o.instance;
     this.#onShutdown = o.onShutdown;
@@ -59,7 +62,7 @@ export class Facade {
   }
 
   /** Ends the process in good order, after the response is out. */
-  shutdown(): void {
-    this.#onShutdown();
+  shutdown(how: Ending): void {
+    this.#onShutdown(how);
   }
 }

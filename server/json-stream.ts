@@ -8,18 +8,16 @@ const CHUNK = 64 * 1024;
  * A JSON array of `values`, produced as the reader takes it. The first value is taken at once: an error that it
  * brings is thrown here, while the answer's status can still tell it.
  */
-export async function jsonArrayStream(
-  values: Iterable<unknown> | AsyncIterable<unknown>,
-): Promise<ReadableStream<Uint8Array>> {
-  const iterator = Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
+export function jsonArrayStream(values: Iterable<unknown>): ReadableStream<Uint8Array> {
+  const iterator = values[Symbol.iterator]();
   const encoder = new TextEncoder();
   let first = true;
-  let taken: IteratorResult<unknown> | undefined = await iterator.next();
+  let taken: IteratorResult<unknown> | undefined = iterator.next();
   return new ReadableStream({
-    async pull(controller) {
+    pull(controller) {
       let chunk = "";
       while (chunk.length < CHUNK) {
-        const { done, value } = taken ?? (await iterator.next());
+        const { done, value } = taken ?? iterator.next();
         taken = undefined;
         if (done) {
           controller.enqueue(encoder.encode(`${chunk}${first ? "[" : ""}]`));
@@ -31,8 +29,8 @@ export async function jsonArrayStream(
       }
       controller.enqueue(encoder.encode(chunk));
     },
-    async cancel() {
-      await iterator.return?.();
+    cancel() {
+      iterator.return?.();
     },
   });
 }

@@ -11,15 +11,12 @@ export const DEFAULT_PAGE = 1000;
 export const MAX_PAGE = 10_000;
 
 /** Takes the page out of `entries` that the query asks for, and names the next one. */
-export async function page(
-  c: Context,
-  entries: Iterable<StateObject> | AsyncIterable<StateObject>,
-): Promise<StateObject[]> {
+export function page(c: Context, entries: Iterable<StateObject>): StateObject[] {
   const limit = Math.min(Number(c.req.query("limit") ?? DEFAULT_PAGE), MAX_PAGE);
   const start = Number(c.req.query("cursor") ?? 0);
   const objects: StateObject[] = [];
   let index = 0;
-  for await (const entry of entries) {
+  for (const entry of entries) {
     if (index >= start + limit) {
       c.header("link", `<${nextPage(c.req.url, index)}>; rel="next"`);
       break;

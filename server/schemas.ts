@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Schemas of what only the façade has: queries, operations, problems, and the JSON output of contract §3. */
 
+import { kindSchemas, StateSchema } from "../sdk/index.ts";
 import { MAX_PAGE } from "./paging.ts";
 import { type TSchema, Type } from "./typebox.ts";
 
@@ -77,12 +78,16 @@ export const changeSchema = Type.Object({
   action: Type.Union([Type.Literal("add"), Type.Literal("update"), Type.Literal("remove")]),
   kind: text("Kind of the object in the singular."),
   key: text("Key of the object: `h0`, `red 10.97.0.2/32`."),
+  text: text("The line itself: `+ route red 10.97.0.2/32`."),
 });
 
 /** Answer to a write of the state. */
 export const changesSchema = Type.Object({
   revision: count("Revision of the state after the write; also the ETag."),
   changes: Type.Array(changeSchema),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), { description: "What the changed interfaces do not do as well as they could." }),
+  ),
 });
 
 /** Answer to a dry run. */
@@ -119,5 +124,36 @@ export const flowSchema = Type.Object({
   reverse: Type.Object({}, { additionalProperties: true, description: "Key of the other direction." }),
 });
 
-/** An object of the state document as lists give it, until the SDK's schema of its kind is known. */
-export const objectSchema: TSchema = Type.Object({}, { additionalProperties: true });
+/** A schema of the SDK as others read it: without the keywords that mean something to the SDK alone. */
+function plain(schema: TSchema): TSchema {
+  const foreign = (key: string, value: unknown) =>
+    key === "expects" || (key === "format" && typeof value === "string" && value.startsWith("weir-"));
+  return JSON.parse(JSON.stringify(schema, (key, value) => (foreign(key, value) ? undefined : value)));
+}
+
+/** The state document. */
+export const stateSchema: TSchema = plain(StateSchema);
+
+/** An object as it is written. */
+export const writtenSchema = (kind: keyof typeof kindSchemas): TSchema => plain(kindSchemas[kind]);
+
+/** An object as it is read: with its owner and what it is like in the kernel. */
+export function readSchema(kind: keyof typeof kindSchemas): TSchema {
+  const written = writtenSchema(kind);
+  const { properties, required } = written as { properties?: object; required?: string[] };
+  const status = { type: "object", description: "Live status; counters are since the interface was added." };
+  return {
+    ...written,
+    properties: { ...properties, owner: { type: "string", description: "Whose object it is." }, status },
+    required: [...(required ?? []), "owner", "status"],
+  };
+}
+
+/** Numbers of an answer that the SDK names itself. */
+export const usageSchema = Type.Object(
+  {
+    tables: Type.Record(Type.String(), Type.Object({ used: count("Entries in use."), limit: count("Most entries.") })),
+    slowPath: Type.Object({}, { additionalProperties: true, description: "Counters of the slow path." }),
+  },
+  { additionalProperties: true },
+);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** TypeBox schemas as Standard Schemas, which hono-openapi validates with and documents. */
 
-import { type Static, type TSchema, TypeCompiler, type ValueError } from "./typebox.ts";
+import { type Static, type TSchema, type TypeCheck, TypeCompiler, type ValueError } from "./typebox.ts";
 
 /** One thing that is wrong with a value. */
 interface Issue {
@@ -21,11 +21,13 @@ export interface Standard<S extends TSchema> {
   };
 }
 
-/** Wraps `schema`; it is compiled once. */
+/** Wraps `schema`; it is compiled at the first use, which never comes for one that only documents. */
 export function standard<const S extends TSchema>(schema: S): Standard<S> {
-  const compiled = TypeCompiler.Compile(schema);
-  const validate = (value: unknown) =>
-    compiled.Check(value) ? { value } : { issues: firstPerPath(compiled.Errors(value)) };
+  let compiled: TypeCheck<S> | undefined;
+  const validate = (value: unknown) => {
+    compiled ??= TypeCompiler.Compile(schema);
+    return compiled.Check(value) ? { value } : { issues: firstPerPath(compiled.Errors(value)) };
+  };
   return { Type: () => schema, "~standard": { version: 1, vendor: "typebox", validate } };
 }
 

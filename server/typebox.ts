@@ -2,4 +2,4 @@
 /** The server's only import of TypeBox, so that another version is one edit. */
 
 export { type Static, type TSchema, Type } from "@sinclair/typebox";
-export { TypeCompiler, type ValueError } from "@sinclair/typebox/compiler";
+export { type TypeCheck, TypeCompiler, type ValueError } from "@sinclair/typebox/compiler";

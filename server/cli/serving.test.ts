@@ -13,8 +13,12 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 class Plane extends FakeDataPlane {
   closed = 0;
+  destroyed = 0;
   async close(): Promise<void> {
     this.closed++;
+  }
+  async destroy(): Promise<void> {
+    this.destroyed++;
   }
 }
 
@@ -72,14 +76,25 @@ describe("serving", () => {
     expect(existsSync(join(directory, "b.sock"))).toBe(false);
   });
 
-  test("ends with the reason when the state cannot be applied, with everything closed", async () => {
-    const { plane, done } = start("c", {
-      prepare: async () => {
-        throw new Error("no such device");
-      },
-    });
-    await expect(done).rejects.toThrow("no such device");
-    expect(plane.closed).toBe(1);
+  test("takes everything away on a request that says so", async () => {
+    const { endpoint, ready, plane, done } = start("f");
+    await ready;
+    expect(await status(endpoint, "/v1/shutdown?destroy=true", "POST")).toBe(202);
+    await done;
+    expect([plane.closed, plane.destroyed]).toEqual([0, 1]);
+  });
+
+  test("ends with the reason when the state cannot be applied; a new instance leaves nothing behind", async () => {
+    const prepare = async () => {
+      throw new Error("no such device");
+    };
+    const fresh = start("c", { prepare });
+    await expect(fresh.done).rejects.toThrow("no such device");
+    expect([fresh.plane.closed, fresh.plane.destroyed]).toEqual([0, 1]);
+    const old = new Plane();
+    old.revision = 7;
+    await expect(start("c", { prepare, open: async () => old }).done).rejects.toThrow("no such device");
+    expect([old.closed, old.destroyed]).toEqual([1, 0]);
     expect(existsSync(join(directory, "c.sock"))).toBe(false);
   });
 

@@ -5,13 +5,15 @@ import { createApp } from "../app.ts";
 import type { Tokens } from "../auth.ts";
 import type { FacadeDataPlane } from "../dataplane.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { Facade } from "../facade.ts";
+import { type Ending, Facade } from "../facade.ts";
 import { type Listener, listen } from "../transport.ts";
 
 /** A data plane that this process owns. */
 export interface OwnedDataPlane extends FacadeDataPlane {
   /** Ends the process's part; the kernel forwards on. */
   close(): Promise<void>;
+  /** Takes everything away, the state too. */
+  destroy(): Promise<void>;
 }
 
 /** What {@link serveUntil} is called with. */
@@ -34,15 +36,16 @@ export interface ServingOptions {
 
 /** Serves until `signal` or a request ends it. What fails on the way is thrown, with everything closed again. */
 export async function serveUntil(o: ServingOptions): Promise<void> {
-  const stopped = Promise.withResolvers<void>();
-  o.signal.addEventListener("abort", () => stopped.resolve());
+  const stopped = Promise.withResolvers<Ending>();
+  o.signal.addEventListener("abort", () => stopped.resolve("close"));
   const facade = new Facade({ version: o.version, instance: o.instance, onShutdown: stopped.resolve });
   const app = createApp(facade, o.tokens);
   await using cleanup = new AsyncDisposableStack();
   const listeners: Listener[] = [];
   let dataPlane: OwnedDataPlane | undefined;
   // Runs from the last to the first: the data plane closes after the requests that still use it.
-  cleanup.defer(async () => await dataPlane?.close());
+  let ending: Ending = "close";
+  cleanup.defer(async () => await dataPlane?.[ending]());
   cleanup.defer(async () => {
     await Promise.all(listeners.map((listener) => listener.stop()));
     facade.detach();
@@ -53,8 +56,11 @@ export async function serveUntil(o: ServingOptions): Promise<void> {
   dataPlane = await o.open();
   if (o.signal.aborted) return;
   facade.attach(dataPlane);
+  // An instance without any state yet was made just now: a first state that fails leaves nothing behind.
+  if (dataPlane.revision === 0) ending = "destroy";
   await o.prepare?.(dataPlane);
+  ending = "close";
   facade.setReady();
   o.onReady?.(listeners.map((listener) => listener.endpoint));
-  await stopped.promise;
+  ending = await stopped.promise;
 }

@@ -18,9 +18,9 @@ export function flows(facade: Facade) {
       "/v1/flows",
       describe({ summary: "Flows that match the query", tag, answer: listOf(flowSchema), problems: [400, 422, 503] }),
       query(flowQuery),
-      async (c) => {
+      (c) => {
         const entries = facade.dataPlane.flows.entries(selectorOf(c.req.valid("query")));
-        return c.body(await jsonArrayStream(entries), 200, { "content-type": "application/json" });
+        return c.body(jsonArrayStream(entries), 200, { "content-type": "application/json" });
       },
     )
     .delete(
@@ -32,7 +32,7 @@ export function flows(facade: Facade) {
         problems: [400, 422, 503],
       }),
       query(flowQuery),
-      async (c) => c.json({ deleted: await facade.dataPlane.flows.delete(selectorOf(c.req.valid("query"))) }),
+      (c) => c.json({ deleted: facade.dataPlane.flows.delete(selectorOf(c.req.valid("query"))) }),
     );
 }
 

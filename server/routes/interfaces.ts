@@ -2,8 +2,6 @@
 /** `/v1/interfaces`. Interfaces: devices that Weir forwards between. */
 
 import type { Facade } from "../facade.ts";
-import { kindOf } from "../kinds.ts";
-import { objectSchema } from "../schemas.ts";
 import { namedResource } from "./named.ts";
 
-export const interfaces = (facade: Facade) => namedResource(facade, kindOf("interfaces"), objectSchema);
+export const interfaces = (facade: Facade) => namedResource(facade, "interfaces");

@@ -6,17 +6,18 @@ import { readObject } from "../body.ts";
 import type { StateObject } from "../dataplane.ts";
 import { describe, listOf, query } from "../describe.ts";
 import type { Facade, FacadeEnv } from "../facade.ts";
-import { type Kind, keyOf } from "../kinds.ts";
+import { type Kind, keyOf, kindOf } from "../kinds.ts";
 import { page } from "../paging.ts";
 import { ProblemError } from "../problem.ts";
 import { expectedRevision, setRevision } from "../revision.ts";
-import { ownerQuery, pageQuery } from "../schemas.ts";
-import type { TSchema } from "../typebox.ts";
+import { ownerQuery, pageQuery, readSchema, writtenSchema } from "../schemas.ts";
 import { moveField } from "./field.ts";
 import { ownerOf } from "./owner.ts";
 
 /** Mounted on `/v1/KIND`. */
-export function namedResource(facade: Facade, kind: Kind, schema: TSchema) {
+export function namedResource(facade: Facade, plural: "vrfs" | "interfaces" | "nexthops" | "policies" | "sets") {
+  const kind = kindOf(plural);
+  const schema = readSchema(plural);
   const tag = kind.plural;
   const one = `the ${kind.singular}`;
   return new Hono<FacadeEnv>()
@@ -26,7 +27,7 @@ export function namedResource(facade: Facade, kind: Kind, schema: TSchema) {
       query(pageQuery),
       async (c) => {
         setRevision(c, facade.dataPlane.revision);
-        return c.json(await page(c, tableOf(facade, kind).entries()));
+        return c.json(page(c, tableOf(facade, kind).entries()));
       },
     )
     .get("/:name", describe({ summary: `Get ${one}`, tag, answer: schema, problems: [404, 503] }), (c) => {
@@ -38,7 +39,7 @@ export function namedResource(facade: Facade, kind: Kind, schema: TSchema) {
       describe({
         summary: `Create or replace ${one}`,
         tag,
-        body: schema,
+        body: writtenSchema(plural),
         answer: schema,
         problems: [400, 409, 412, 422, 503, 507],
       }),

@@ -2,8 +2,6 @@
 /** `/v1/nexthops`. Next hops. */
 
 import type { Facade } from "../facade.ts";
-import { kindOf } from "../kinds.ts";
-import { objectSchema } from "../schemas.ts";
 import { namedResource } from "./named.ts";
 
-export const nexthops = (facade: Facade) => namedResource(facade, kindOf("nexthops"), objectSchema);
+export const nexthops = (facade: Facade) => namedResource(facade, "nexthops");

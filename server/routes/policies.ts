@@ -2,8 +2,6 @@
 /** `/v1/policies`. Policies: ordered stateful rules. */
 
 import type { Facade } from "../facade.ts";
-import { kindOf } from "../kinds.ts";
-import { objectSchema } from "../schemas.ts";
 import { namedResource } from "./named.ts";
 
-export const policies = (facade: Facade) => namedResource(facade, kindOf("policies"), objectSchema);
+export const policies = (facade: Facade) => namedResource(facade, "policies");

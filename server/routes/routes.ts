@@ -8,11 +8,12 @@ import type { Facade, FacadeEnv } from "../facade.ts";
 import { kindOf } from "../kinds.ts";
 import { page } from "../paging.ts";
 import { setRevision } from "../revision.ts";
-import { objectSchema, ownerQuery, pageQuery, routesQuery } from "../schemas.ts";
+import { ownerQuery, pageQuery, readSchema, routesQuery, writtenSchema } from "../schemas.ts";
 import { deleteObject, existing, putObject, tableOf } from "./named.ts";
 
 const kind = kindOf("routes");
 const tag = kind.plural;
+const schema = readSchema("routes");
 
 /** The prefix comes percent-encoded (`10.0.0.0%2F8`) or with its slash. */
 const ONE = "/v1/vrfs/:vrf/routes/:prefix{.+}";
@@ -23,20 +24,20 @@ export function routes(facade: Facade) {
   return new Hono<FacadeEnv>()
     .get(
       "/v1/routes",
-      describe({ summary: "The routes of all VRFs", tag, answer: listOf(objectSchema), problems: [400, 503] }),
+      describe({ summary: "The routes of all VRFs", tag, answer: listOf(schema), problems: [400, 503] }),
       query(routesQuery),
       (c) => list(c, facade, c.req.query("vrf")),
     )
     .get(
       "/v1/vrfs/:vrf/routes",
-      describe({ summary: "The routes of a VRF", tag, answer: listOf(objectSchema), problems: [400, 404, 503] }),
+      describe({ summary: "The routes of a VRF", tag, answer: listOf(schema), problems: [400, 404, 503] }),
       query(pageQuery),
       (c) => {
         existing(facade, kindOf("vrfs"), { name: c.req.param("vrf") });
         return list(c, facade, c.req.param("vrf"));
       },
     )
-    .get(ONE, describe({ summary: "Get the route", tag, answer: objectSchema, problems: [404, 503] }), (c) => {
+    .get(ONE, describe({ summary: "Get the route", tag, answer: schema, problems: [404, 503] }), (c) => {
       setRevision(c, facade.dataPlane.revision);
       return c.json(existing(facade, kind, keyOfRoute(c)));
     })
@@ -45,8 +46,8 @@ export function routes(facade: Facade) {
       describe({
         summary: "Create or replace the route",
         tag,
-        body: objectSchema,
-        answer: objectSchema,
+        body: writtenSchema("routes"),
+        answer: schema,
         problems: [400, 409, 412, 422, 503, 507],
       }),
       query(ownerQuery),
@@ -62,11 +63,11 @@ export function routes(facade: Facade) {
 
 async function list(c: Context, facade: Facade, vrf: string | undefined): Promise<Response> {
   setRevision(c, facade.dataPlane.revision);
-  return c.json(await page(c, ofVrf(tableOf(facade, kind).entries(), vrf)));
+  return c.json(page(c, ofVrf(tableOf(facade, kind).entries(), vrf)));
 }
 
-async function* ofVrf(entries: Iterable<StateObject> | AsyncIterable<StateObject>, vrf: string | undefined) {
-  for await (const entry of entries) {
+function* ofVrf(entries: Iterable<StateObject>, vrf: string | undefined) {
+  for (const entry of entries) {
     const { vrf: own } = entry;
     if (vrf === undefined || own === vrf) yield entry;
   }

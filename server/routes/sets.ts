@@ -2,8 +2,6 @@
 /** `/v1/sets`. Sets of prefixes that policies refer to. */
 
 import type { Facade } from "../facade.ts";
-import { kindOf } from "../kinds.ts";
-import { objectSchema } from "../schemas.ts";
 import { namedResource } from "./named.ts";
 
-export const sets = (facade: Facade) => namedResource(facade, kindOf("sets"), objectSchema);
+export const sets = (facade: Facade) => namedResource(facade, "sets");

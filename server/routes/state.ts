@@ -3,15 +3,19 @@
 
 import { Hono } from "hono";
 import { readDocument, readList } from "../body.ts";
+import type { Change, FacadeDataPlane } from "../dataplane.ts";
 import { describe, listOf, query } from "../describe.ts";
 import type { Facade, FacadeEnv } from "../facade.ts";
 import { findKind } from "../kinds.ts";
 import { ProblemError } from "../problem.ts";
 import { expectedRevision, setRevision } from "../revision.ts";
-import { changesSchema, objectSchema, operationSchema, ownerQuery, planSchema } from "../schemas.ts";
+import { changesSchema, operationSchema, ownerQuery, planSchema, stateSchema } from "../schemas.ts";
 import { standard } from "../standard.ts";
 import { moveField } from "./field.ts";
 import { ownerOf } from "./owner.ts";
+
+/** The kind that has one object, and no list. */
+const NODE = "node";
 
 const operation = standard(operationSchema);
 
@@ -19,7 +23,7 @@ export function state(facade: Facade) {
   return new Hono<FacadeEnv>()
     .get(
       "/v1/state",
-      describe({ summary: "The state document of an owner", tag: "state", answer: objectSchema, problems: [503] }),
+      describe({ summary: "The state document of an owner", tag: "state", answer: stateSchema, problems: [503] }),
       query(ownerQuery),
       (c) => {
         setRevision(c, facade.dataPlane.revision);
@@ -31,7 +35,7 @@ export function state(facade: Facade) {
       describe({
         summary: "Make the node match a state document",
         tag: "state",
-        body: objectSchema,
+        body: stateSchema,
         answer: changesSchema,
         problems: [400, 409, 412, 422, 503, 507],
       }),
@@ -45,7 +49,7 @@ export function state(facade: Facade) {
           ...(ifRevision === undefined ? {} : { ifRevision }),
         });
         setRevision(c, dataPlane.revision);
-        return c.json({ revision: dataPlane.revision, changes });
+        return c.json({ revision: dataPlane.revision, changes, ...warningsOf(dataPlane, changes) });
       },
     )
     .patch(
@@ -78,7 +82,7 @@ export function state(facade: Facade) {
           }
           const { revision, changes } = await transaction.commit(ifRevision === undefined ? {} : { ifRevision });
           setRevision(c, revision);
-          return c.json({ revision, changes });
+          return c.json({ revision, changes, ...warningsOf(dataPlane, changes) });
         } catch (error) {
           throw moveField(error, (kind, index) => {
             const position = positions.get(kind)?.[index];
@@ -92,13 +96,23 @@ export function state(facade: Facade) {
       describe({
         summary: "What PUT /v1/state would change",
         tag: "state",
-        body: objectSchema,
+        body: stateSchema,
         answer: planSchema,
         problems: [400, 422, 503, 507],
       }),
       query(ownerQuery),
       async (c) => c.json(await facade.dataPlane.plan(await readDocument(c), { owner: ownerOf(c) })),
     );
+}
+
+/** What the SDK warns of at the interfaces that a write changed. */
+function warningsOf({ tables }: FacadeDataPlane, changes: readonly Change[]): { warnings?: string[] } {
+  const warnings = changes.flatMap(({ action, kind, key }) => {
+    if (kind !== "interface" || action === "remove") return [];
+    const { status } = (tables["interfaces"]?.get(key) ?? {}) as { status?: { warnings?: readonly string[] } };
+    return (status?.warnings ?? []).map((warning) => `interface ${key}: ${warning}`);
+  });
+  return warnings.length === 0 ? {} : { warnings };
 }
 
 function checkOperation(value: unknown, index: number) {
@@ -109,8 +123,8 @@ function checkOperation(value: unknown, index: number) {
       field: `/${index}`,
     });
   }
-  const kind = findKind(result.value.kind);
-  if (kind !== undefined) return { ...result.value, kind: kind.plural };
+  const plural = result.value.kind === NODE ? NODE : findKind(result.value.kind)?.plural;
+  if (plural !== undefined) return { ...result.value, kind: plural };
   throw new ProblemError(422, `Cannot read operation ${index}: unknown kind "${result.value.kind}"`, {
     code: "EINVALIDSTATE",
     field: `/${index}/kind`,

@@ -4,12 +4,12 @@
 import { Hono } from "hono";
 import { describe } from "../describe.ts";
 import type { Facade, FacadeEnv } from "../facade.ts";
-import { objectSchema } from "../schemas.ts";
+import { usageSchema } from "../schemas.ts";
 
 export function stats(facade: Facade) {
   return new Hono<FacadeEnv>().get(
     "/v1/stats",
-    describe({ summary: "Use and limits of the tables", tag: "stats", answer: objectSchema, problems: [503] }),
-    async (c) => c.json((await facade.dataPlane.usage()) as Record<string, unknown>),
+    describe({ summary: "Use and limits of the tables", tag: "stats", answer: usageSchema, problems: [503] }),
+    (c) => c.json(facade.dataPlane.usage()),
   );
 }

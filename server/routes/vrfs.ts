@@ -2,8 +2,6 @@
 /** `/v1/vrfs`. VRFs: isolated routing and bridging domains. */
 
 import type { Facade } from "../facade.ts";
-import { kindOf } from "../kinds.ts";
-import { objectSchema } from "../schemas.ts";
 import { namedResource } from "./named.ts";
 
-export const vrfs = (facade: Facade) => namedResource(facade, kindOf("vrfs"), objectSchema);
+export const vrfs = (facade: Facade) => namedResource(facade, "vrfs");

@@ -39,7 +39,7 @@ export class FakeDataPlane implements FacadeDataPlane {
   #table(kind: Kind): ObjectTable {
     const objects = () => this.#objects.get(kind.plural) ?? new Map<string, Stored>();
     return {
-      get: (key) => withStatus(objects().get(typeof key === "string" ? key : keyOf(kind, key))),
+      get: (key) => withStatus(objects().get(textOf(kind, key))),
       entries: () => [...objects().values()].map((object) => ({ ...object, status: {} })),
     };
   }
@@ -92,7 +92,7 @@ export class FakeDataPlane implements FacadeDataPlane {
     return this.dropCounters;
   }
 
-  usage(): unknown {
+  usage(): object {
     return { routes: { used: this.#objects.get("routes")?.size ?? 0, limit: 1_048_576 } };
   }
 
@@ -109,6 +109,14 @@ export class FakeDataPlane implements FacadeDataPlane {
   }
 }
 
+const textOf = (kind: Kind, key: string | object): string =>
+  typeof key === "string" ? key : keyOf(kind, key as StateObject);
+
+const line = (action: Change["action"], kind: string, key: string): Change => {
+  const sign = { add: "+", update: "~", remove: "-" }[action];
+  return { action, kind, key, text: `${sign} ${kind} ${key}` };
+};
+
 const withStatus = (object: Stored | undefined) => (object === undefined ? undefined : { ...object, status: {} });
 
 const copy = (tables: Tables): Tables => new Map([...tables].map(([plural, objects]) => [plural, new Map(objects)]));
@@ -121,16 +129,16 @@ function invalid(field: string, reason: string): WeirError {
   return new WeirError({ code: "EINVALIDSTATE", operation: "apply the state", reason: `${field}: ${reason}`, field });
 }
 
-function put(tables: Tables, plural: string, objects: readonly StateObject[], owner: string): void {
+function put(tables: Tables, plural: string, objects: readonly object[], owner: string): void {
   const kind = available.find((one) => one.plural === plural);
   if (kind === undefined) throw invalid(`/${plural}`, "is not known");
-  for (const object of objects) tables.get(plural)?.set(keyOf(kind, object), { ...object, owner });
+  for (const object of objects) tables.get(plural)?.set(textOf(kind, object), { ...object, owner });
 }
 
-function remove(tables: Tables, plural: string, keys: readonly (string | StateObject)[]): void {
+function remove(tables: Tables, plural: string, keys: readonly (string | object)[]): void {
   const kind = available.find((one) => one.plural === plural);
   for (const key of keys) {
-    if (kind !== undefined) tables.get(plural)?.delete(typeof key === "string" ? key : keyOf(kind, key));
+    if (kind !== undefined) tables.get(plural)?.delete(textOf(kind, key));
   }
 }
 
@@ -157,9 +165,9 @@ function difference(before: Tables, after: Tables): Change[] {
     const now = after.get(plural) ?? new Map<string, Stored>();
     for (const [key, object] of now) {
       const action = old.has(key) ? "update" : "add";
-      if (JSON.stringify(old.get(key)) !== JSON.stringify(object)) changes.push({ action, kind, key });
+      if (JSON.stringify(old.get(key)) !== JSON.stringify(object)) changes.push(line(action, kind, key));
     }
-    for (const key of old.keys()) if (!now.has(key)) changes.push({ action: "remove", kind, key });
+    for (const key of old.keys()) if (!now.has(key)) changes.push(line("remove", kind, key));
   }
   return changes;
 }

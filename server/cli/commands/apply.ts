@@ -6,12 +6,7 @@ import { UsageError } from "../failure.ts";
 import { located, readStateFile, type StateFile } from "../state-file.ts";
 import { formatBytes } from "../table.ts";
 
-const signs = { add: "+", update: "~", remove: "-" } as const;
-
-/** A change as `weir apply` prints it: `+ route red 10.97.0.2/32`. */
-export function formatChange({ action, kind, key }: Change): string {
-  return `${signs[action]} ${kind}${key === "" ? "" : ` ${key}`}\n`;
-}
+const lines = (changes: readonly Change[]): string => changes.map(({ text }) => `${text}\n`).join("");
 
 export const apply = defineCommand({
   name: "apply",
@@ -47,7 +42,7 @@ export const apply = defineCommand({
 async function printPlan(plan: Plan, json: boolean, { terminal }: Context): Promise<void> {
   if (json) return terminal.out(`${JSON.stringify(plan, null, 2)}\n`);
   const memory = `memory: ${plan.memoryBytes < 0 ? "" : "+"}${formatBytes(plan.memoryBytes)}\n`;
-  await terminal.out(`${plan.changes.map(formatChange).join("")}${memory}flows: ${plan.flows} decided again\n`);
+  await terminal.out(`${lines(plan.changes)}${memory}flows: ${plan.flows} decided again\n`);
 }
 
 async function printChanges(
@@ -56,7 +51,7 @@ async function printChanges(
   { terminal }: Context,
 ): Promise<void> {
   for (const warning of answer.warnings ?? []) terminal.err(`weir: warning: ${warning}`);
-  await terminal.out(json ? `${JSON.stringify(answer, null, 2)}\n` : answer.changes.map(formatChange).join(""));
+  await terminal.out(json ? `${JSON.stringify(answer, null, 2)}\n` : lines(answer.changes));
 }
 
 function withPlace(error: unknown, file: StateFile): unknown {

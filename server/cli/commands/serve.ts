@@ -6,8 +6,8 @@ import { type Endpoint, formatEndpoint, parseEndpoint } from "../../endpoint.ts"
 import { asUsage } from "../arguments.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { Failure, UsageError } from "../failure.ts";
-import { serveUntil } from "../serving.ts";
 import { located, readStateFile } from "../state-file.ts";
+import { storeOf } from "../store.ts";
 
 export const serve = defineCommand({
   name: "serve",
@@ -17,7 +17,8 @@ export const serve = defineCommand({
   -c, --config FILE      state document of the owner "state"; without it the persisted state is resumed
       --listen ADDR      unix:PATH (instead of /run/weir/NAME.sock) or HOST:PORT (beside it)
       --token-file FILE  tokens of TCP listeners, a line each: read TOKEN, write TOKEN
-      --store URL        where the state is kept (default: /var/lib/weir/NAME/state.db)`,
+      --store URL        where the state is kept: sqlite:PATH (default: sqlite:/var/lib/weir/NAME/state.db), or
+                         memory: to keep nothing`,
   flags: {
     config: { type: "string", short: "c" },
     listen: { type: "string", multiple: true },
@@ -28,7 +29,11 @@ export const serve = defineCommand({
     const endpoints = endpointsOf(flags.listen ?? [], context.endpoint);
     const tokens = tokensOf(flags["token-file"], endpoints, context);
     const file = flags.config === undefined ? undefined : readStateFile(flags.config);
-    const { DataPlane } = await import("../../../sdk/index.ts");
+    // Only this command needs the SDK at hand: the others are clients, and start quickly.
+    const [{ DataPlane }, { serveUntil }] = await Promise.all([
+      import("../../../sdk/index.ts"),
+      import("../serving.ts"),
+    ]);
     await serveUntil({
       instance: context.instance,
       version: context.version,
@@ -37,7 +42,7 @@ export const serve = defineCommand({
       open: () =>
         DataPlane.open({
           instance: context.instance,
-          ...(flags.store === undefined ? {} : { store: flags.store }),
+          store: storeOf(flags.store),
         }),
       prepare:
         file &&

@@ -86,11 +86,11 @@ export class Stage implements AsyncDisposable {
   }
 
   drops(): Promise<DropCounter[]> {
-    return this.client.list<DropCounter>("/v1/drops");
+    return this.client.json<DropCounter[]>("GET", "/v1/drops");
   }
 
   flows(): Promise<FlowRow[]> {
-    return this.client.list<FlowRow>("/v1/flows");
+    return this.client.json<FlowRow[]>("GET", "/v1/flows");
   }
 
   interfaces(): Promise<InterfaceRow[]> {
