@@ -28,6 +28,7 @@ const singular: Readonly<Record<Kind, string>> = {
 
 /** Without what interfaces bring by themselves: that follows from the interface's own line. */
 function written(candidates: Candidates): Candidates {
+  if (!candidates.some((candidate) => candidate.owner === INTERFACE_OWNER)) return candidates;
   return candidates.filter((candidate) => candidate.owner !== INTERFACE_OWNER);
 }
 

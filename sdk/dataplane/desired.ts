@@ -38,6 +38,12 @@ function preferenceOf(kind: Kind, owner: string, object: KindObjects[Kind]): num
   return (object as KindObjects["routes"]).preference ?? (owner === DEFAULT_OWNER ? 10 : 20);
 }
 
+/** What a key held before the transaction, and what it holds now. */
+interface JournalEntry {
+  readonly before: Candidates;
+  after: Candidates;
+}
+
 type Tables = { [K in Kind]: Map<string, Candidates<K>> };
 
 /** The objects that should be. Changes are journalled from `begin` to `keep` or `rollBack`. */
@@ -47,8 +53,7 @@ export class DesiredState {
   readonly #references = new Map<ReferenceTo, Map<string, number>>(referenceTargets.map((to) => [to, new Map()]));
   readonly #countUp: ReferenceVisitor = (to, name) => this.#count(to, name, 1);
   readonly #countDown: ReferenceVisitor = (to, name) => this.#count(to, name, -1);
-  /** Key by kind to what was there before the transaction. */
-  #journal = new Map<Kind, Map<string, Candidates>>();
+  #journal = new Map<Kind, Map<string, JournalEntry>>();
 
   /** The winner under `key`. */
   get<K extends Kind>(kind: K, key: string): KindObjects[K] | undefined {
@@ -82,8 +87,12 @@ export class DesiredState {
 
   /** Puts an object; its owner's older one under the same key goes. */
   put<K extends Kind>(kind: K, key: string, owner: string, object: KindObjects[K]): void {
+    this.putOver(kind, key, this.candidates(kind, key), owner, object);
+  }
+
+  /** `put` for a caller that has looked the candidates under the key up already. */
+  putOver<K extends Kind>(kind: K, key: string, before: Candidates<K>, owner: string, object: KindObjects[K]): void {
     const candidate: Candidate<K> = { owner, object, preference: preferenceOf(kind, owner, object) };
-    const before = this.candidates(kind, key);
     const after = before.length === 0 ? [candidate] : [...before.filter((other) => other.owner !== owner), candidate];
     if (after.length > 1) after.sort((a, b) => a.preference - b.preference || (a.owner < b.owner ? -1 : 1));
     this.#set(kind, key, before, after);
@@ -104,7 +113,9 @@ export class DesiredState {
       journal = new Map();
       this.#journal.set(kind, journal);
     }
-    if (!journal.has(key)) journal.set(key, before);
+    const entry = journal.get(key);
+    if (entry === undefined) journal.set(key, { before, after });
+    else entry.after = after;
     this.#place(kind, key, before, after);
   }
 
@@ -135,8 +146,7 @@ export class DesiredState {
   changes(): AnyChange[] {
     const changes: AnyChange[] = [];
     for (const [kind, journal] of this.#journal) {
-      for (const [key, before] of journal) {
-        const after = this.candidates(kind, key);
+      for (const [key, { before, after }] of journal) {
         if (!sameCandidates(before, after)) changes.push({ kind, key, before, after } as AnyChange);
       }
     }
@@ -146,7 +156,7 @@ export class DesiredState {
   /** Puts everything back to where it was at `begin`. */
   rollBack(): void {
     for (const [kind, journal] of this.#journal) {
-      for (const [key, before] of journal) this.#place(kind, key, this.candidates(kind, key), before);
+      for (const [key, { before, after }] of journal) this.#place(kind, key, after, before);
     }
     this.#journal = new Map();
   }

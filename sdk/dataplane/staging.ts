@@ -122,7 +122,8 @@ export class Staging {
   }
 
   #bringPut<K extends Kind>(state: DesiredState, kind: K, key: string, object: KindObjects[K], index: number): void {
-    for (const candidate of state.candidates(kind, key)) {
+    const before = state.candidates(kind, key);
+    for (const candidate of before) {
       if (candidate.owner === this.owner) {
         if (sameValue(candidate.object, object)) return;
       } else if (kind !== "routes") {
@@ -138,7 +139,7 @@ export class Staging {
       }
     }
     // A copy: what the caller does with its object later is no change of the state.
-    state.put(kind, key, this.owner, kind === "routes" ? { ...object } : structuredClone(object));
+    state.putOver(kind, key, before, this.owner, kind === "routes" ? { ...object } : structuredClone(object));
   }
 
   #bringDelete(state: DesiredState, kind: Kind, key: string): void {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { WeirError } from "../errors.ts";
+import { SqliteWriter } from "./sqlite_writer.ts";
 import type { Store, StoredId, StoredObject, StoreWriter } from "./types.ts";
 
 /** Raised when a table below changes; kept in SQLite's `user_version`. */
@@ -33,12 +34,12 @@ function failed(operation: string, cause: unknown, hint: string): WeirError {
 export class SqliteStore implements Store {
   readonly name: string;
   readonly #database: DatabaseSync;
-  readonly #writer: StoreWriter;
+  readonly #writer: SqliteWriter;
 
   private constructor(path: string, database: DatabaseSync) {
     this.name = path;
     this.#database = database;
-    this.#writer = writer(database);
+    this.#writer = new SqliteWriter(database);
   }
 
   /**
@@ -91,7 +92,9 @@ export class SqliteStore implements Store {
     let result: T;
     try {
       result = change(this.#writer);
+      this.#writer.flush();
     } catch (error) {
+      this.#writer.drop();
       this.#database.exec("ROLLBACK");
       throw error;
     }
@@ -115,21 +118,4 @@ export class SqliteStore implements Store {
   [Symbol.dispose](): void {
     this.#database.close();
   }
-}
-
-function writer(database: DatabaseSync): StoreWriter {
-  const statement = (sql: string): StatementSync => database.prepare(sql);
-  const putObject = statement("INSERT OR REPLACE INTO objects (kind, key, owner, json) VALUES (?, ?, ?, ?)");
-  const deleteObject = statement("DELETE FROM objects WHERE kind = ? AND key = ? AND owner = ?");
-  const putId = statement("INSERT OR REPLACE INTO ids (space, name, id) VALUES (?, ?, ?)");
-  const deleteId = statement("DELETE FROM ids WHERE space = ? AND name = ?");
-  const setMeta = statement("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
-  const deleteMeta = statement("DELETE FROM meta WHERE key = ?");
-  return {
-    putObject: (object) => void putObject.run(object.kind, object.key, object.owner, object.json),
-    deleteObject: (kind, key, owner) => void deleteObject.run(kind, key, owner),
-    putId: (id) => void putId.run(id.space, id.name, id.id),
-    deleteId: (space, name) => void deleteId.run(space, name),
-    setMeta: (key, value) => void (value === undefined ? deleteMeta.run(key) : setMeta.run(key, value)),
-  };
 }

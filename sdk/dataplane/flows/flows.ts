@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The flow tables. */
-import type { Family } from "../../address.ts";
-import { parseAddress } from "../../address.ts";
+import { type Family, mappedLength, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import { dropReasons, flowActions, flowEntryCodec, flowStates } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
@@ -21,7 +20,7 @@ import {
 } from "./codec.ts";
 import type { FlowDecider } from "./decider.ts";
 import { PrefixIndex } from "./prefix_index.ts";
-import { type Match, matcher } from "./selector.ts";
+import { matcher } from "./selector.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
 
 /** Keys in one system call that deletes. */
@@ -74,16 +73,14 @@ export class Flows {
     return this.#deleteWhere(matcher(selector, this.#ids));
   }
 
-  /** Flow entries in use. Counts them one by one. */
-  count(): number {
-    let count = 0;
-    for (const map of Object.values(this.#maps)) for (const _ of map.entries()) count++;
-    return count;
+  /** True when there is no flow at all: then nothing needs to be looked for. */
+  get empty(): boolean {
+    return Object.values(this.#maps).every((map) => !map.nextKey(null, new Uint8Array(map.keySize)));
   }
 
   /** How many entries a change would have decided again. */
   countStale(stale: StaleFlows): number {
-    const test = staleTest(stale);
+    const test = this.empty ? undefined : staleTest(stale);
     if (test === undefined) return 0;
     let count = 0;
     for (const family of [4, 6] as const) {
@@ -94,11 +91,11 @@ export class Flows {
 
   /** Deletes what a change concerns: the next packet of each is decided again. @returns entries deleted */
   revalidate(stale: StaleFlows): number {
-    const test = staleTest(stale);
-    return test === undefined ? 0 : this.#deleteWhere(() => false, test);
+    const test = this.empty ? undefined : staleTest(stale);
+    return test === undefined ? 0 : this.#deleteWhere(test);
   }
 
-  #deleteWhere(match: Match, test: EntryTest = match): number {
+  #deleteWhere(test: EntryTest): number {
     let deleted = 0;
     for (const family of [4, 6] as const) {
       const map = this.#maps[family];
@@ -178,7 +175,7 @@ type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
 /** `undefined` when nothing is stale. */
 function staleTest(stale: StaleFlows): EntryTest | undefined {
   const prefixes = new PrefixIndex();
-  for (const { vrf, bytes, length } of stale.prefixes) prefixes.add(vrf, bytes, length);
+  for (const { vrf, prefix } of stale.prefixes) prefixes.add(vrf, prefix.bytes, mappedLength(prefix));
   if (stale.interfaces.size === 0 && stale.nexthops.size === 0 && prefixes.empty) return undefined;
   return (key, value) => {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);

@@ -80,7 +80,8 @@ const first = (addresses: readonly IpAddress[], family: Family): Uint8Array | un
 
 /** An IPv4 address as a number. */
 export function number4(mapped: Uint8Array): number {
-  return new DataView(mapped.buffer, mapped.byteOffset).getUint32(MAPPED_OFFSET);
+  const at = (i: number) => mapped[MAPPED_OFFSET + i] ?? 0;
+  return ((at(0) << 24) | (at(1) << 16) | (at(2) << 8) | at(3)) >>> 0;
 }
 
 /** MAC that the kernel program learned for an interface; `undefined` while there is none. */

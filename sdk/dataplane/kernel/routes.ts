@@ -70,10 +70,14 @@ export class RouteTables {
   #delete(changes: readonly RouteChange[]): void {
     for (const family of [4, 6] as const) {
       const own = changes.filter(({ prefix }) => prefix.family === family);
-      const key = buffer(routeKeySize(family));
-      for (const { vrf, prefix } of own) {
-        writeRouteKey(key.view, key.bytes, 0, vrf, prefix);
-        this.#maps[family].delete(key.bytes);
+      const keySize = routeKeySize(family);
+      const keys = buffer(Math.min(own.length, BATCH) * keySize);
+      for (let start = 0; start < own.length; start += BATCH) {
+        const batch = own.slice(start, start + BATCH);
+        for (const [i, { vrf, prefix }] of batch.entries()) {
+          writeRouteKey(keys.view, keys.bytes, i * keySize, vrf, prefix);
+        }
+        this.#maps[family].deleteBatch(keys.bytes, batch.length);
       }
     }
   }

@@ -7,6 +7,7 @@ import type { Locate } from "../check.ts";
 import type { DesiredState } from "../desired.ts";
 import type { Device, Devices } from "../devices.ts";
 import type { Ids } from "../ids.ts";
+import type { RouteChange } from "../kernel/routes.ts";
 import type { KernelTables } from "../kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "../live.ts";
 import type { Neighbours } from "../neighbours.ts";
@@ -60,6 +61,6 @@ export interface StaleFlows {
   readonly interfaces: Set<number>;
   /** Numbers of next hops that they go to. */
   readonly nexthops: Set<number>;
-  /** Prefixes that source or destination lies in, by VRF number. */
-  readonly prefixes: { readonly vrf: number; readonly bytes: Uint8Array; readonly length: number }[];
+  /** Prefixes that source or destination lies in. */
+  prefixes: readonly RouteChange[];
 }

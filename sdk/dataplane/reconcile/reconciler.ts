@@ -12,7 +12,7 @@ import { Undo } from "../undo.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import { attachInterface, deviceChanged, foreseeInterface, removeInterface, writeInterface } from "./interfaces.ts";
 import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
-import { countRoutes, noteStaleRoute, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
+import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
 import { removeStrays } from "./strays.ts";
 
 /** Changes that are in the kernel and may still be taken back. */
@@ -160,7 +160,7 @@ export class Reconciler {
     const run = this.#run(locate, false);
     for (const change of changes) if (change.kind === "interfaces") foreseeInterface(run, change);
     run.policies.noteStale(run, changes);
-    for (const { vrf, prefix } of routeChanges(run, changesOf(changes, "routes"))) noteStaleRoute(run, vrf, prefix);
+    run.stale.prefixes = routeChanges(run, changesOf(changes, "routes"));
     return run.stale;
   }
 }

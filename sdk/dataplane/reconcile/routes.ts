@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Routes: the winner of each key is what the kernel has. */
-import { type Family, mappedLength, type Prefix, parsePrefix } from "../../address.ts";
+import { type Family, parsePrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import type { Candidates, ObjectChange } from "../desired.ts";
 import type { RouteChange } from "../kernel/routes.ts";
@@ -51,10 +51,5 @@ export function countRoutes(counts: RouteCounts, changes: readonly RouteChange[]
 export function writeRoutes(run: Run, changes: readonly RouteChange[]): void {
   run.tables.routes.put(changes, run.undo);
   run.retire.push(() => run.tables.routes.delete(changes, run.undo));
-  for (const { vrf, prefix } of changes) noteStaleRoute(run, vrf, prefix);
-}
-
-/** Flows from or to a changed prefix are decided again. */
-export function noteStaleRoute(run: Run, vrf: number, prefix: Prefix): void {
-  run.stale.prefixes.push({ vrf, bytes: prefix.bytes, length: mappedLength(prefix) });
+  run.stale.prefixes = changes;
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { StoredId, StoredObject, StoreWriter } from "./types.ts";
+
+/** Rows of one statement. Beyond, binding costs as much as it saves. */
+const ROWS = 32;
+const COLUMNS = 4;
+
+/**
+ * Writes within a transaction. Objects that are put wait until there are enough for one statement of many rows,
+ * which is faster by a third; `flush` writes the rest.
+ */
+export class SqliteWriter implements StoreWriter {
+  readonly #putMany: StatementSync;
+  readonly #putOne: StatementSync;
+  readonly #deleteObject: StatementSync;
+  readonly #putId: StatementSync;
+  readonly #deleteId: StatementSync;
+  readonly #setMeta: StatementSync;
+  readonly #deleteMeta: StatementSync;
+  #waiting: string[] = [];
+
+  constructor(database: DatabaseSync) {
+    const put = "INSERT OR REPLACE INTO objects (kind, key, owner, json) VALUES ";
+    this.#putMany = database.prepare(put + Array(ROWS).fill("(?, ?, ?, ?)").join(", "));
+    this.#putOne = database.prepare(`${put}(?, ?, ?, ?)`);
+    this.#deleteObject = database.prepare("DELETE FROM objects WHERE kind = ? AND key = ? AND owner = ?");
+    this.#putId = database.prepare("INSERT OR REPLACE INTO ids (space, name, id) VALUES (?, ?, ?)");
+    this.#deleteId = database.prepare("DELETE FROM ids WHERE space = ? AND name = ?");
+    this.#setMeta = database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+    this.#deleteMeta = database.prepare("DELETE FROM meta WHERE key = ?");
+  }
+
+  putObject({ kind, key, owner, json }: StoredObject): void {
+    this.#waiting.push(kind, key, owner, json);
+    if (this.#waiting.length < ROWS * COLUMNS) return;
+    this.#putMany.run(...this.#waiting);
+    this.#waiting = [];
+  }
+
+  deleteObject(kind: string, key: string, owner: string): void {
+    this.flush();
+    this.#deleteObject.run(kind, key, owner);
+  }
+
+  putId({ space, name, id }: StoredId): void {
+    this.#putId.run(space, name, id);
+  }
+
+  deleteId(space: string, name: string): void {
+    this.#deleteId.run(space, name);
+  }
+
+  setMeta(key: string, value: string | undefined): void {
+    if (value === undefined) this.#deleteMeta.run(key);
+    else this.#setMeta.run(key, value);
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    for (let i = 0; i < this.#waiting.length; i += COLUMNS) this.#putOne.run(...this.#waiting.slice(i, i + COLUMNS));
+    this.#waiting = [];
+  }
+
+  /** Forgets what waits: the transaction is rolled back. */
+  drop(): void {
+    this.#waiting = [];
+  }
+}
