@@ -38,6 +38,9 @@ $b ln -s /proc/self/fd/1 /root/dev/stdout
 $b ln -s /proc/self/fd/2 /root/dev/stderr
 $b mount -t tmpfs run /root/run
 $b mkdir -p /root/run/netns /root/run/lock
+# What instances of the host keep is none of the guest's business.
+$b mkdir -p /root/var/lib/weir
+$b mount -t tmpfs state /root/var/lib/weir
 $b mount -t bpf bpf /root/sys/fs/bpf
 $b mount -t cgroup2 cgroup /root/sys/fs/cgroup
 $b ip link set lo up
