@@ -17,6 +17,8 @@ export interface PingOptions {
   readonly ttl?: number;
   /** Do not fragment. Default false. */
   readonly dontFragment?: boolean;
+  /** Identifier of the requests, 1 to 65535: those of several calls then belong to one flow. Default: a new one. */
+  readonly identifier?: number;
 }
 
 export interface PingResult {
@@ -45,6 +47,7 @@ export async function ping(
   if (o.sizeBytes !== undefined) argv.push("-s", `${o.sizeBytes}`);
   if (o.ttl !== undefined) argv.push("-t", `${o.ttl}`);
   if (o.dontFragment === true) argv.push("-M", "do");
+  if (o.identifier !== undefined) argv.push("-e", `${o.identifier}`);
   const result = await exec([...argv, address], { timeoutMs: count * intervalMs + timeoutMs + 10_000 });
   return parse(result, address);
 }

@@ -60,7 +60,7 @@ export interface PathFigures {
 
 const PINGS = 200;
 const DOWNLOADS = 3;
-const DOWNLOAD_BYTES = 1 << 30;
+const DOWNLOAD_BYTES = 256 << 20;
 
 export async function measurePath(lab: Lab): Promise<PathFigures> {
   const { roundTripsMs } = await lab.ping("a", pods.b.ipv4, { count: PINGS, intervalMs: 5 });

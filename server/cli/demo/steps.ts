@@ -79,13 +79,14 @@ export async function besideLinux({ lab }: Stage): Promise<string> {
 
 const PACED_BYTES = 60 << 20;
 const PACED_MEGABITS = 120;
-const PINGS_MEANWHILE = 1000;
+/** One flow of ping, which is established when the controller dies and has to outlive it. */
+const STEADY_PING = { count: 1000, intervalMs: 3, identifier: 1977 } as const;
 const KILL_AFTER_MS = 1000;
 
 export async function survivesKill(stage: Stage): Promise<string> {
   const { lab } = stage;
   const downloading = download(lab, "a", { sizeBytes: PACED_BYTES, megabitsPerSecond: PACED_MEGABITS, hash: true });
-  const pinging = lab.ping("a", pods.b.ipv4, { count: PINGS_MEANWHILE, intervalMs: 3 });
+  const pinging = lab.ping("a", pods.b.ipv4, STEADY_PING);
   await new Promise((resolve) => setTimeout(resolve, KILL_AFTER_MS));
   await stage.controller.kill("SIGKILL");
   const flushed = stage.flushNeighbours("a") + stage.flushNeighbours("b");
@@ -104,7 +105,7 @@ export async function survivesKill(stage: Stage): Promise<string> {
 
 export async function adoptsAgain(stage: Stage): Promise<string> {
   const { lab } = stage;
-  const pinging = lab.ping("a", pods.b.ipv4, { count: PINGS_MEANWHILE / 2, intervalMs: 3 });
+  const pinging = lab.ping("a", pods.b.ipv4, STEADY_PING);
   const start = performance.now();
   await stage.startController({ resume: true });
   const readyMs = performance.now() - start;
