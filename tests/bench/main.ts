@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** `npm run bench [-- NAME…] [-o FILE] [--rounds N] [--seconds S] [--list]`: Weir beside its rivals, on this machine. */
+/** `npm run bench [-- NAME…] [-o FILE] [--rounds N] [--seconds S] [--patience S] [--list]`: Weir beside its rivals, on this machine. */
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchmarks } from "./cases/index.ts";
-import type { Settings } from "./harness/benchmark.ts";
 import { describeMachine, formatMachine } from "./harness/machine.ts";
+import { Patience } from "./harness/quiet.ts";
 import { formatBlock } from "./harness/report.ts";
 import { isMet, type Result } from "./harness/result.ts";
 
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     output: { type: "string", short: "o" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
+    patience: { type: "string", default: "60" },
     list: { type: "boolean", default: false },
   },
 });
@@ -41,17 +42,16 @@ function selected(): typeof benchmarks {
 }
 
 async function main(): Promise<number> {
-  const settings: Settings = {
-    rounds: Math.ceil(positive("rounds", values.rounds)),
-    seconds: positive("seconds", values.seconds),
-    progress,
-  };
+  const rounds = Math.ceil(positive("rounds", values.rounds));
+  const seconds = positive("seconds", values.seconds);
+  const patienceSeconds = positive("patience", values.patience);
   const machine = describeMachine();
   console.log(`${formatMachine(machine)}\n`);
   const results: Record<string, Result | { readonly error: string }> = {};
   for (const benchmark of selected()) {
     try {
-      const result = await benchmark.run(settings);
+      const patience = new Patience(patienceSeconds);
+      const result = withNote(await benchmark.run({ rounds, seconds, patience, progress }), patience.note);
       results[benchmark.name] = result;
       progress("");
       console.log(formatBlock(benchmark.name, benchmark.title, result));
@@ -63,9 +63,13 @@ async function main(): Promise<number> {
   }
   if (values.output !== undefined) {
     const time = new Date().toISOString();
-    writeFileSync(values.output, `${JSON.stringify({ time, machine, settings, results }, null, 2)}\n`);
+    writeFileSync(values.output, `${JSON.stringify({ time, machine, rounds, seconds, results }, null, 2)}\n`);
   }
   return summarise(results);
+}
+
+function withNote(result: Result, note: string | undefined): Result {
+  return note === undefined ? result : { ...result, notes: [...result.notes, note] };
 }
 
 /** Says which targets were missed. Only a benchmark that could not run makes the exit status 1. */

@@ -52,6 +52,7 @@ async function run(settings: Settings): Promise<Result> {
   for (let round = 1; round <= searches; round++) {
     for (const [index, each] of switches.entries()) {
       settings.progress(`search ${round} of ${searches}: ${each.label}`);
+      await settings.patience.wait();
       lossless[index]?.samples.push(await search(each));
     }
   }
@@ -121,6 +122,7 @@ async function lossAtHalf(weir: Switch, rate: number, settings: Settings): Promi
   const lost: number[] = [];
   for (let round = 1; round <= settings.rounds; round++) {
     settings.progress(`half of the highest rate, round ${round} of ${settings.rounds}`);
+    await settings.patience.wait();
     lost.push((await weir.trial({ flows: FLOWS, rate })).lost);
   }
   const value = lost.reduce((sum, each) => sum + each, 0);
@@ -134,6 +136,7 @@ async function firstPacketLatency(switches: readonly Switch[], settings: Setting
   for (let round = 1; round <= settings.rounds; round++) {
     for (const [index, each] of switches.entries()) {
       settings.progress(`first packet, round ${round} of ${settings.rounds}: ${each.label}`);
+      await settings.patience.wait();
       outcomes[index]?.push(await each.trial(trial));
     }
   }

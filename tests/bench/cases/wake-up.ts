@@ -35,6 +35,7 @@ async function run(settings: Settings): Promise<Result> {
   for (let round = 1; round <= settings.rounds; round++) {
     for (const [index, kind] of kinds.entries()) {
       settings.progress(`round ${round} of ${settings.rounds}: ${kind.label}`);
+      await settings.patience.wait();
       outcomes[index]?.push(await wakeUps(kind, lab, settings.seconds));
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a benchmark is. */
 
+import type { Patience } from "./quiet.ts";
 import type { Result } from "./result.ts";
 
 export interface Settings {
@@ -8,6 +9,8 @@ export interface Settings {
   readonly rounds: number;
   /** Length of one measurement. */
   readonly seconds: number;
+  /** Before each measurement. */
+  readonly patience: Patience;
   /** Tells what is going on meanwhile. */
   readonly progress: (message: string) => void;
 }
@@ -37,6 +40,7 @@ export async function interleave(contenders: readonly Contender[], settings: Set
       const contender = contenders[index];
       if (contender === undefined) continue;
       settings.progress(`round ${round + 1} of ${settings.rounds}: ${contender.label}`);
+      await settings.patience.wait();
       samples[index]?.push(await contender.measure());
     }
   }
