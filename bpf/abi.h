@@ -328,6 +328,7 @@ enum decision_operation {
 	DECISION_NONE = 0,
 	DECISION_SET,    /* insert or replace the pair */
 	DECISION_DELETE, /* remove the pair */
+	DECISION_AGE,    /* what weir_flow_sweep does, to this pair: ok removed, exists kept */
 };
 
 /* DECISION_STALE becomes "stale". */

@@ -9,8 +9,8 @@
 #ifndef WEIR_FLOW_UPDATE_H
 #define WEIR_FLOW_UPDATE_H
 
-#include "flow_age.h"
 #include "flow_miss.h"
+#include "flow_sweep.h"
 
 static __always_inline void decision_key(const struct flow_decision *d, union flow_key *key)
 {
@@ -142,6 +142,24 @@ static __always_inline __u8 decision_delete(struct flow_decision *d)
 	return DECISION_OK;
 }
 
+static __always_inline __u8 decision_age(struct flow_decision *d, struct config *c)
+{
+	struct sweep s = { .config = c, .now = bpf_ktime_get_ns() };
+	__u8 family = d->family == 4 ? 4 : 6;
+	struct flow_entry *flow;
+	union flow_key key;
+
+	decision_key(d, &key);
+	flow = flow_find(family, &key);
+	if (!flow)
+		return DECISION_MISSING;
+	d->new_generation = flow->generation;
+	if (d->generation && flow->generation != d->generation)
+		return DECISION_STALE;
+	sweep_flow(&s, family, &key, flow, d->protocol);
+	return s.removed ? DECISION_OK : DECISION_EXISTS;
+}
+
 static long apply_decision(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
@@ -155,6 +173,8 @@ static long apply_decision(__u32 index, struct flow_update_args *args)
 		d->result = decision_set(d, c);
 	else if (d->operation == DECISION_DELETE)
 		d->result = decision_delete(d);
+	else if (d->operation == DECISION_AGE)
+		d->result = decision_age(d, c);
 	else
 		return 0;
 	args->applied++;

@@ -134,6 +134,7 @@ export const FLOW_STATE_CLOSED: u32 = 4;
 export const DECISION_NONE: u32 = 0;
 export const DECISION_SET: u32 = 1;
 export const DECISION_DELETE: u32 = 2;
+export const DECISION_AGE: u32 = 3;
 
 // enum decision_result
 export const DECISION_PENDING: u32 = 0;

@@ -218,6 +218,8 @@ export const decisionOperations = [
   "set",
   /** remove the pair */
   "delete",
+  /** what weir_flow_sweep does, to this pair: ok removed, exists kept */
+  "age",
 ] as const;
 export type DecisionOperation = (typeof decisionOperations)[number];
 export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>> = valuesOf(decisionOperations);

@@ -153,6 +153,22 @@ describe.each([
     expect(pipeline.flow(reverseOf(tuple))).toBeUndefined();
   });
 
+  test("one pair can be aged by its key as a sweep would", () => {
+    const { generation } = pipeline.decide(tuple, { idleSeconds: 2 });
+    const age = (named: FlowTuple, of = generation) =>
+      pipeline.decide(named, { operation: "age", generation: of }).result;
+    expect(age(tuple)).toBe("exists");
+    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 3);
+    expect(age(tuple, generation + 1)).toBe("stale");
+    expect(age(reverseOf(tuple))).toBe("exists");
+    expect(pipeline.flow(tuple)?.flags).toBe(0);
+    expect(age(tuple)).toBe("exists");
+    expect(pipeline.flow(tuple)?.flags).toBe(FLOW_FLAG_MARKED);
+    expect(age(tuple)).toBe("ok");
+    expect(pipeline.flow(reverseOf(tuple))).toBeUndefined();
+    expect(age(tuple)).toBe("missing");
+  });
+
   test("a packet of either direction keeps a marked pair", () => {
     pipeline.decide(tuple, { idleSeconds: 2 });
     for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 3);

@@ -98,7 +98,7 @@ export interface FlowState {
 }
 
 export interface DecisionOptions {
-  readonly operation?: "set" | "delete";
+  readonly operation?: "set" | "delete" | "age";
   readonly action?: "forward" | "drop";
   readonly generation?: number;
   readonly flags?: number;
