@@ -12,6 +12,8 @@ describe("a state document", () => {
 
   test("may be JSON, and may be empty", () => {
     expect(parseStateDocument('{"vrfs": [{"name": "red"}]}', "x").value).toEqual({ vrfs: [{ name: "red" }] });
+    expect(parseStateDocument('{\n  "vrfs": [{"name": "red"}]\n}', "x").position("/vrfs/0/name")).toBe("2:21");
+    expect(() => parseStateDocument('{\n  "vrfs": [{"name"\n}', "x")).toThrow(/line \d, column \d/);
     for (const text of ["", "# nothing\n", "---\n"]) expect(parseStateDocument(text, "x").value).toEqual({});
   });
 

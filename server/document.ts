@@ -13,10 +13,28 @@ export interface SourceDocument {
 }
 
 /**
- * Parses `text`; `name` stands for it in errors (a path, or `standard input`).
+ * Parses `text`; `name` stands for it in errors (a path, or `standard input`). JSON goes the fast way: a document of
+ * 100 000 routes takes a tenth of a second, as YAML some seconds.
  * @throws WeirError `ESYNTAX` that names line and column.
  */
 export function parseStateDocument(text: string, name: string): SourceDocument {
+  const json = parseJson(text);
+  // Where its fields stand is worth the slow way only when an error asks.
+  if (json !== undefined) return { value: json, position: (pointer) => parseYaml(text, name).position(pointer) };
+  return parseYaml(text, name);
+}
+
+/** Undefined if `text` is no JSON object: the YAML parser then tells why, with line and column. */
+function parseJson(text: string): unknown {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseYaml(text: string, name: string): SourceDocument {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   // A warning (an unknown tag, say) means that the value would not be what the author wrote.
@@ -32,13 +50,17 @@ export function parseStateDocument(text: string, name: string): SourceDocument {
       throw syntaxError(name, `line ${line}, column ${col}: there is no anchor "${alias.source}"`);
     },
   });
-  let value: unknown;
+  return { value: toValue(document, name), position: (pointer) => locate(document, lines, pointer) };
+}
+
+/** The document's value; an empty document is the empty state. */
+function toValue(document: Document.Parsed, name: string): unknown {
   try {
-    value = document.toJS();
+    return document.toJS() ?? {};
   } catch (error) {
+    // Aliases that would grow without bound.
     throw syntaxError(name, oneLine(error instanceof Error ? error.message : String(error)));
   }
-  return { value: value ?? {}, position: (pointer) => locate(document, lines, pointer) };
 }
 
 function locate(document: Document.Parsed, lines: LineCounter, pointer: string): string | undefined {

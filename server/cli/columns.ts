@@ -31,7 +31,7 @@ const count = (heading: string, path: string): Column<StateObject> => ({
 
 /** By kind; a kind that is not here shows its key and its owner. */
 const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
-  vrfs: [name, field("UNKNOWN-UNICAST", "unknownUnicast"), owner],
+  vrfs: [name, { heading: "UNKNOWN-UNICAST", cell: (object) => at(object, "unknownUnicast") ?? "drop" }, owner],
   interfaces: [
     name,
     { heading: "DEVICE", cell: (object) => at(object, "device") ?? at(object, "name") },
@@ -49,7 +49,8 @@ const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
     field("TYPE", "type"),
     field("DEVICE", "device"),
     field("GATEWAY", "gateway"),
-    field("STATE", "status.state"),
+    field("RESOLVED", "status.resolved"),
+    field("MAC", "status.mac"),
     owner,
   ],
   routes: [field("VRF", "vrf"), field("PREFIX", "prefix"), field("VIA", "via"), owner],

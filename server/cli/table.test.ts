@@ -9,11 +9,11 @@ test("a table is aligned, numbers to the right, nothing as a dash, lists with co
     { heading: "VIA", cell: (row: { via?: unknown }) => row.via },
   ];
   const rows = [
-    { name: "a", packets: 1, via: ["x", "y"] },
+    { name: "a", packets: 1, via: ["x", { y: 1, z: "w" }] },
     { name: "long-name", packets: 1000, via: undefined },
   ];
   expect(formatTable(columns, rows)).toBe(
-    ["NAME       PACKETS  VIA", "a                1  x,y", "long-name     1000  -", ""].join("\n"),
+    ["NAME       PACKETS  VIA", "a                1  x,y:1 z:w", "long-name     1000  -", ""].join("\n"),
   );
 });
 

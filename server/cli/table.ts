@@ -27,7 +27,11 @@ export function formatTable<T>(columns: readonly Column<T>[], rows: readonly T[]
 function formatCell(value: unknown): string {
   if (value === undefined || value === null || value === "") return NOTHING;
   if (Array.isArray(value)) return value.length === 0 ? NOTHING : value.map(formatCell).join(",");
-  if (typeof value === "object") return JSON.stringify(value);
+  if (typeof value === "object") {
+    return Object.entries(value)
+      .map(([name, inner]) => `${name}:${formatCell(inner)}`)
+      .join(" ");
+  }
   return String(value);
 }
 

@@ -11,6 +11,7 @@ import { ProblemError } from "../problem.ts";
 import { expectedRevision, setRevision } from "../revision.ts";
 import { changesSchema, operationSchema, ownerQuery, planSchema, stateSchema } from "../schemas.ts";
 import { standard } from "../standard.ts";
+import { warningsOfChanges } from "../warnings.ts";
 import { moveField } from "./field.ts";
 import { ownerOf } from "./owner.ts";
 
@@ -49,7 +50,7 @@ export function state(facade: Facade) {
           ...(ifRevision === undefined ? {} : { ifRevision }),
         });
         setRevision(c, dataPlane.revision);
-        return c.json({ revision: dataPlane.revision, changes, ...warningsOf(dataPlane, changes) });
+        return c.json(written(dataPlane, dataPlane.revision, changes));
       },
     )
     .patch(
@@ -82,7 +83,7 @@ export function state(facade: Facade) {
           }
           const { revision, changes } = await transaction.commit(ifRevision === undefined ? {} : { ifRevision });
           setRevision(c, revision);
-          return c.json({ revision, changes, ...warningsOf(dataPlane, changes) });
+          return c.json(written(dataPlane, revision, changes));
         } catch (error) {
           throw moveField(error, (kind, index) => {
             const position = positions.get(kind)?.[index];
@@ -105,14 +106,10 @@ export function state(facade: Facade) {
     );
 }
 
-/** What the SDK warns of at the interfaces that a write changed. */
-function warningsOf({ tables }: FacadeDataPlane, changes: readonly Change[]): { warnings?: string[] } {
-  const warnings = changes.flatMap(({ action, kind, key }) => {
-    if (kind !== "interface" || action === "remove") return [];
-    const { status } = (tables["interfaces"]?.get(key) ?? {}) as { status?: { warnings?: readonly string[] } };
-    return (status?.warnings ?? []).map((warning) => `interface ${key}: ${warning}`);
-  });
-  return warnings.length === 0 ? {} : { warnings };
+/** The answer to a write. */
+function written(dataPlane: FacadeDataPlane, revision: number, changes: readonly Change[]) {
+  const warnings = warningsOfChanges(dataPlane, changes);
+  return { revision, changes, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
 function checkOperation(value: unknown, index: number) {

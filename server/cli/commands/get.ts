@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { StateObject } from "../../dataplane.ts";
-import { findKind, type Kind, keyOf, kinds } from "../../kinds.ts";
+import { findKind, type Kind, kinds } from "../../kinds.ts";
 import { Client } from "../client.ts";
 import { columnsOf } from "../columns.ts";
 import { defineCommand, outputFlag, wantsJson } from "../command.ts";
@@ -37,15 +37,18 @@ export const get = defineCommand({
 });
 
 async function find(client: Client, kind: Kind, key: readonly string[]): Promise<StateObject[]> {
-  const [first] = key;
-  if (first === undefined) return client.list<StateObject>(`/v1/${kind.plural}`);
-  if (kind.key.length === 1) {
-    return [await client.json<StateObject>("GET", `/v1/${kind.plural}/${encodeURIComponent(first)}`)];
-  }
+  const [first, second] = key;
+  const list = `/v1/${kind.plural}`;
+  if (first === undefined) return client.list<StateObject>(list);
+  const one = (path: string) => client.json<StateObject>("GET", path).then((object) => [object]);
+  if (kind.key.length === 1) return one(`${list}/${encodeURIComponent(first)}`);
   // A route is named by VRF and prefix, or by whichever of them is enough.
-  const matches = (object: StateObject) =>
-    key.length === 1 ? kind.key.some((field) => object[field] === first) : keyOf(kind, object) === key.join(" ");
-  const objects = (await client.list<StateObject>(`/v1/${kind.plural}`)).filter(matches);
+  if (second !== undefined) {
+    return one(`/v1/vrfs/${encodeURIComponent(first)}/${kind.plural}/${encodeURIComponent(second)}`);
+  }
+  const objects = first.includes("/")
+    ? (await client.list<StateObject>(list)).filter((object) => kind.key.some((field) => object[field] === first))
+    : await client.list<StateObject>(list, { vrf: first });
   if (objects.length > 0) return objects;
-  throw new Failure(`Cannot find ${kind.singular} "${key.join(" ")}": there is none of that name`);
+  throw new Failure(`Cannot find ${kind.singular} "${first}": there is none of that name`);
 }

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { WeirError } from "../../../sdk/errors.ts";
 import { parseTokens, type Tokens } from "../../auth.ts";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "../../endpoint.ts";
+import { warningsOfChanges } from "../../warnings.ts";
 import { asUsage } from "../arguments.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { Failure, UsageError } from "../failure.ts";
@@ -48,7 +49,10 @@ export const serve = defineCommand({
         file &&
         (async (dataPlane) => {
           try {
-            await dataPlane.apply(file.value);
+            const changes = await dataPlane.apply(file.value);
+            for (const warning of warningsOfChanges(dataPlane, changes)) {
+              context.terminal.err(`weir: warning: ${warning}`);
+            }
           } catch (error) {
             throw error instanceof WeirError ? located(file, error.field, error.message) : error;
           }
