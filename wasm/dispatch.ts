@@ -8,7 +8,9 @@ import { packetTooBig, timeExceeded, unreachable } from "./icmp";
 import {
   DROP_TRAP_FULL,
   DROP_UNHANDLED_TRAP,
+  TRAP_ARP,
   TRAP_FLOW_MISS,
+  TRAP_NEIGHBOUR_DISCOVERY,
   TRAP_NO_ROUTE,
   TRAP_PACKET_TOO_BIG,
   TRAP_RESOLVE,
@@ -19,19 +21,23 @@ import {
 } from "./layout";
 import { eventPacket } from "./message";
 import { flowMiss } from "./miss";
+import { hearNeighbour } from "./neighbour";
 import { resolve } from "./resolve";
 import { reasonOf } from "./trap";
 
 /** Handles one trapped packet; its frame is held, sent or free afterwards. */
 export function dispatch(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
-  if (reason == TRAP_FLOW_MISS) flowMiss(packet, length);
-  else if (reason == TRAP_RESOLVE) resolve(packet, length);
-  else if (reason < 32 && (get(WORKER_CONTROL_TRAP_HANDLERS) & (1 << reason)) != 0) lend(packet, length);
+  if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
+  if (reason == TRAP_RESOLVE) return resolve(packet, length);
+  const neighbour = reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
+  const statement = neighbour && hearNeighbour(packet, length);
+  if (reason < 32 && (get(WORKER_CONTROL_TRAP_HANDLERS) & (1 << reason)) != 0) lend(packet, length);
   // The kernel has counted these as drops already; what is left is to say so.
   else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
+  else if (statement) freeFrame(packet);
   else drop(packet, length, DROP_UNHANDLED_TRAP);
 }
 

@@ -5,9 +5,8 @@
  * NEXTHOP_FLAG_RESOLVE in the table that is mapped here; then the packets go through the pipeline again.
  */
 
-import { count, get, nexthopOf, now } from "./control";
-import { drop, reportDrop } from "./drops";
-import { freeFrame } from "./frames";
+import { get, nexthopOf, now } from "./control";
+import { drop } from "./drops";
 import { endHold, findHeld, hold, holdBehind, lookAgain, takeHeld } from "./hold";
 import { injectReceived } from "./inject";
 import {
@@ -68,17 +67,24 @@ export function resolveDue(first: usize): void {
     lookAgain(first, min(now + pause, load<u64>(first + HELD_PACKET_EXPIRES)));
     return;
   }
+  endResolve(first, resolved);
+}
+
+/** To be called when the neighbour behind a next hop was heard: its packets need not wait for their time. */
+export function neighbourHeard(nexthop: u32): void {
+  const first = findHeld(TRAP_RESOLVE, nexthop);
+  if (first != 0 && isResolved(nexthop)) endResolve(first, true);
+}
+
+/** Lets the packets go on, or drops them. */
+function endResolve(first: usize, resolved: bool): void {
   endHold(first);
   for (let slot = first; slot != 0; ) {
     const packet: usize = load<u32>(slot + HELD_PACKET_FRAME);
     const length = load<u32>(slot + HELD_PACKET_LENGTH);
     slot = takeHeld(slot);
-    if (resolved) {
-      injectReceived(packet, length);
-    } else {
-      reportDrop(packet, length, DROP_NO_NEIGHBOUR, 0, 0);
-      freeFrame(packet);
-    }
+    if (resolved) injectReceived(packet, length);
+    else drop(packet, length, DROP_NO_NEIGHBOUR);
   }
 }
 

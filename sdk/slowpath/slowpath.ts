@@ -120,6 +120,11 @@ export class SlowPath implements Disposable {
     this.#hosts.push(new WorkerHost(host, index, (from) => this.#drain(from), fail));
   }
 
+  /** Resolves when all workers are in their loops. Packets that come before wait in the rings. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#hosts.map(({ started }) => started));
+  }
+
   /** Number of workers. */
   get workers(): number {
     return this.#hosts.length;

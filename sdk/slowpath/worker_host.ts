@@ -55,6 +55,7 @@ export class WorkerHost implements Disposable {
   /** For each slot of `inject`: how many commands must be consumed until it is free. */
   readonly #slotUses = new Array<number>(INJECT_SLOTS).fill(0);
   #nextSlot = 0;
+  readonly #started = Promise.withResolvers<void>();
   #thread: WorkerHandle | undefined;
   #wakeQueued = false;
   #closed = false;
@@ -67,6 +68,8 @@ export class WorkerHost implements Disposable {
     onFailure: (reason: string) => void,
   ) {
     this.index = index;
+    // Who does not ask for it is told by `onFailure`.
+    this.#started.promise.catch(() => {});
     this.memory = new WorkerMemory(o.layout, index, o.limits);
     const { view, words, layout } = this.memory;
     this.#onEvents = onEvents;
@@ -93,6 +96,11 @@ export class WorkerHost implements Disposable {
     cleanup.move();
   }
 
+  /** Resolves when the thread is in its loop; packets that come before wait in the rings. Rejects if it cannot start. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
   /** Starts the thread, and lets the kernel programs find its port. */
   run(o: HostOptions): void {
     const thread = runtime.worker("sdk/slowpath/worker.ts");
@@ -100,9 +108,13 @@ export class WorkerHost implements Disposable {
     thread.onMessage((message) => {
       const answer = message as WorkerMessage;
       if (answer.kind === "events") this.#onEvents(this);
+      else if (answer.kind === "started") this.#started.resolve();
       else if (answer.kind === "failed") this.#onFailure(`weir_flow_update: ${answer.reason}`);
     });
-    thread.onError((error) => this.#onFailure(error.message));
+    thread.onError((error) => {
+      this.#started.reject(error);
+      this.#onFailure(error.message);
+    });
     thread.unref();
     thread.postMessage({
       memory: this.memory.memory,

@@ -27,7 +27,7 @@ afterAll(() => lab.destroy());
 for (const hook of ["tc", "xdp"] as const) {
   describe(`the slow path with the ${hook} hook`, () => {
     test("decides the first packet and sends it on; later ones stay in the kernel", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       const { rules } = node.protect({ b: [{ name: "b", default: "allow" }], a: [ALLOW] });
       expect(rules.length).toBeGreaterThan(0);
       for (const address of [b.ipv4, b.ipv6]) {
@@ -40,7 +40,7 @@ for (const hook of ["tc", "xdp"] as const) {
 
     test("denies silently, and counts and reports it by rule", async () => {
       const drops: DropEvent[] = [];
-      node = new TestNode(lab, { hook, onDrop: (event) => drops.push(event) });
+      node = await TestNode.start(lab, { hook, onDrop: (event) => drops.push(event) });
       const { rules } = node.protect({
         b: [{ name: "b", rules: [{ name: "no-ping", action: "deny", proto: "icmp" }] }],
       });
@@ -59,7 +59,7 @@ for (const hook of ["tc", "xdp"] as const) {
     });
 
     test("rejects with a reset or an ICMP error", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       node.protect({ b: [{ name: "b", rules: [{ action: "reject" }] }] });
       const connect = (address: string) =>
         lab.exec("a", [
@@ -81,7 +81,7 @@ for (const hook of ["tc", "xdp"] as const) {
     });
 
     test("answers expired TTLs and missing routes", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       for (const [address, options, pattern] of [
         [b.ipv4, { ttl: 1 }, /From 169\.254\.1\.1 .*Time to live exceeded/],
         [b.ipv6, { ttl: 1 }, /From fe80::1.*Time exceeded: Hop limit/],
@@ -94,7 +94,7 @@ for (const hook of ["tc", "xdp"] as const) {
     });
 
     test("finds a neighbour that is not known yet, without losing a packet", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       for (const address of [b.ipv4, b.ipv6]) {
         node.forgetMac("b");
         const { received, roundTripsMs } = await lab.ping("a", address, { count: 3 });
@@ -102,10 +102,11 @@ for (const hook of ["tc", "xdp"] as const) {
         expect(roundTripsMs[0]).toBeLessThan(500);
       }
       expect(node.slowPath.stats().counters.solicited).toBe(2);
+      expect(node.slowPath.drops()).toEqual([]);
     });
 
     test("asks the controller, and holds the packets meanwhile", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       node.protect({ b: [] });
       const asked: AskedFlow[] = [];
       node.slowPath.onAsk(
@@ -127,7 +128,7 @@ for (const hook of ["tc", "xdp"] as const) {
     });
 
     test("an asked flow without a verdict ends as told", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       node.protect({ b: [] });
       node.slowPath.onAsk(() => {}, { timeoutMs: 50, otherwise: "forward" });
       const { received } = await lab.ping("a", b.ipv4, { count: 1 });
@@ -138,7 +139,7 @@ for (const hook of ["tc", "xdp"] as const) {
     });
 
     test("hands trapped packets to their handler", async () => {
-      node = new TestNode(lab, { hook });
+      node = await TestNode.start(lab, { hook });
       const packets: TrappedPacket[] = [];
       node.slowPath.onTrap(["ttl-expired"], (taken) => packets.push(...taken));
       await lab.ping("a", b.ipv4, { ttl: 1, timeoutMs: 100 });
@@ -150,7 +151,7 @@ for (const hook of ["tc", "xdp"] as const) {
 
 describe("the slow path", () => {
   test("sends frames that the controller makes", async () => {
-    node = new TestNode(lab);
+    node = await TestNode.start(lab);
     const answered: string[] = [];
     // An echo request from nowhere: the answer comes to the gateway address, which the kernel programs own.
     const frame = new Uint8Array(14 + 28);
@@ -166,7 +167,7 @@ describe("the slow path", () => {
   });
 
   test("spreads interfaces over several workers", async () => {
-    node = new TestNode(lab, { queues: 2 });
+    node = await TestNode.start(lab, { queues: 2 });
     node.protect({ a: [ALLOW], b: [ALLOW], c: [ALLOW] });
     for (const [from, to] of [
       ["a", b.ipv4],
@@ -179,7 +180,7 @@ describe("the slow path", () => {
   });
 
   test("many new flows at once are all decided", async () => {
-    node = new TestNode(lab);
+    node = await TestNode.start(lab);
     node.protect({ b: [ALLOW] });
     const program = `
 import socket
@@ -194,7 +195,7 @@ for i, x in enumerate(s): x.sendto(b"x", ("${b.ipv4}", 5000 + i))
   });
 
   test("sleeps when there is nothing to do", async () => {
-    node = new TestNode(lab);
+    node = await TestNode.start(lab);
     const polls = () => node?.slowPath.stats().counters.polls ?? 0;
     await Bun.sleep(100);
     const before = polls();

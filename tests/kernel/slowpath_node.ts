@@ -33,6 +33,7 @@ const VRF = 1;
 const GATEWAY_MAC = "00:00:5e:00:01:00";
 const INTERFACE_POLICY = 0x0001;
 const INTERFACE_LEARN_MAC = 0x0004;
+const INTERFACE_MAC_LEARNED = 0x0008;
 const INTERFACE_XDP = 0x0020;
 const ADDRESS_OWN = 1;
 const ADDRESS_GATEWAY = 2;
@@ -63,7 +64,7 @@ export class TestNode implements Disposable {
   readonly #nexthops: Mapping;
   readonly #config: Mapping;
 
-  constructor(lab: Lab, o: NodeOptions = {}) {
+  private constructor(lab: Lab, o: NodeOptions) {
     this.lab = lab;
     this.#hook = o.hook ?? "tc";
     const queues = o.queues ?? 1;
@@ -195,6 +196,13 @@ export class TestNode implements Disposable {
     this.collection.map(`routes${family}`).update(key, u32s(nexthop, 0, 0, 0));
   }
 
+  /** Makes a node whose workers run. */
+  static async start(lab: Lab, o: NodeOptions = {}): Promise<TestNode> {
+    const node = new TestNode(lab, o);
+    await node.slowPath.ready();
+    return node;
+  }
+
   /** Puts policies in force: the sets of the named pods, in order. */
   protect(sets: Partial<Record<PodName, readonly PolicyInput[]>>): ReturnType<typeof compilePolicy> {
     const names = Object.keys(sets) as PodName[];
@@ -221,7 +229,8 @@ export class TestNode implements Disposable {
     nexthopCodec.flags.set(hops, nexthop, nexthopCodec.flags.get(hops, nexthop) | NEXTHOP_FLAG_RESOLVE);
     nexthopCodec.destinationMac.set(new Uint8Array(this.#nexthops.view), nexthop, new Uint8Array(6));
     interfaceCodec.mac.set(new Uint8Array(this.#interfaces.view), base, new Uint8Array(6));
-    interfaceCodec.flags.set(view, base, interfaceCodec.flags.get(view, base) | INTERFACE_LEARN_MAC);
+    const flags = interfaceCodec.flags.get(view, base) & ~INTERFACE_MAC_LEARNED;
+    interfaceCodec.flags.set(view, base, flags | INTERFACE_LEARN_MAC);
   }
 
   /** Decided entries in the flow tables. */

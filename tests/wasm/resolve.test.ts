@@ -8,6 +8,7 @@ import { address, MAC_GATEWAY, mac, packet, pseudoHeader, referenceChecksum, udp
 
 const frame = (data: number) =>
   packet({ source: "10.97.0.1", destination: "10.97.0.2", protocol: 17, payload: udp(1, 2, [data]) });
+const MAC_B = "02:00:00:00:01:02";
 const META = { reason: "resolve", nexthop: 5, flags: 0 } as const;
 const RECEIVED = 1;
 const TRANSMIT = 2;
@@ -111,6 +112,56 @@ describe("an unknown neighbour", () => {
     worker.poll();
     expect(worker.framesOut).toBe(0);
   });
+});
+
+test("its answer ends the waiting at once, and is no drop", () => {
+  const reply = Uint8Array.from([
+    ...mac(MAC_GATEWAY),
+    ...mac(MAC_B),
+    ...[8, 6, 0, 1, 8, 0, 6, 4, 0, 2],
+    ...mac(MAC_B),
+    ...address("10.97.0.2"),
+    ...mac(MAC_GATEWAY),
+    ...address("169.254.1.1"),
+  ]);
+  const advertisement = packet({
+    source: "fd00::2",
+    destination: "fe80::1",
+    protocol: 58,
+    payload: [136, 0, 0, 0, 0x60, 0, 0, 0, ...address("fd00::2")],
+  });
+  for (const [answer, reason] of [
+    [reply, "arp"],
+    [advertisement, "neighbour-discovery"],
+  ] as const) {
+    worker.setNexthop(5, { flags: NEXTHOP_FLAG_RESOLVE });
+    worker.setInterfaceNexthop(2, 5);
+    worker.receive(frame(1), META);
+    worker.poll();
+    expect(worker.sent()).toHaveLength(1);
+    worker.setNexthop(5, {});
+    worker.receive(answer, { reason, interface: 2, nexthop: 0 });
+    worker.poll();
+    expect(worker.sent()).toMatchObject([{ action: RECEIVED, packet: frame(1) }]);
+    worker.poll();
+    expect(worker.drops(2, "unhandled-trap")).toBe(0);
+    expect(worker.framesOut).toBe(0);
+  }
+});
+
+test("a question that nobody answers is an unhandled trap", () => {
+  const question = Uint8Array.from([
+    ...[255, 255, 255, 255, 255, 255],
+    ...mac(MAC_B),
+    ...[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
+    ...mac(MAC_B),
+    ...address("10.97.0.2"),
+    ...[0, 0, 0, 0, 0, 0],
+    ...address("10.97.0.77"),
+  ]);
+  worker.receive(question, { reason: "arp", interface: 2 });
+  worker.poll();
+  expect(worker.drops(2, "unhandled-trap")).toBe(1);
 });
 
 test("packets of several neighbours wait apart", () => {
