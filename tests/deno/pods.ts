@@ -93,7 +93,7 @@ try {
   const adopted = { interfaces: [...dp.tables.interfaces.entries()].length, lost: count - (await pinging).received };
 
   const result = { changes, allowed, asked, decided, denied, drops, trapped, flows, status, adopted };
-  console.log(JSON.stringify(result));
+  process.stdout.write(`${JSON.stringify(result)}\n`);
 } finally {
   await dp.destroy();
 }
