@@ -100,8 +100,8 @@ export class DataPlane implements AsyncDisposable {
   /**
    * Opens an instance: loads the programs, or takes over what an earlier process left running, and makes the kernel
    * what the persisted state says. Interfaces whose devices are not there wait for them.
-   * @throws WeirError `EBUSY` when another controller runs it; `EPERM`, `EKERNEL`, `ENOLIB`, `ENOBPFFS` when this machine
-   *   cannot; `ELIMITS`, `EABI` when what runs does not fit. Nothing is changed then.
+   * @throws WeirError `EBUSY` when another controller runs it; `EPERM`, `EKERNEL`, `ENOLIB`, `ENOBPFFS`, `ESELFTEST` when this
+   *   machine cannot; `ELIMITS`, `EABI` when what runs does not fit. Nothing is changed then.
    */
   static async open(o: OpenOptions = {}): Promise<DataPlane> {
     const hub: EventHub = new EventHub((kinds) => kernelEvents(kinds, hub, o.netns));

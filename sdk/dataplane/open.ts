@@ -3,6 +3,7 @@
 import { WeirError } from "../errors.ts";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
+import { selfTest } from "../runtime/selftest.ts";
 import { SlowPath, type SlowPathOptions } from "../slowpath/index.ts";
 import { MemoryStore, SqliteStore, type Store } from "../store/index.ts";
 import { Attacher } from "./attach.ts";
@@ -51,11 +52,12 @@ export interface Opened extends Parts {
   readonly stack: DisposableStack;
 }
 
-/** @throws WeirError for all that `preflight` finds, `EBUSY`, `ESTORE`, and what the kernel refuses. */
+/** @throws WeirError for all that `preflight` finds, `ESELFTEST`, `EBUSY`, `ESTORE`, and what the kernel refuses. */
 export function openParts(o: OpenOptions, reports: Reports): Opened {
   const paths = instancePaths(o.instance ?? "default");
   const workers = checkWorkers(o.workers ?? 1, paths.name);
   preflight(paths.name);
+  selfTest();
   const lock = InstanceLock.take(paths.lock, paths.name);
   let store: Store | undefined;
   const stack = new DisposableStack();
