@@ -35,9 +35,9 @@ function list(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
+/** Instances are told by their folder; what is in it goes with it. */
 function listPins(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true }).map((path) => `pin ${folder}/${path}`);
+  return list(folder).map((name) => `pins ${folder}/${name}`);
 }
 
 interface BpfObject {

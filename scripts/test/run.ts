@@ -20,6 +20,9 @@ const KILL_GRACE_MS = 5000;
 /** For a single test; kernel tests start programs and wait for packets. */
 const TEST_TIMEOUT_MS = 60_000;
 
+/** One instance of Weir that stays has dozens of parts. */
+const SHOWN_LEAKS = 12;
+
 /** @param options passed on to `bun test`, such as `-t NAME` */
 export async function runGroup(group: Group, options: readonly string[]): Promise<Outcome> {
   const started = performance.now();
@@ -55,10 +58,15 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
   if (survivors.size > 0) complaints.push(`left running: ${[...survivors.values()].join(", ")}`);
   endProcesses(survivors.keys());
   const leaks = await findLeaks(before);
-  if (leaks.length > 0) complaints.push(`left behind: ${leaks.join(", ")}`);
+  if (leaks.length > 0) complaints.push(`left behind: ${abridge(leaks)}`);
   // Each complaint is a failure that no test of the file stands for.
   counts = { ...counts, failed: counts.failed + complaints.length };
   return { group, counts, seconds: (performance.now() - started) / 1000, complaints };
+}
+
+function abridge(items: readonly string[]): string {
+  const shown = items.slice(0, SHOWN_LEAKS).join(", ");
+  return items.length > SHOWN_LEAKS ? `${shown} and ${items.length - SHOWN_LEAKS} more` : shown;
 }
 
 /** Shows the output while it comes. */
