@@ -82,7 +82,7 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
 function statusOf(error: WeirError): ContentfulStatusCode {
   const status = statuses[error.code];
   // A missing device or a duplicate name inside a document is a wrong document, not a wrong path.
-  if (error.field !== undefined && (status === undefined || status === 400 || status === 404)) return 422;
+  if (error.field !== undefined && (status === undefined || status === 404)) return 422;
   return status ?? 500;
 }
 
