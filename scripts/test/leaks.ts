@@ -25,7 +25,7 @@ export function takeSnapshot(): Snapshot {
 export async function findLeaks(before: Snapshot, graceMs: number = GRACE_MS): Promise<string[]> {
   const deadline = performance.now() + graceMs;
   for (;;) {
-    const leaks = [...takeSnapshot()].filter((item) => !before.has(item)).sort();
+    const leaks = [...takeSnapshot()].filter((item) => !before.has(item));
     if (leaks.length === 0 || performance.now() > deadline) return leaks;
     await Bun.sleep(RETRY_MS);
   }
