@@ -3,10 +3,8 @@
 #ifndef WEIR_FLOW_AGE_H
 #define WEIR_FLOW_AGE_H
 
+#include "clock.h"
 #include "flow.h"
-
-#define NSEC_PER_SECOND 1000000000ULL
-#define NSEC_PER_MSEC   1000000ULL
 
 /* Where the configuration says 0. */
 #define DEFAULT_TCP_SYN_SECONDS         20
@@ -52,7 +50,7 @@ static __always_inline __u64 idle_limit(const struct config *c, const struct flo
 		seconds = or_default(c->other_seconds, DEFAULT_OTHER_SECONDS);
 	if (flow->idle_seconds && flow->state < FLOW_STATE_CLOSING)
 		seconds = flow->idle_seconds;
-	return seconds * NSEC_PER_SECOND;
+	return seconds * NSEC_PER_SEC;
 }
 
 /* Nobody decided in time: nothing is lost by forgetting that somebody asked. */

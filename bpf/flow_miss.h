@@ -6,12 +6,12 @@
 #ifndef WEIR_FLOW_MISS_H
 #define WEIR_FLOW_MISS_H
 
+#include "clock.h"
 #include "flow.h"
 #include "route.h"
 #include "trap.h"
 
-#define NSEC_PER_MSEC 1000000ULL
-#define E_EXIST       17
+#define E_EXIST 17
 
 /* 0 is no generation. */
 static __always_inline __u32 next_generation(struct config *c)

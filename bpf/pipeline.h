@@ -85,7 +85,6 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
 	}
 	w->nexthop = route->nexthop;
-	w->route_flags = route->flags;
 	return CONTINUE;
 }
 

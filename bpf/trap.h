@@ -6,12 +6,11 @@
 #ifndef WEIR_TRAP_H
 #define WEIR_TRAP_H
 
+#include "clock.h"
 #include "counters.h"
 #include "drop.h"
 #include "interface.h"
 #include "vlan.h"
-
-#define NSEC_PER_SEC 1000000000ULL
 
 /* Whether the interface's own socket for the packet's receive queue takes its traps. */
 static __always_inline int is_direct(const struct packet *p, const struct interface *i)
