@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The difference that a transaction makes, as people and programs read it. */
-import { type AnyChange, type Candidates, INTERFACE_OWNER, sameValue } from "./desired.ts";
+import { type AnyChange, type Candidates, isWritten, sameValue } from "./desired.ts";
 import type { Kind } from "./schema/index.ts";
 
 /** One line of a difference. */
@@ -28,8 +28,7 @@ const singular: Readonly<Record<Kind, string>> = {
 
 /** Without what interfaces bring by themselves: that follows from the interface's own line. */
 function written(candidates: Candidates): Candidates {
-  if (!candidates.some((candidate) => candidate.owner === INTERFACE_OWNER)) return candidates;
-  return candidates.filter((candidate) => candidate.owner !== INTERFACE_OWNER);
+  return candidates.every(isWritten) ? candidates : candidates.filter(isWritten);
 }
 
 /** The lines of a transaction. An object that only gains or loses a candidate behind the winner is an update. */

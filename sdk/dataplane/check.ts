@@ -4,7 +4,7 @@ import { formatPrefix, hasHostBits, networkOf, parsePrefix } from "../address.ts
 import { WeirError } from "../errors.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
 import { checkPolicy } from "./check_policies.ts";
-import { type AnyChange, type DesiredState, INTERFACE_OWNER } from "./desired.ts";
+import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
 import { isReservedNexthop, type ReferenceTo, UNDERLAY_VRF, visitReferences } from "./references.ts";
 import { APPLY_STATE, invalid, type Kind, type KindObjects } from "./schema/index.ts";
 
@@ -28,7 +28,7 @@ export function checkChanges(state: DesiredState, changes: readonly AnyChange[],
   for (const change of changes) {
     if (change.kind === "interfaces") interfacesChanged = true;
     for (const candidate of change.after) {
-      if (candidate.owner === INTERFACE_OWNER || change.before.includes(candidate as never)) continue;
+      if (!isWritten(candidate) || change.before.includes(candidate as never)) continue;
       checkObjectMeaning(state, change.kind, candidate.object, change.key, locate);
       checkReferences(state, change.kind, candidate.object, change.key, locate);
     }
@@ -158,7 +158,7 @@ function referrers(state: DesiredState, to: ReferenceTo, name: string, most: num
   const names: string[] = [];
   for (const kind of ["interfaces", "nexthops", "routes", "policies"] as const) {
     for (const [key, candidates] of state.entries(kind)) {
-      for (const { object } of candidates) {
+      for (const { object } of candidates.filter(isWritten)) {
         if (names.length === most) return names;
         let refers = false;
         visitReferences(kind, object, (target, named) => {

@@ -8,7 +8,7 @@ import { DeviceWatch } from "./device_watch.ts";
 import type { EventHub } from "./events.ts";
 import { checkLimits } from "./limits.ts";
 import { memoryOf } from "./memory.ts";
-import { type Opened, openParts } from "./open.ts";
+import { closeParts, type Opened, openParts } from "./open.ts";
 import type { OpenOptions } from "./options.ts";
 import { readRevision, readState, writeChanges, writeRevision } from "./persistence.ts";
 import { removeInstance } from "./remove_instance.ts";
@@ -36,11 +36,13 @@ export interface CommitOptions {
 export class Core {
   readonly parts: Opened;
   readonly #watch: DeviceWatch;
+  readonly #onFailure: (reason: string) => void;
   #revision: number;
   #closed = false;
 
-  private constructor(parts: Opened, events: EventHub) {
+  private constructor(parts: Opened, events: EventHub, onFailure: (reason: string) => void) {
     this.parts = parts;
+    this.#onFailure = onFailure;
     this.#revision = readRevision(parts.store);
     this.#watch = new DeviceWatch({
       netlink: parts.devices.netlink,
@@ -65,9 +67,9 @@ export class Core {
         parts.state.keep();
         parts.store.transaction((writer) => parts.ids.writeTo(writer));
       });
-      return new Core(parts, events);
+      return new Core(parts, events, reports.onFailure);
     } catch (error) {
-      parts.stack.dispose();
+      closeParts(parts);
       throw error;
     }
   }
@@ -154,10 +156,15 @@ export class Core {
     });
   }
 
+  /** Runs from a timer: there is nobody to throw to. */
   #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
     if (this.#closed) return;
     const { netns, reconciler, flows } = this.parts;
-    withNetns(netns, () => flows.revalidate(reconciler.refresh(interfaces, nexthops)));
+    try {
+      withNetns(netns, () => flows.revalidate(reconciler.refresh(interfaces, nexthops)));
+    } catch (error) {
+      this.#onFailure(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #requireOpen(): void {
@@ -171,11 +178,7 @@ export class Core {
 
   /** Ends the process's part; the kernel goes on. */
   close(): void {
-    if (this.#end()) {
-      this.parts.stack.dispose();
-      this.parts.store[Symbol.dispose]();
-      this.parts.lock[Symbol.dispose]();
-    }
+    if (this.#end()) closeParts(this.parts);
   }
 
   /** Takes everything out of the kernel and off the disk. */

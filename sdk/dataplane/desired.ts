@@ -121,10 +121,10 @@ export class DesiredState {
 
   #place<K extends Kind>(kind: K, key: string, before: Candidates<K>, after: Candidates<K>): void {
     for (const candidate of before) {
-      if (!after.includes(candidate)) visitReferences(kind, candidate.object, this.#countDown);
+      if (isWritten(candidate) && !after.includes(candidate)) visitReferences(kind, candidate.object, this.#countDown);
     }
     for (const candidate of after) {
-      if (!before.includes(candidate)) visitReferences(kind, candidate.object, this.#countUp);
+      if (isWritten(candidate) && !before.includes(candidate)) visitReferences(kind, candidate.object, this.#countUp);
     }
     if (after.length === 0) this.#tables[kind].delete(key);
     else this.#tables[kind].set(key, after);
@@ -166,6 +166,9 @@ export class DesiredState {
     this.#journal = new Map();
   }
 }
+
+/** False for what an interface brings by itself: it goes with the interface, whose own references count. */
+export const isWritten = (candidate: Candidate): boolean => candidate.owner !== INTERFACE_OWNER;
 
 function sameCandidates(a: Candidates, b: Candidates): boolean {
   if (a.length !== b.length) return false;

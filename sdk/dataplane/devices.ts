@@ -16,6 +16,8 @@ export interface Device {
   readonly peerElsewhere: boolean;
   /** Index of a veth's other end, in its namespace. */
   readonly peerIndex: number | undefined;
+  /** Id of that namespace (`Netlink.namespaceId`); `undefined`: it is the device's own. */
+  readonly peerNetnsId: number | undefined;
   /** Kind of a virtual device; `undefined` for hardware. */
   readonly kind: string | undefined;
   /** Receive queues in use. */
@@ -128,6 +130,7 @@ export class Devices implements Disposable {
       up: link.up,
       peerElsewhere: (link.kind === "veth" || link.kind === "netkit") && link.linkNetnsId !== undefined,
       peerIndex: link.peerIndex,
+      peerNetnsId: link.linkNetnsId,
       kind: link.kind,
       rxQueues: this.#rxQueues(link),
       driver: link.kind ?? this.#driver(link.name),

@@ -20,8 +20,11 @@ export interface InstancePaths {
 
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** @throws WeirError `EINVAL` for a name that cannot be a directory in a BPF file system (no dots there). */
-export function instancePaths(name: string): InstancePaths {
+/**
+ * @param store path of the desired state in place of the usual one.
+ * @throws WeirError `EINVAL` for a name that cannot be a directory in a BPF file system (no dots there).
+ */
+export function instancePaths(name: string, store = `/var/lib/weir/${name}/state.db`): InstancePaths {
   if (!NAME.test(name)) {
     throw new WeirError({
       code: "EINVAL",
@@ -36,7 +39,7 @@ export function instancePaths(name: string): InstancePaths {
     pins,
     maps: `${pins}/maps`,
     links: `${pins}/links`,
-    store: `/var/lib/weir/${name}/state.db`,
+    store,
     lock: `/run/weir/${name}.lock`,
   };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Opens the parts of an instance in the order in which they need each other. */
+import { existsSync } from "node:fs";
 import { WeirError } from "../errors.ts";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
@@ -27,6 +28,7 @@ import { Policies } from "./policies.ts";
 import { preflight } from "./preflight.ts";
 import type { Parts } from "./reconcile/context.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
+import { removeInstance } from "./remove_instance.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import type { Limits } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
@@ -54,15 +56,16 @@ export interface Opened extends Parts {
 
 /** @throws WeirError for all that `preflight` finds, `ESELFTEST`, `EBUSY`, `ESTORE`, and what the kernel refuses. */
 export function openParts(o: OpenOptions, reports: Reports): Opened {
-  const paths = instancePaths(o.instance ?? "default");
+  const paths = instancePaths(o.instance ?? "default", o.store === false ? undefined : o.store);
   const workers = checkWorkers(o.workers ?? 1, paths.name);
   preflight(paths.name);
   selfTest();
   const lock = InstanceLock.take(paths.lock, paths.name);
+  const isNew = !existsSync(paths.pins) && !existsSync(paths.store);
   let store: Store | undefined;
   const stack = new DisposableStack();
   try {
-    store = o.store === false ? new MemoryStore() : SqliteStore.open(o.store ?? paths.store);
+    store = o.store === false ? new MemoryStore() : SqliteStore.open(paths.store);
     const netns = namespacePath(o.netns);
     const early = { paths, netns, store, lock, stack, workers };
     const kernel = withNetns(netns, () => openKernel(o, early));
@@ -71,7 +74,9 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
     return { ...early, ...kernel, ...wire(early, kernel, slowPath), slowPath };
   } catch (error) {
     stack.dispose();
-    store?.[Symbol.dispose]();
+    // Nothing is to stay of an instance that never came to be.
+    if (isNew) removeInstance(paths, namespacePath(o.netns), store);
+    else store?.[Symbol.dispose]();
     lock[Symbol.dispose]();
     throw error;
   }
@@ -136,6 +141,13 @@ function wire({ paths, store, stack, workers }: Early, kernel: Kernel, slowPath:
   const decider = stack.use(new FlowDecider(pipeline.maps.decisions, update, lookup, () => policies.revision));
   const flows = new Flows(pipeline.maps, ids, policies, decider);
   return { ...parts, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
+}
+
+/** Ends the process's part; the kernel goes on. */
+export function closeParts({ stack, store, lock }: Opened): void {
+  stack.dispose();
+  store[Symbol.dispose]();
+  lock[Symbol.dispose]();
 }
 
 /** The limits of the node in the store: those that its tables were made with. */

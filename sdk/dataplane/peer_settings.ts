@@ -1,25 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a veth's other end needs while native XDP decides on this end, and its restoration.
+ * What a veth's other end needs where native XDP is at work on the node, and its restoration.
  *
- * - Frames redirected into a veth are taken by NAPI on the other end only, which GRO switches on; without it
- *   they vanish and no counter moves.
+ * - Frames that XDP redirects into a veth are taken by NAPI on the other end only, which GRO switches on; without
+ *   it they vanish and no counter moves. So every veth needs it that an interface on the XDP hook may send to.
  * - A local sender leaves its checksum to the device; XDP cannot finish it, so the sender has to.
  */
 import { WeirError } from "../errors.ts";
 import { Ethtool, Netlink } from "../netlink/index.ts";
 import type { Store } from "../store/index.ts";
 
-const WANTED = { gro: true, tx: false } as const;
+/** What the peer is for XDP: it may only receive from it, or what it sends is decided there. */
+export type PeerUse = "receives" | "sends";
 
-/** Prefix of the store's entries about changed devices; the interface's name follows. */
-const META = "restore ";
-/** List of the interfaces that have such an entry. */
-const INDEX = "restore";
+const WANTED: Readonly<Record<PeerUse, Readonly<Record<string, boolean>>>> = {
+  receives: { gro: true },
+  sends: { gro: true, tx: false },
+};
+
+/** The command that does by hand what `netns` lets Weir do. */
+export const peerCommands: Readonly<Record<PeerUse, string>> = {
+  receives: "ethtool -K DEVICE gro on",
+  sends: "ethtool -K DEVICE gro on tx off",
+};
+
+/** Key of the store's entry about changed devices. */
+const META = "peers";
 
 interface Saved {
-  readonly netns: string;
+  /** Name or path; absent: the node's own. */
+  readonly netns?: string | undefined;
   readonly device: string;
+  readonly use: PeerUse;
   /** Features as they were. */
   readonly features: Readonly<Record<string, boolean>>;
 }
@@ -27,38 +39,45 @@ interface Saved {
 /** Changes peers and remembers, in the store, how they were. */
 export class PeerSettings {
   readonly #store: Store;
+  readonly #saved: Map<string, Saved>;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#saved = new Map(Object.entries(JSON.parse(store.meta(META) ?? "{}") as Record<string, Saved>));
+  }
+
+  /** What an interface's peer is set for; `undefined`: nothing was changed there. */
+  use(name: string): PeerUse | undefined {
+    return this.#saved.get(name)?.use;
   }
 
   /**
    * Sets what XDP needs on the peer of an interface's device.
-   * @param peerIndex index of the peer in its namespace.
-   * @returns whether they had to be made: false when an earlier call made them.
+   * @param netns namespace of the peer; `undefined`: the one that the thread is in.
+   * @param peerIndex index of the peer there.
    * @throws WeirError when the namespace or the peer is not there.
    */
-  set(name: string, netns: string, peerIndex: number): boolean {
-    if (this.#saved(name) !== undefined) return false;
+  set(name: string, use: PeerUse, netns: string | undefined, peerIndex: number): void {
+    if (this.use(name) === use) return;
+    this.restore(name);
     using netlink = Netlink.open({ netns });
     const device = netlink.link(peerIndex)?.name;
     if (device === undefined) {
       throw new WeirError({
         code: "ENODEV",
         operation: `set the peer of interface "${name}"`,
-        reason: `network namespace "${netns}" does not hold it`,
-        hint: "correct the field netns",
+        reason: "it is gone",
       });
     }
     using ethtool = Ethtool.open({ netns });
-    const features = ethtool.setFeatures(device, WANTED);
-    this.#save(name, { netns, device, features });
-    return true;
+    const features = ethtool.setFeatures(device, WANTED[use]);
+    this.#saved.set(name, { netns, device, use, features });
+    this.#save();
   }
 
   /** Puts the peer back to how it was; a peer that is gone needs nothing. */
   restore(name: string): void {
-    const saved = this.#saved(name);
+    const saved = this.#saved.get(name);
     if (saved === undefined) return;
     try {
       using ethtool = Ethtool.open({ netns: saved.netns });
@@ -66,31 +85,16 @@ export class PeerSettings {
     } catch (error) {
       if (!(error instanceof WeirError) || !["ENOENT", "ENODEV"].includes(error.code)) throw error;
     }
-    this.#save(name, undefined);
+    this.#saved.delete(name);
+    this.#save();
   }
 
   restoreAll(): void {
-    for (const name of this.#names()) this.restore(name);
+    for (const name of [...this.#saved.keys()]) this.restore(name);
   }
 
-  #names(): string[] {
-    return JSON.parse(this.#store.meta(INDEX) ?? "[]") as string[];
-  }
-
-  #saved(name: string): Saved | undefined {
-    const text = this.#store.meta(META + name);
-    return text === undefined ? undefined : (JSON.parse(text) as Saved);
-  }
-
-  #save(name: string, saved: Saved | undefined): void {
-    const names = this.#names().filter((other) => other !== name);
-    if (saved !== undefined) names.push(name);
-    this.#store.transaction((writer) => {
-      writer.setMeta(META + name, saved === undefined ? undefined : JSON.stringify(saved));
-      writer.setMeta(INDEX, names.length === 0 ? undefined : JSON.stringify(names));
-    });
+  #save(): void {
+    const text = this.#saved.size === 0 ? undefined : JSON.stringify(Object.fromEntries(this.#saved));
+    this.#store.transaction((writer) => writer.setMeta(META, text));
   }
 }
-
-/** The command that does by hand what `netns` lets Weir do. */
-export const peerCommand = "ethtool -K DEVICE gro on tx off";

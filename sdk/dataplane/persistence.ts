@@ -2,7 +2,7 @@
 /** The desired state in the store. */
 import { WeirError } from "../errors.ts";
 import type { Store, StoreWriter } from "../store/index.ts";
-import { type AnyChange, type DesiredState, INTERFACE_OWNER } from "./desired.ts";
+import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
 import { checkObject, isKind } from "./schema/index.ts";
 import { renewInterfaceRoutes } from "./staging.ts";
 
@@ -16,12 +16,12 @@ const REVISION = "revision";
 export function writeChanges(writer: StoreWriter, changes: readonly AnyChange[], durable: boolean): void {
   for (const { kind, key, before, after } of changes) {
     for (const candidate of before) {
-      if (candidate.owner === INTERFACE_OWNER || after.some(({ owner }) => owner === candidate.owner)) continue;
+      if (!isWritten(candidate) || after.some(({ owner }) => owner === candidate.owner)) continue;
       writer.deleteObject(kind, key, candidate.owner);
     }
     for (const candidate of after) {
       const { owner, object } = candidate;
-      if (owner === INTERFACE_OWNER || before.includes(candidate as never)) continue;
+      if (!isWritten(candidate) || before.includes(candidate as never)) continue;
       if (durable) writer.putObject({ kind, key, owner, json: JSON.stringify(object) });
       else writer.deleteObject(kind, key, owner);
     }

@@ -3,6 +3,7 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { release } from "node:os";
 import { WeirError } from "../errors.ts";
+import { libbpfVersion } from "../libbpf/index.ts";
 import { BPFFS } from "./instance.ts";
 
 /** Oldest kernel: the verifier and the helpers that the programs need (Debian 12's). */
@@ -41,19 +42,21 @@ function missingCapabilities(): string[] {
 }
 
 /**
- * Looks at kernel, privileges and BPF file system, in this order. Nothing is changed.
- * @throws WeirError `EKERNEL`, `EPERM`, `ENOBPFFS`
+ * Looks at kernel, libbpf, privileges and BPF file system, in this order. Nothing is changed.
+ * @param kernel release of the running kernel.
+ * @throws WeirError `EKERNEL`, `ENOLIB`, `EPERM`, `ENOBPFFS`
  */
-export function preflight(instance: string): void {
+export function preflight(instance: string, kernel: string = release()): void {
   const operation = `open instance "${instance}"`;
-  if (!kernelAtLeast(...OLDEST_KERNEL)) {
+  if (!kernelAtLeast(...OLDEST_KERNEL, kernelVersion(kernel))) {
     throw new WeirError({
       code: "EKERNEL",
       operation,
-      reason: `this is Linux ${release()}, and ${OLDEST_KERNEL.join(".")} is the oldest that will do`,
+      reason: `this is Linux ${kernel}, and ${OLDEST_KERNEL.join(".")} is the oldest that will do`,
       hint: "boot a newer kernel",
     });
   }
+  libbpfVersion();
   const missing = missingCapabilities();
   if (missing.length > 0) {
     throw new WeirError({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Takes an instance out of the kernel and off the disk, whatever state it is in. */
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
@@ -31,11 +31,18 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   });
   const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
   if (open !== undefined) {
-    new PeerSettings(open).restoreAll();
+    withNetns(netns, () => new PeerSettings(open).restoreAll());
     open[Symbol.dispose]();
   }
   rmSync(paths.pins, { recursive: true, force: true });
-  rmSync(dirname(paths.store), { recursive: true, force: true });
+  removeStore(paths);
+}
+
+/** The file, SQLite's own beside it, and the directory if nothing else is in it. */
+function removeStore({ store }: InstancePaths): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(store + suffix, { force: true });
+  const directory = dirname(store);
+  if (existsSync(directory) && readdirSync(directory).length === 0) rmdirSync(directory);
 }
 
 /** Options of {@link destroyInstance}. */

@@ -8,7 +8,6 @@ import {
   APPLY_STATE,
   below,
   checkObject,
-  checkState,
   invalid,
   isKind,
   type Kind,
@@ -16,7 +15,8 @@ import {
   keyOf,
   keyText,
   kinds,
-  type State,
+  pointerOf,
+  splitState,
   unknownKind,
 } from "./schema/index.ts";
 
@@ -43,8 +43,6 @@ interface Put {
   readonly index: number;
 }
 
-const pointerOf = (kind: Kind, index: number): string => (kind === "node" ? "/node" : `/${kind}/${index}`);
-
 interface Delete {
   readonly kind: Kind;
   readonly key: string;
@@ -67,13 +65,9 @@ export class Staging {
   /** The staging of a whole state document. @throws WeirError `EINVALIDSTATE` */
   static ofState(document: unknown, owner: string): Staging {
     const staging = new Staging(owner, true);
-    const state: State = checkState(document);
-    for (const kind of kinds) {
-      const content = state[kind];
-      if (content === undefined) continue;
-      if (Array.isArray(content)) for (const object of content) staging.put(kind, object);
-      else staging.put(kind, content);
-    }
+    const parts = splitState(document);
+    // In the order of the kinds, so that the lines of a difference come in it too.
+    for (const kind of kinds) for (const object of parts.get(kind) ?? []) staging.put(kind, object);
     return staging;
   }
 

@@ -7,6 +7,7 @@ import type { Counters } from "./counters.ts";
 import { deviceName } from "./devices.ts";
 import { learnedMac } from "./kernel/records.ts";
 import type { InterfaceStatus } from "./live.ts";
+import { peerWarnings } from "./reconcile/peers.ts";
 import type { Interface, Kind, Policy } from "./schema/index.ts";
 import { type Table, tableOf } from "./table.ts";
 
@@ -31,6 +32,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   const device = live?.device;
   if (live === undefined || device === undefined) return { state: "waiting", device: deviceName(object) };
   const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
+  const warnings = [...live.warnings, ...peerWarnings(core.parts.live.values(), live)];
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
   return {
     state: device.up ? "up" : "down",
@@ -40,7 +42,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     port: live.direct?.mode ?? "trap",
     mtu: device.mtu,
     ...(mac === undefined ? {} : { mac }),
-    ...(live.warnings.length === 0 ? {} : { warnings: live.warnings }),
+    ...(warnings.length === 0 ? {} : { warnings }),
     counters: counters.interface(live.id),
   };
 }

@@ -10,7 +10,6 @@ import { type Device, deviceName } from "../devices.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { LiveInterface } from "../live.ts";
-import { peerCommand } from "../peer_settings.ts";
 import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
 import type { Interface } from "../schema/index.ts";
 import type { Run } from "./context.ts";
@@ -118,16 +117,33 @@ export function attachInterface(run: Run, name: string): void {
     if (before !== undefined) run.retire.push(() => run.attacher.retire(before, undefined));
     return;
   }
-  const attachment = run.attacher.attach(object, live.id, device, before, run.undo);
-  const warnings = preparePeer(run, live, attachment);
+  const warnings = [...live.warnings];
+  const attachment = attach(run, live, device, warnings);
+  if (attachment === undefined) {
+    keepLive(run, name, { ...live, warnings });
+    return;
+  }
   const direct = attachment.hook === "xdp" ? (live.direct ?? openDirect(run, live.id, device, warnings)) : undefined;
   if (direct !== live.direct) rewrite(run, name, { attachment, direct, warnings });
   else keepLive(run, name, { ...live, attachment, warnings });
   run.retire.push(() => {
     if (before !== undefined) run.attacher.retire(before, attachment);
     if (live.direct !== undefined && direct === undefined) run.direct.remove(live.id);
-    if (attachment.hook === "tc") run.peers.restore(name);
   });
+}
+
+/**
+ * A state that was accepted earlier is not refused for one interface whose device has changed since: the interface
+ * goes without, and says why.
+ */
+function attach(run: Run, live: LiveInterface, device: Device, warnings: string[]): Attachment | undefined {
+  try {
+    return run.attacher.attach(live.object, live.id, device, live.attachment, run.undo);
+  } catch (error) {
+    if (!run.resuming || !(error instanceof WeirError)) throw error;
+    warnings.push(error.message);
+    return undefined;
+  }
 }
 
 /** Sockets of its own; where the device does not allow them its packets take the trap link. */
@@ -141,19 +157,6 @@ function openDirect(run: Run, id: number, device: Device, warnings: string[]): L
     warnings.push(`its packets take the trap link: ${error.message}`);
     return undefined;
   }
-}
-
-/** On the XDP hook a veth's peer needs settings; they are made where `netns` tells where it is. */
-function preparePeer(run: Run, live: LiveInterface, attachment: Attachment): string[] {
-  const { object, device } = live;
-  if (attachment.hook !== "xdp" || device?.kind !== "veth") return [];
-  if (object.netns === undefined) {
-    return [`the peer needs GRO on and tx checksum offload off: run there: ${peerCommand}, or give netns`];
-  }
-  if (device.peerIndex === undefined) return [];
-  const { name } = object;
-  if (run.peers.set(name, object.netns, device.peerIndex)) run.undo.push(() => run.peers.restore(name));
-  return [];
 }
 
 /** Takes away, later, what the old device or the old addresses had and the new have not. */

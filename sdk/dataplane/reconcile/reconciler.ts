@@ -12,6 +12,7 @@ import { Undo } from "../undo.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import { attachInterface, deviceChanged, foreseeInterface, removeInterface, writeInterface } from "./interfaces.ts";
 import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
+import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
 import { removeStrays } from "./strays.ts";
 
@@ -96,8 +97,9 @@ export class Reconciler {
       this.#routes = before;
     });
     writeRoutes(run, routes);
-    for (const name of interfaces) if (run.live.has(name)) attachInterface(run, name);
     for (const { key, after } of of("interfaces")) if (after.length === 0) removeInterface(run, key);
+    if (of("interfaces").length > 0) preparePeers(run);
+    for (const name of interfaces) if (run.live.has(name)) attachInterface(run, name);
     for (const { key, after } of [...of("interfaces"), ...of("nexthops")])
       if (after.length === 0) removeNexthop(run, key);
     for (const { key, after } of of("vrfs")) if (after.length === 0) run.ids.free("vrf", key);
@@ -149,6 +151,7 @@ export class Reconciler {
       const object = run.state.get("nexthops", name);
       if (object !== undefined) writeNexthop(run, object);
     }
+    if (changed.size > 0) preparePeers(run);
     for (const name of changed) if (run.live.has(name)) attachInterface(run, name);
     for (const step of run.retire) step();
     run.undo.forget();

@@ -26,5 +26,5 @@ export {
   StateSchema,
   stateJsonSchema,
 } from "./state.ts";
-export { checkObject, checkState, unknownKind } from "./validate.ts";
+export { checkObject, checkState, pointerOf, splitState, unknownKind } from "./validate.ts";
 export { type Vrf, VrfSchema } from "./vrf.ts";

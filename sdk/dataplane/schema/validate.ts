@@ -31,24 +31,40 @@ export function checkObject<K extends Kind>(
 }
 
 /**
- * Checks the form of a whole state document; `null` or nothing is the empty state, as in YAML.
- * @throws WeirError `EINVALIDSTATE` that names the field.
+ * Takes a state document apart: kind by kind, without looking into the objects; `null` or nothing is the empty state,
+ * as in YAML.
+ * @throws WeirError `EINVALIDSTATE` for what is no state document.
  */
-export function checkState(value: unknown, operation = APPLY_STATE): State {
-  if (value === null || value === undefined) return {};
+export function splitState(value: unknown, operation = APPLY_STATE): Map<Kind, readonly unknown[]> {
+  const parts = new Map<Kind, readonly unknown[]>();
+  if (value === null || value === undefined) return parts;
   if (!isRecord(value)) throw invalid("", `must be an object, is ${show(value)}`, undefined, operation);
   for (const [kind, content] of Object.entries(value)) {
     const pointer = below("", kind);
     if (!isKind(kind)) throw unknownKind(kind, pointer, operation);
     if (content === null || content === undefined) continue;
-    if (kind === "node") {
-      checkObject(kind, content, () => pointer, operation);
-      continue;
+    if (kind !== "node" && !Array.isArray(content)) {
+      throw invalid(pointer, `must be a list, is ${show(content)}`, undefined, operation);
     }
-    if (!Array.isArray(content)) throw invalid(pointer, `must be a list, is ${show(content)}`, undefined, operation);
-    for (const [i, object] of content.entries()) checkObject(kind, object, () => below(pointer, i), operation);
+    parts.set(kind, Array.isArray(content) && kind !== "node" ? content : [content]);
   }
-  return Object.fromEntries(Object.entries(value).filter(([, content]) => content !== null && content !== undefined));
+  return parts;
+}
+
+/** Where an object of a state document stands: `/node`, `/routes/3`. */
+export const pointerOf = (kind: Kind, index: number): string => (kind === "node" ? "/node" : `/${kind}/${index}`);
+
+/**
+ * Checks the form of a whole state document.
+ * @throws WeirError `EINVALIDSTATE` that names the field.
+ */
+export function checkState(value: unknown, operation = APPLY_STATE): State {
+  const state: Partial<Record<Kind, unknown>> = {};
+  for (const [kind, objects] of splitState(value, operation)) {
+    for (const [i, object] of objects.entries()) checkObject(kind, object, () => pointerOf(kind, i), operation);
+    state[kind] = kind === "node" ? objects[0] : objects;
+  }
+  return state as State;
 }
 
 /** The error about a name that is no kind of object. */

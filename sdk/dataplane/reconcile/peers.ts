@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Settings of the veths' other ends: they depend on the hooks of all interfaces together. */
+import { WeirError } from "../../errors.ts";
+import { hookOf } from "../attach.ts";
+import type { LiveInterface } from "../live.ts";
+import { type PeerUse, peerCommands } from "../peer_settings.ts";
+import { invalid } from "../schema/index.ts";
+import type { Run } from "./context.ts";
+
+/** Sets what must be set before programs are attached; what is not needed any more is restored once the run is kept. */
+export function preparePeers(run: Run): void {
+  const redirects = [...run.live.values()].some(usesXdp);
+  for (const [name, live] of run.live) {
+    const use = redirects && isReachable(live) ? useOf(live) : undefined;
+    const peerIndex = live.device?.peerIndex;
+    if (use === undefined || peerIndex === undefined) {
+      run.retire.push(() => run.peers.restore(name));
+      continue;
+    }
+    try {
+      preparePeer(run, name, live, use, peerIndex);
+    } catch (error) {
+      // Accepted earlier, it stays: the interface says what is wrong.
+      if (!run.resuming || !(error instanceof WeirError)) throw error;
+      run.live.set(name, { ...live, warnings: [...live.warnings, error.message] });
+    }
+  }
+}
+
+function preparePeer(run: Run, name: string, live: LiveInterface, use: PeerUse, peerIndex: number): void {
+  const before = run.peers.use(name);
+  if (before === use) return;
+  const netns = peerNamespace(run, name, live);
+  run.undo.push(() => {
+    if (before === undefined) run.peers.restore(name);
+    else run.peers.set(name, before, netns, peerIndex);
+  });
+  run.peers.set(name, use, netns, peerIndex);
+}
+
+/** True where Weir can find the other end: it is in the node's namespace, or `netns` names where it is. */
+function isReachable({ device, object }: LiveInterface): boolean {
+  return device !== undefined && (device.peerNetnsId === undefined || object.netns !== undefined);
+}
+
+/** @throws WeirError when `netns` names another namespace: the index of the peer means another device there. */
+function peerNamespace(run: Run, name: string, { device, object }: LiveInterface): string | undefined {
+  const { netns } = object;
+  if (device?.peerNetnsId === undefined || netns === undefined) return undefined;
+  if (run.devices.netlink.namespaceId(netns) === device.peerNetnsId) return netns;
+  const pointer = `${run.locate("interfaces", name)}/netns`;
+  throw invalid(
+    pointer,
+    `is "${netns}", which does not hold the other end of ${device.name}`,
+    "correct it, or leave it out",
+  );
+}
+
+function usesXdp({ object, device }: LiveInterface): boolean {
+  return device !== undefined && hookOf(object, device) === "xdp";
+}
+
+function useOf(live: LiveInterface): PeerUse | undefined {
+  if (live.device?.kind !== "veth") return undefined;
+  return usesXdp(live) ? "sends" : "receives";
+}
+
+/** What people must do by hand where nothing tells Weir where the other end is. */
+export function peerWarnings(lives: Iterable<LiveInterface>, live: LiveInterface): string[] {
+  if (isReachable(live) || ![...lives].some(usesXdp)) return [];
+  const use = useOf(live);
+  return use === undefined ? [] : [`run at the other end of ${live.device?.name}, or give netns: ${peerCommands[use]}`];
+}
