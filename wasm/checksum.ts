@@ -36,7 +36,7 @@ export function finish(total: u64): u16 {
   return <u16>~total;
 }
 
-/** Sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1) of `addresses` bytes of addresses in sequence. */
+/** Sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1); source and destination lie in sequence. */
 export function pseudo(addresses: usize, byteLength: usize, protocol: u8, length: u32): u64 {
   return sum(addresses, byteLength, (<u64>protocol << 8) + <u64>bswap<u32>(length));
 }

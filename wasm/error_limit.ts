@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Limits the ICMP errors and resets that an interface may cause (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)). */
+/** Limits the ICMP errors and resets that an interface may cause (RFC 1812 section 4.3.2.8, RFC 4443 2.4 (f)). */
 
 import { count, get, now } from "./control";
 import {

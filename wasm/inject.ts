@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sends packets to the node's end of the trap link, with a struct inject_meta in front that says what to do with them. */
+/** Sends packets to the node's end of the trap link, behind a struct inject_meta that says what to do with them. */
 
 import { count, get } from "./control";
 import { countDrop } from "./drops";
@@ -22,7 +22,10 @@ import {
 import { transmit } from "./ring";
 import { interfaceIdOf, vrfOf } from "./trap";
 
-/** Sends a packet of ours; its frame is given back when the kernel has it. False, counted and freed, if there is no room. */
+/**
+ * Sends a packet of ours; its frame is given back when the kernel has it.
+ * @return false, counted and freed, if there is no room
+ */
 export function inject(packet: usize, length: u32, action: u32, interfaceId: u32, vrf: u32): bool {
   const port: usize = get(WORKER_CONTROL_PORTS);
   const meta = packet - INJECT_META_SIZE;

@@ -149,8 +149,9 @@ function parseUpper(at: usize): bool {
     if (at + 8 > end) return false;
     const type: u32 = load<u8>(at);
     icmp = (type << 8) | load<u8>(at + 1);
-    const echo = family == 4 ? type == ICMP_ECHO || type == ICMP_ECHO_REPLY : type == ICMPV6_ECHO || type == ICMPV6_ECHO_REPLY;
-    if (echo) {
+    const request = family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
+    const reply = family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
+    if (type == request || type == reply) {
       sourcePort = be16(at + 4);
       destinationPort = sourcePort;
     }
@@ -158,7 +159,7 @@ function parseUpper(at: usize): bool {
   return true;
 }
 
-/** True if `half1` (with `half0`) is no address of a single host: multicast, unspecified, IPv4 broadcast or loopback. */
+/** True if the two halves are no address of a single host: multicast, unspecified, IPv4 broadcast or loopback. */
 export function isNoHost(half0: u64, half1: u64): bool {
   if (family == 4) {
     const first = <u32>(half1 >> 32) & 0xff;

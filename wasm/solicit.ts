@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** ARP requests (RFC 826) and neighbour solicitations (RFC 4861 section 4.3), sent out of the interface of a next hop. */
+/** ARP requests (RFC 826) and neighbour solicitations (RFC 4861 section 4.3) out of the interface of a next hop. */
 
 import { finish, pseudo, sum } from "./checksum";
 import { count, interfaceOf } from "./control";
@@ -7,10 +7,14 @@ import { copyMac } from "./ethernet";
 import { takePacket } from "./frames";
 import { injectTransmit } from "./inject";
 import {
+  INTERFACE_ADDRESS4,
+  INTERFACE_ADDRESS6,
   INTERFACE_DEVICE_MAC,
   INTERFACE_GATEWAY4,
   INTERFACE_GATEWAY6,
   INTERFACE_GATEWAY_MAC,
+  INTERFACE_ROLE,
+  ROLE_WORKLOAD,
   WORKER_CONTROL_SOLICITED,
 } from "./layout";
 import * as parsed from "./parse";
@@ -29,14 +33,17 @@ export function solicit(packet: usize, length: u32): void {
   if (from == 0 || !parsed.parse(packet, length, l3OffsetOf(packet))) return;
   const request = takePacket();
   if (request == 0) return;
-  const gateway = from + INTERFACE_GATEWAY_MAC;
-  const none = load<u32>(gateway) == 0 && load<u16>(gateway + 4) == 0;
-  const mac = none ? from + INTERFACE_DEVICE_MAC : gateway;
-  const size = parsed.family == 4 ? writeArp(request, mac, from) : writeSolicitation(request, mac, from);
+  // Workloads know the node as their gateway; on other links it is a host of its own.
+  const workload = load<u8>(from + INTERFACE_ROLE) == ROLE_WORKLOAD;
+  const mac = from + (workload ? INTERFACE_GATEWAY_MAC : INTERFACE_DEVICE_MAC);
+  const size =
+    parsed.family == 4
+      ? writeArp(request, mac, from + (workload ? INTERFACE_GATEWAY4 : INTERFACE_ADDRESS4))
+      : writeSolicitation(request, mac, from + (workload ? INTERFACE_GATEWAY6 : INTERFACE_ADDRESS6));
   if (injectTransmit(request, size, interfaceId, vrfOf(packet))) count(WORKER_CONTROL_SOLICITED);
 }
 
-function writeArp(at: usize, mac: usize, from: usize): u32 {
+function writeArp(at: usize, mac: usize, address: usize): u32 {
   store<u32>(at, ~0);
   store<u16>(at + 4, ~0);
   copyMac(at + 6, mac);
@@ -45,15 +52,15 @@ function writeArp(at: usize, mac: usize, from: usize): u32 {
   store<u32>(arp, bswap<u32>(0x0001_0800)); // Ethernet, IPv4
   store<u32>(arp + 4, bswap<u32>(0x0604_0001)); // lengths, request
   copyMac(arp + 8, mac);
-  // Without a gateway address this is a probe (RFC 5227), which is answered as well.
-  store<u32>(arp + 14, load<u32>(from + INTERFACE_GATEWAY4));
+  // Without an address this is a probe (RFC 5227), which is answered as well.
+  store<u32>(arp + 14, load<u32>(address));
   store<u32>(arp + 18, 0);
   store<u16>(arp + 22, 0);
   store<u32>(arp + 24, load<u32>(parsed.l3 + 16));
   return ETHERNET + ARP_LENGTH;
 }
 
-function writeSolicitation(at: usize, mac: usize, from: usize): u32 {
+function writeSolicitation(at: usize, mac: usize, address: usize): u32 {
   const target = parsed.l3 + 24;
   const ip = at + ETHERNET;
   store<u16>(at, 0x3333); // RFC 2464 section 7: 33:33 and the last four bytes of the group
@@ -67,8 +74,7 @@ function writeSolicitation(at: usize, mac: usize, from: usize): u32 {
   store<u16>(ip + 4, bswap<u16>(<u16>NS_LENGTH));
   store<u8>(ip + 6, <u8>parsed.PROTOCOL_ICMPV6);
   store<u8>(ip + 7, 255);
-  const gateway = from + INTERFACE_GATEWAY6;
-  if ((load<u64>(gateway) | load<u64>(gateway + 8)) != 0) memory.copy(ip + 8, gateway, 16);
+  if ((load<u64>(address) | load<u64>(address + 8)) != 0) memory.copy(ip + 8, address, 16);
   else linkLocal(ip + 8, mac);
   // Solicited-node multicast address, RFC 4291 section 2.7.1: ff02::1:ff and the last three bytes.
   store<u64>(ip + 24, 0x02ff);

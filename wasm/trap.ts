@@ -19,7 +19,8 @@ import {
 
 /** True if the packet carries metadata. */
 export function isTrap(packet: usize): bool {
-  return roomInFront(packet) >= TRAP_META_SIZE && load<u32>(packet - TRAP_META_SIZE + TRAP_META_MAGIC) == WEIR_TRAP_MAGIC;
+  if (roomInFront(packet) < TRAP_META_SIZE) return false;
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_MAGIC) == WEIR_TRAP_MAGIC;
 }
 
 // @ts-ignore: decorator

@@ -5,7 +5,8 @@ import { WeirError } from "../errors.ts";
 import { policyRuleCodec, policyRuleLayout, policyTableCodec } from "../layout/index.ts";
 import type { WorkerMemory } from "./worker_memory.ts";
 
-const ACK_TIMEOUT_MS = 1000;
+/** How long a worker may take: it may only just be starting, on a busy machine. */
+const ACK_TIMEOUT_MS = 5000;
 
 export class PolicySlots {
   readonly #memory: WorkerMemory;

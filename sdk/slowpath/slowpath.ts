@@ -68,6 +68,8 @@ export interface SlowPathDrop {
 /** Counters of the slow path. */
 export interface SlowPathStatistics {
   readonly workers: number;
+  /** UMEM frames of all workers, and those of them that are in no ring and hold no packet. */
+  readonly frames: { readonly total: number; readonly free: number };
   readonly counters: SlowPathCounters;
   readonly ports: readonly PortStatistics[];
 }
@@ -258,6 +260,10 @@ export class SlowPath implements Disposable {
       this.#hosts.reduce((sum, host) => sum + host.counter(field), 0);
     return {
       workers: this.#hosts.length,
+      frames: {
+        total: this.#hosts.reduce((sum, host) => sum + host.memory.layout.sizes.frames, 0),
+        free: this.#hosts.reduce((sum, host) => sum + host.freeFrames, 0),
+      },
       counters: Object.fromEntries(COUNTERS.map((field) => [field, total(field)])) as unknown as SlowPathCounters,
       ports: this.#hosts.flatMap((host) => host.ports.statistics(host.index)),
     };

@@ -24,8 +24,8 @@ import type { HostOptions } from "./types.ts";
 import { WorkerMemory } from "./worker_memory.ts";
 import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
 
-/** How long a worker may take to come out of a burst, in milliseconds. */
-const ACK_TIMEOUT_MS = 2000;
+/** How long a worker may take to answer: it may only just be starting, on a busy machine. */
+const ACK_TIMEOUT_MS = 5000;
 /** Commands kept back for giving frames back: a verdict may be lost, its flow times out; a frame may not. */
 const RELEASE_RESERVE = 4096;
 
@@ -174,6 +174,11 @@ export class WorkerHost implements Disposable {
       | "stale",
   ): number {
     return workerControlCodec[field].getNumber(this.memory.view, this.memory.layout.control);
+  }
+
+  /** Frames that are in no ring and hold no packet. */
+  get freeFrames(): number {
+    return workerControlCodec.freeCount.get(this.memory.view, this.memory.layout.control);
   }
 
   /** Lets the worker say again when there are events: to be called before they are read. */

@@ -194,6 +194,50 @@ for i, x in enumerate(s): x.sendto(b"x", ("${b.ipv4}", 5000 + i))
     expect(node.slowPath.stats().counters).toMatchObject({ allowed: 500, stale: 0, noFrame: 0 });
   });
 
+  test("opens and closes sockets of interfaces without losing a frame", async () => {
+    node = await TestNode.start(lab, { hook: "xdp", limits: { frames: 2048 } });
+    node.protect({ a: [ALLOW], b: [ALLOW] });
+    const free = () => node?.slowPath.stats().frames.free ?? 0;
+    await waitFor(() => free() > 0 && free() < 1024);
+    await Bun.sleep(20);
+    const before = free();
+    for (let i = 0; i < 5; i++) {
+      node.slowPath.removeDirect(ids.a);
+      await waitFor(() => free() > before);
+      node.addDirect("a");
+      await waitFor(() => free() <= before);
+      expect(free()).toBe(before);
+    }
+    expect((await lab.ping("a", b.ipv4)).received).toBe(1);
+    expect(
+      node.slowPath
+        .stats()
+        .ports.map(({ interfaceId }) => interfaceId)
+        .sort(),
+    ).toEqual([0, 1, 2, 3]);
+  });
+
+  test("can be closed at once, under load, and again", async () => {
+    for (const wait of [false, true]) {
+      const each = wait ? await TestNode.start(lab) : TestNode.begin(lab);
+      each.protect({ b: [ALLOW] });
+      const flood = lab.spawn("a", ["ping", "-f", "-c", "300", "-W", "1", b.ipv4]);
+      if (wait) await Bun.sleep(20);
+      each.slowPath.close();
+      each.slowPath.close();
+      each[Symbol.dispose]();
+      flood.signal("SIGKILL");
+      await flood.exited;
+      lab.execSync("node", ["ip", "link", "delete", "wt"]);
+    }
+  });
+
+  test("tells which device is at fault", () => {
+    expect(() => TestNode.begin(lab, { trapDevice: { name: "wx", ifindex: 99999, queues: 1 } })).toThrow(
+      'Cannot bind an AF_XDP socket on "wx" queue 0: ENODEV (no such device, or it is down); set it up',
+    );
+  });
+
   test("sleeps when there is nothing to do", async () => {
     node = await TestNode.start(lab);
     const polls = () => node?.slowPath.stats().counters.polls ?? 0;

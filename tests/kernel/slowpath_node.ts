@@ -79,7 +79,18 @@ export class TestNode implements Disposable {
     this.#config = this.collection.map("config").mmap();
     const far = this.#makeTrapLink(queues);
     const { hook: _hook, queues: _queues, ...options } = o;
-    this.slowPath = SlowPath.start({
+    try {
+      this.slowPath = this.#startSlowPath(far, queues, options);
+    } catch (error) {
+      this.#closeKernelObjects();
+      throw error;
+    }
+    for (const name of Object.keys(ids) as PodName[]) this.#addPod(name);
+  }
+
+  #startSlowPath(far: number, queues: number, options: Partial<SlowPathOptions>): SlowPath {
+    const { lab } = this;
+    return SlowPath.start({
       netns: lab.path("node"),
       maps: {
         interfaces: this.collection.map("interfaces"),
@@ -92,7 +103,6 @@ export class TestNode implements Disposable {
       onFailure: (reason) => console.error(reason),
       ...options,
     });
-    for (const name of Object.keys(ids) as PodName[]) this.#addPod(name);
   }
 
   #attach(link: () => Link): void {
@@ -164,20 +174,25 @@ export class TestNode implements Disposable {
     this.#attach(() => attachTc({ program, ifindex, direction: "ingress" }));
     if (this.#hook === "xdp") {
       this.lab.execSync(name, ["ethtool", "-K", "eth0", "tx", "off", "gro", "on"]);
-      const { mode } = this.slowPath.addDirect({
-        interfaceId: id,
-        device: pod.device,
-        ifindex,
-        queues: 1,
-        xskBase: XSK_BASE * id,
-        mode: "auto",
-      });
+      const { mode } = this.addDirect(name, ifindex);
       if (mode !== "copy") throw new Error(`mode ${mode}`);
       interfaceCodec.xskBase.set(view, base, XSK_BASE * id);
       interfaceCodec.xskCount.set(view, base, 1);
       this.#attach(() => attachXdp({ program: maps.program("weir_xdp"), ifindex, mode: "native" }));
     }
     maps.map("devices").update(u32s(ifindex, 0), u32s(id));
+  }
+
+  /** Opens a pod's own socket. */
+  addDirect(name: PodName, ifindex = this.ifindex(name)) {
+    const xskBase = XSK_BASE * ids[name];
+    const { device } = pods[name];
+    return this.slowPath.addDirect({ interfaceId: ids[name], device, ifindex, queues: 1, xskBase, mode: "auto" });
+  }
+
+  /** Of the node's end. */
+  ifindex(name: PodName): number {
+    return interfaceCodec.ifindex.get(new DataView(this.#interfaces.view), ids[name] * interfaceLayout.size);
   }
 
   #addAddress(id: number, address: string, flags: number): void {
@@ -196,9 +211,14 @@ export class TestNode implements Disposable {
     this.collection.map(`routes${family}`).update(key, u32s(nexthop, 0, 0, 0));
   }
 
+  /** Makes a node whose workers begin to run. */
+  static begin(lab: Lab, o: NodeOptions = {}): TestNode {
+    return new TestNode(lab, o);
+  }
+
   /** Makes a node whose workers run. */
   static async start(lab: Lab, o: NodeOptions = {}): Promise<TestNode> {
-    const node = new TestNode(lab, o);
+    const node = TestNode.begin(lab, o);
     await node.slowPath.ready();
     return node;
   }
@@ -240,11 +260,18 @@ export class TestNode implements Disposable {
     return count;
   }
 
-  [Symbol.dispose](): void {
+  #closeKernelObjects(): void {
     using cleanup = new DisposableStack();
     cleanup.use(this.collection);
     for (const mapping of [this.#interfaces, this.#nexthops, this.#config]) cleanup.use(mapping);
     for (const link of this.#links) cleanup.use(link);
-    cleanup.use(this.slowPath);
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.slowPath.close();
+    } finally {
+      this.#closeKernelObjects();
+    }
   }
 }
