@@ -112,7 +112,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
 /** Attaches the programs of an interface whose tables are written. */
 export function attachInterface(run: Run, name: string): void {
   const live = required(run, name);
-  const { object, device, attachment: before } = live;
+  const { device, attachment: before } = live;
   if (device === undefined) {
     if (before !== undefined) run.retire.push(() => run.attacher.retire(before, undefined));
     return;
