@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The slow path of a node: its workers, the flows that the controller decides, and the packets that it takes. */
 
-import { runtime } from "#runtime";
 import { isMapped } from "../address.ts";
 import { WeirError } from "../errors.ts";
 import {
@@ -23,14 +22,11 @@ import { withNetns } from "../runtime/netns.ts";
 import type { XskMode } from "../xsk/index.ts";
 import { type AskedFlow, askedFlow } from "./asked_flow.ts";
 import { readDropReason, readEvent, type TrappedPacket } from "./events.ts";
-import { layoutMemory } from "./memory_layout.ts";
+import { hostOptions } from "./host_options.ts";
 import type { PortStatistics } from "./port_table.ts";
 import type { AskOptions, DirectPort, HostOptions, InjectAs, SlowPathCounters, SlowPathOptions } from "./types.ts";
 import { WorkerHost } from "./worker_host.ts";
 
-/** How long a packet waits for its neighbour. */
-const RESOLVE_TIMEOUT_MS = 1000;
-const MIN_FRAMES = 1024;
 const INJECT_ACTIONS: readonly InjectAction[] = ["received", "transmit", "route"];
 const COUNTERS = [
   "polls",
@@ -348,39 +344,4 @@ export class SlowPath implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** Fills in the defaults. */
-function hostOptions(o: SlowPathOptions): HostOptions {
-  const limits = o.limits ?? {};
-  const frames = Math.max(limits.frames ?? 8192, MIN_FRAMES);
-  const errorRate = limits.errorsPerSecond ?? 1000;
-  const layout = layoutMemory({
-    frames,
-    frameSize: limits.frameSize ?? 2048,
-    holdLimit: Math.min(limits.holdLimit ?? 2048, frames >> 2),
-    directPorts: limits.directPorts ?? 16,
-    policyBytes: limits.policyBytes ?? 4 * 1024 * 1024,
-    interfaces: o.maps.interfaces.maxEntries,
-    nexthops: o.maps.nexthops.maxEntries,
-    decisions: o.maps.decisions.maxEntries,
-  });
-  return {
-    maps: o.maps,
-    flowUpdate: o.flowUpdate,
-    trapDevice: o.trapDevice,
-    layout,
-    limits: {
-      frameReserve: frames >> 3,
-      errorRate,
-      errorBurst: Math.max(Math.ceil(errorRate / 10), 1),
-      lentLimit: frames >> 3,
-      resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
-      dropSamples: limits.dropSamplesPerSecond ?? 100,
-    },
-    settings: { askTimeoutMs: 1000, askOtherwise: RuleActionValue.deny },
-    module: new WebAssembly.Module(o.module ?? runtime.readAsset("assets/slowpath.wasm")),
-    policy: o.policy,
-    spin: o.spin ?? false,
-  };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { instantiate } from "./harness.ts";
+import { instantiate } from "./module.ts";
 import { address, pseudoHeader, referenceChecksum } from "./packets.ts";
 
 const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });

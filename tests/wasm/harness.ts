@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs the slow path's module on rings in plain memory, with the test in the kernel's place. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { root } from "../../scripts/root.ts";
 import {
   CommandKindValue,
   commandCodec,
@@ -36,52 +34,7 @@ import { layoutMemory, type MemoryLayout, TRAP_RING } from "../../sdk/slowpath/m
 import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
 import type { Ring, RingKind } from "../../sdk/xsk/index.ts";
-
-/** What the test module exports. */
-export interface TestModule {
-  start(control: number): void;
-  poll(budget: number): number;
-  applied(): void;
-  kicks(): number;
-  checksum(address: number, length: number): number;
-  pseudoChecksum(addresses: number, addressBytes: number, protocol: number, at: number, length: number): number;
-  parse(packet: number, length: number, l3Offset: number): number;
-  family(): number;
-  protocol(): number;
-  sourcePort(): number;
-  destinationPort(): number;
-  icmp(): number;
-  fragment(): number;
-  upperLayer(): number;
-  addresses(to: number): void;
-  judge(packet: number, length: number): number;
-  rule(): number;
-}
-
-/** Compiles wasm/index.ts and wasm/testing.ts; the result is kept by the content of the sources. */
-export function compileModule(): { wasm: Uint8Array<ArrayBuffer>; text: string } {
-  const files = readdirSync(root("wasm")).sort();
-  const hash = Bun.hash(files.map((file) => readFileSync(root("wasm", file), "utf8")).join("\0")).toString(16);
-  const output = root("build", `test-slowpath-${hash}`);
-  if (!existsSync(`${output}.wasm`)) {
-    mkdirSync(root("build"), { recursive: true });
-    const compiler = [process.execPath, "node_modules/assemblyscript/bin/asc.js", "--config", "wasm/asconfig.json"];
-    const files = ["wasm/testing.ts", "--outFile", `${output}.wasm`, "--textFile", `${output}.wat`];
-    const result = Bun.spawnSync([...compiler, "--target", "release", ...files], { cwd: root() });
-    if (!result.success) throw new Error(`Cannot compile the slow path: ${result.stdout}${result.stderr}`);
-  }
-  return {
-    wasm: new Uint8Array(readFileSync(`${output}.wasm`)),
-    text: readFileSync(`${output}.wat`, "utf8"),
-  };
-}
-
-// Here and not in the first test, whose time it would use up.
-const compiled = new WebAssembly.Module(compileModule().wasm);
-
-export function instantiate(memory: WebAssembly.Memory): TestModule {
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as TestModule;
-}
+import { instantiate, type TestModule } from "./module.ts";
 
 /** Metadata of a trapped packet; the defaults are a first packet from interface 1 to interface 2. */
 export interface Meta {

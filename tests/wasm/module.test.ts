@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { compileModule, instantiate } from "./harness.ts";
+import { compileModule, instantiate } from "./module.ts";
 
 test("nothing on the packet path allocates memory", () => {
   const { text } = compileModule();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { instantiate } from "./harness.ts";
+import { instantiate } from "./module.ts";
 import { icmp, mapped, type PacketOptions, packet, tcp, udp } from "./packets.ts";
 
 const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
