@@ -11,7 +11,7 @@ const MIN_FRAMES = 1024;
 /** Fills in the defaults: what each worker is made from. */
 export function hostOptions(o: SlowPathOptions): HostOptions {
   const limits = o.limits ?? {};
-  const frames = Math.max(limits.frames ?? 8192, MIN_FRAMES);
+  const frames = Math.max(limits.frames ?? 16384, MIN_FRAMES);
   const errorRate = limits.errorsPerSecond ?? 1000;
   const layout = layoutMemory({
     frames,

@@ -31,9 +31,9 @@ export interface TrapDevice {
 
 /** Sizes of the slow path, each for one worker. */
 export interface SlowPathLimits {
-  /** UMEM frames. Default 8192; at least 1024. */
+  /** UMEM frames. Default 16384; at least 1024. Half of them wait for packets from the trap link. */
   readonly frames?: number;
-  /** Bytes of a frame, 2048 (default) or 4096. Packets up to 288 bytes smaller fit. */
+  /** Bytes of a frame, 2048 (default) or 4096. Packets that are at least 256 bytes smaller fit. */
   readonly frameSize?: number;
   /** Packets that wait for verdicts and neighbours. Default 2048; at most a quarter of the frames. */
   readonly holdLimit?: number;

@@ -52,6 +52,8 @@ export interface NodeOptions extends Partial<SlowPathOptions> {
   readonly hook?: "tc" | "xdp";
   /** Workers. */
   readonly queues?: number;
+  /** Entries of each flow table. Default 4096. */
+  readonly flows?: number;
 }
 
 export class TestNode implements Disposable {
@@ -71,14 +73,14 @@ export class TestNode implements Disposable {
     const spec = CollectionSpec.fromFile(`${import.meta.dirname}/../../assets/weir.bpf.o`);
     for (const name of ["nexthops", "routes4", "routes6", "flows4", "flows6"]) {
       const map = spec.maps.get(name);
-      if (map !== undefined) map.maxEntries = 4096;
+      if (map !== undefined) map.maxEntries = name.startsWith("flows") ? (o.flows ?? 4096) : 4096;
     }
     this.collection = spec.load();
     this.#interfaces = this.collection.map("interfaces").mmap();
     this.#nexthops = this.collection.map("nexthops").mmap();
     this.#config = this.collection.map("config").mmap();
     const far = this.#makeTrapLink(queues);
-    const { hook: _hook, queues: _queues, ...options } = o;
+    const { hook: _hook, queues: _queues, flows: _flows, ...options } = o;
     try {
       this.slowPath = this.#startSlowPath(far, queues, options);
     } catch (error) {
@@ -168,8 +170,8 @@ export class TestNode implements Disposable {
     withNetns(this.lab.path("node"), () => maps.map("tx_ports").update(u32s(id), u32s(ifindex)));
     for (const address of [pod.ipv4, pod.ipv6]) this.#addAddress(id, address, ADDRESS_OWN);
     for (const address of GATEWAYS) this.#addAddress(id, address, ADDRESS_GATEWAY);
-    this.#addRoute(pod.ipv4, 4, id);
-    this.#addRoute(pod.ipv6, 6, id);
+    this.addRoute(pod.ipv4, 4, id);
+    this.addRoute(pod.ipv6, 6, id);
     const program = maps.program("weir_tc");
     this.#attach(() => attachTc({ program, ifindex, direction: "ingress" }));
     if (this.#hook === "xdp") {
@@ -202,7 +204,7 @@ export class TestNode implements Disposable {
     this.collection.map("interface_addresses").update(key, u32s(flags));
   }
 
-  #addRoute(address: string, family: 4 | 6, nexthop: number): void {
+  addRoute(address: string, family: 4 | 6, nexthop: number): void {
     const bytes = family === 4 ? mapped(address).slice(12) : mapped(address);
     const key = new Uint8Array(8 + bytes.length);
     key.set(u32s(32 + bytes.length * 8));
