@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WeirError } from "../errors.ts";
 import { candidates, notLoaded, symbolMissing } from "./libraries.ts";
+import { modulePath } from "./module_path.ts";
 import type {
   AbiType,
   Address,
@@ -121,7 +122,7 @@ function callback(prototype: Prototype, fn: (...args: number[]) => number | unde
 }
 
 function worker(path: string): WorkerHandle {
-  const thread = new Worker(join(PROJECT_ROOT, path));
+  const thread = new Worker(join(PROJECT_ROOT, modulePath(path, import.meta.path)));
   return {
     postMessage: (message) => thread.postMessage(message),
     onMessage: (listener) => thread.addEventListener("message", (event) => listener((event as MessageEvent).data)),

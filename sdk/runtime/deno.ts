@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { WeirError } from "../errors.ts";
 import { candidates, notLoaded, symbolMissing } from "./libraries.ts";
+import { modulePath } from "./module_path.ts";
 import type {
   AbiType,
   Address,
@@ -116,7 +117,7 @@ function callback(prototype: Prototype, fn: (...args: number[]) => number | unde
 const PROJECT_ROOT = new URL("../../", import.meta.url);
 
 function worker(path: string): WorkerHandle {
-  const thread = new Worker(new URL(path, PROJECT_ROOT), { type: "module" });
+  const thread = new Worker(new URL(modulePath(path, import.meta.url), PROJECT_ROOT), { type: "module" });
   return {
     postMessage: (message) => thread.postMessage(message),
     onMessage: (listener) => thread.addEventListener("message", (event) => listener(event.data)),
