@@ -25,13 +25,14 @@ export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./data
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";
 export type { InterfaceStatus } from "./dataplane/live.ts";
-export type { OpenOptions } from "./dataplane/options.ts";
+export { type OpenOptions, openOptionsOf } from "./dataplane/options.ts";
 export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/packets.ts";
 export { type DestroyOptions, destroyInstance } from "./dataplane/remove_instance.ts";
 export {
   checkState,
   DEFAULT_GATEWAY_MAC,
   DEFAULT_GATEWAYS,
+  DEFAULT_HOLD_LIMIT,
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
   type Interface,

@@ -20,9 +20,13 @@ export class Ageing implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
   #last: SweepResult = { seen: 0, removed: 0, marked: 0, holds: 0 };
 
-  constructor(program: Program) {
+  /** @param also done at the same times. */
+  constructor(program: Program, also: () => void) {
     this.#program = program;
-    this.#timer = setInterval(() => this.sweep(), INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.sweep();
+      also();
+    }, INTERVAL_MS);
     this.#timer.unref();
   }
 

@@ -138,7 +138,7 @@ export class Core {
         hint: "read the state again",
       });
     }
-    const { state, ids, netns, limits } = this.parts;
+    const { state, ids, netns, limits, holdLimit } = this.parts;
     return withNetns(netns, () => {
       state.begin();
       ids.begin();
@@ -146,7 +146,7 @@ export class Core {
         const locate = staging.bringInto(state);
         const changes = state.changes();
         checkChanges(state, changes, locate);
-        checkLimits(changes, limits);
+        checkLimits(changes, limits, holdLimit);
         return use(changes, locate, describeChanges(changes));
       } finally {
         // Nothing is left to roll back where `use` kept it.
@@ -156,12 +156,20 @@ export class Core {
     });
   }
 
-  /** Runs from a timer: there is nobody to throw to. */
   #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
+    this.#unasked(() => this.parts.flows.revalidate(this.parts.reconciler.refresh(interfaces, nexthops)));
+  }
+
+  /** Takes over what the kernel programs have learned since the last call. */
+  takeLearned(): void {
+    this.#unasked(() => this.parts.reconciler.takeLearned());
+  }
+
+  /** Does something that nobody asked for, from a timer: there is nobody to throw to. */
+  #unasked(act: () => void): void {
     if (this.#closed) return;
-    const { netns, reconciler, flows } = this.parts;
     try {
-      withNetns(netns, () => flows.revalidate(reconciler.refresh(interfaces, nexthops)));
+      withNetns(this.parts.netns, act);
     } catch (error) {
       this.#onFailure(error instanceof Error ? error.message : String(error));
     }

@@ -78,7 +78,7 @@ export class DataPlane implements AsyncDisposable {
     this.#core = core;
     this.#events = events;
     this.#counters = new Counters(pipeline.maps);
-    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"));
+    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"), () => core.takeLearned());
     this.#misses = new FlowMisses(
       slowPath,
       names,

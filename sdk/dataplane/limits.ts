@@ -4,23 +4,27 @@ import type { AnyChange } from "./desired.ts";
 import { APPLY_STATE, type Limits } from "./schema/index.ts";
 
 /**
- * Tables keep the sizes that they were made with.
+ * Tables and memory keep the sizes that they were made with.
  * @throws WeirError `ELIMITS` when a changed node asks for others.
  */
-export function checkLimits(changes: readonly AnyChange[], limits: Required<Limits>): void {
+export function checkLimits(changes: readonly AnyChange[], limits: Required<Limits>, holdLimit: number): void {
   for (const change of changes) {
     if (change.kind !== "node") continue;
-    for (const [name, wanted] of Object.entries(change.after[0]?.object.limits ?? {})) {
-      const size = limits[name as keyof Limits];
-      if (wanted === size) continue;
-      const field = `/node/limits/${name}`;
-      throw new WeirError({
-        code: "ELIMITS",
-        operation: APPLY_STATE,
-        reason: `${field} is ${wanted}, but the instance runs with ${size}`,
-        hint: "leave it as it is, or take the instance down and start it anew",
-        field,
-      });
+    const node = change.after[0]?.object ?? {};
+    for (const [name, wanted] of Object.entries(node.limits ?? {})) {
+      checkSize(`/node/limits/${name}`, wanted, limits[name as keyof Limits]);
     }
+    if (node.holdLimit !== undefined) checkSize("/node/holdLimit", node.holdLimit, holdLimit);
   }
+}
+
+function checkSize(field: string, wanted: number, size: number): void {
+  if (wanted === size) return;
+  throw new WeirError({
+    code: "ELIMITS",
+    operation: APPLY_STATE,
+    reason: `${field} is ${wanted}, but the instance runs with ${size}`,
+    hint: "leave it as it is, or take the instance down and start it anew",
+    field,
+  });
 }

@@ -30,8 +30,11 @@ import type { Parts } from "./reconcile/context.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { removeInstance } from "./remove_instance.ts";
 import { RouteLookup } from "./route_lookup.ts";
-import type { Limits } from "./schema/index.ts";
+import { DEFAULT_HOLD_LIMIT, type Node } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
+
+/** Frames that the slow path wants for each packet that may wait: the others are under way or in rings. */
+const FRAMES_PER_HOLD = 4;
 
 /** Queues with sockets of their own, over all interfaces; beyond them interfaces use the trap link. */
 const DIRECT_QUEUES = 16;
@@ -46,6 +49,8 @@ export interface Opened extends Parts {
   readonly netns: string | undefined;
   readonly store: Store;
   readonly lock: InstanceLock;
+  /** Packets that may wait for a decision. */
+  readonly holdLimit: number;
   readonly pipeline: Pipeline;
   readonly names: Names;
   readonly reconciler: Reconciler;
@@ -67,10 +72,11 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   try {
     store = o.store === false ? new MemoryStore() : SqliteStore.open(paths.store);
     const netns = namespacePath(o.netns);
-    const early = { paths, netns, store, lock, stack, workers };
+    const holdLimit = o.holdLimit ?? persistedNode(store).holdLimit ?? DEFAULT_HOLD_LIMIT;
+    const early = { paths, netns, store, lock, stack, workers, holdLimit };
     const kernel = withNetns(netns, () => openKernel(o, early));
     // Outside of the namespace: the workers' threads would stay in it.
-    const slowPath = startSlowPath(o, early, kernel, reports);
+    const slowPath = startSlowPath(early, kernel, reports);
     return { ...early, ...kernel, ...wire(early, kernel, slowPath), slowPath };
   } catch (error) {
     stack.dispose();
@@ -82,26 +88,27 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   }
 }
 
-type Early = Pick<Opened, "paths" | "netns" | "store" | "lock" | "stack" | "workers">;
+type Early = Pick<Opened, "paths" | "netns" | "store" | "lock" | "stack" | "workers" | "holdLimit">;
 type Kernel = Pick<Opened, "devices" | "pipeline" | "tables" | "trapLink">;
 
 function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Early): Kernel {
   const devices = stack.use(new Devices(netns));
-  const pipeline = stack.use(loadPipeline(paths, o.limits ?? persistedLimits(store)));
+  const pipeline = stack.use(loadPipeline(paths, o.limits ?? persistedNode(store).limits ?? {}));
   const tables = stack.use(new KernelTables(pipeline.maps));
   const trapLink = stack.use(TrapLink.open({ paths, devices, pipeline, netns, queues: workers }));
   writeInstanceConfig(tables.config, { workers, trapIfindex: trapLink.near.index });
   return { devices, pipeline, tables, trapLink };
 }
 
-function startSlowPath(o: OpenOptions, early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
+function startSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
+  const { holdLimit } = early;
   const { name, index } = trapLink.far;
   const slowPath = SlowPath.start({
     netns: early.netns,
     maps: pipeline.maps,
     flowUpdate: pipeline.program("weir_flow_update"),
     trapDevice: { name, ifindex: index, queues: early.workers },
-    limits: { frames: o.frames ?? 8192, directPorts: DIRECT_QUEUES },
+    limits: { frames: FRAMES_PER_HOLD * holdLimit, holdLimit, directPorts: DIRECT_QUEUES },
     ...reports,
   });
   early.stack.use(slowPath);
@@ -150,11 +157,9 @@ export function closeParts({ stack, store, lock }: Opened): void {
   lock[Symbol.dispose]();
 }
 
-/** The limits of the node in the store: those that its tables were made with. */
-function persistedLimits(store: Store): Limits {
-  for (const { kind, json } of store.objects()) {
-    if (kind === "node") return (JSON.parse(json) as { limits?: Limits }).limits ?? {};
-  }
+/** The node in the store: its tables were made with its limits. */
+function persistedNode(store: Store): Node {
+  for (const { kind, json } of store.objects()) if (kind === "node") return JSON.parse(json) as Node;
   return {};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Limits } from "./schema/index.ts";
+import { checkState, type Limits, type Node } from "./schema/index.ts";
 
 /** Options of `DataPlane.open`. */
 export interface OpenOptions {
@@ -13,8 +13,25 @@ export interface OpenOptions {
   readonly netns?: string | undefined;
   /** Threads of the slow path, 1 to 15. Default 1. */
   readonly workers?: number | undefined;
-  /** Packets that the slow path may hold at a time: frames of each worker, a power of two. Default 8192. */
-  readonly frames?: number | undefined;
+  /**
+   * Packets that may wait for a decision at the same time, 1 to 65536. Each worker has four times as many frames of
+   * 2048 bytes. Default: the persisted `node.holdLimit`, else 8192.
+   */
+  readonly holdLimit?: number | undefined;
   /** Told when a thread of the slow path or a handler fails. Default: `process.emitWarning`. */
   readonly onFailure?: ((reason: string) => void) | undefined;
+}
+
+/**
+ * The options that a state's node asks for, as far as it can be read: what is wrong with the state is found when it
+ * is applied.
+ */
+export function openOptionsOf(state: unknown): Pick<OpenOptions, "limits" | "holdLimit"> {
+  let node: Node | undefined;
+  try {
+    node = checkState({ node: (state as { readonly node?: unknown } | undefined)?.node }).node;
+  } catch {
+    return {};
+  }
+  return { limits: node?.limits, holdLimit: node?.holdLimit };
 }

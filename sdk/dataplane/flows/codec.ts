@@ -4,23 +4,24 @@ import { type Family, formatAddress, MAPPED_OFFSET } from "../../address.ts";
 import { flow4KeyCodec, flow4KeyLayout, flow6KeyCodec, flow6KeyLayout } from "../../layout/index.ts";
 
 /** IP protocols that have names here (IANA protocol numbers). */
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  gre: 47,
-  esp: 50,
-  icmpv6: 58,
-  sctp: 132,
-};
-const NAMES = new Map(Object.entries(PROTOCOLS).map(([name, number]) => [number, name]));
+const PROTOCOLS: readonly (readonly [string, number])[] = [
+  ["icmp", 1],
+  ["tcp", 6],
+  ["udp", 17],
+  ["gre", 47],
+  ["esp", 50],
+  ["icmpv6", 58],
+  ["sctp", 132],
+];
+const NUMBERS = new Map(PROTOCOLS);
+const NAMES = new Map(PROTOCOLS.map(([name, number]) => [number, name]));
 
 /** `tcp` for 6; the number as text where it has no name. */
 export const protocolName = (number: number): string => NAMES.get(number) ?? String(number);
 
 /** 6 for `tcp` or `"6"`; `undefined` when it is none. */
 export function protocolNumber(name: string): number | undefined {
-  const known = PROTOCOLS[name];
+  const known = NUMBERS.get(name);
   if (known !== undefined) return known;
   const number = /^\d{1,3}$/.test(name) ? Number(name) : Number.NaN;
   return number <= 255 ? number : undefined;

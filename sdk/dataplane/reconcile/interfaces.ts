@@ -109,6 +109,19 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
   if (object.role === "workload" && mac !== undefined) run.tables.setFdb(live.vrf, mac, live.nexthop, run.undo);
 }
 
+/** True when the kernel program has learned a MAC that the interface's bridge entry does not have yet. */
+export function hasLearned(run: Run, { object, id, device, bridgeMac }: LiveInterface): boolean {
+  if (object.role !== "workload" || object.mac !== undefined || device === undefined) return false;
+  return !sameValue(learnedMac(run.tables.interfaces, id)?.toHex(), bridgeMac?.toHex());
+}
+
+/** Makes the bridge entry of an interface what its learned MAC says. */
+export function takeLearned(run: Run, name: string): void {
+  const before = required(run, name);
+  rewrite(run, name, {});
+  retireDevice(run, before, required(run, name));
+}
+
 /** Attaches the programs of an interface whose tables are written. */
 export function attachInterface(run: Run, name: string): void {
   const live = required(run, name);

@@ -10,7 +10,15 @@ import type { Kind } from "../schema/index.ts";
 import { NODE_KEY } from "../schema/index.ts";
 import { Undo } from "../undo.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
-import { attachInterface, deviceChanged, foreseeInterface, removeInterface, writeInterface } from "./interfaces.ts";
+import {
+  attachInterface,
+  deviceChanged,
+  foreseeInterface,
+  hasLearned,
+  removeInterface,
+  takeLearned,
+  writeInterface,
+} from "./interfaces.ts";
 import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
@@ -156,6 +164,20 @@ export class Reconciler {
     for (const step of run.retire) step();
     run.undo.forget();
     return run.stale;
+  }
+
+  /** Gives the MACs that the kernel programs have learned to the bridge and to the next hops behind the interfaces. */
+  takeLearned(): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    const names = [...run.live].filter(([, live]) => hasLearned(run, live)).map(([name]) => name);
+    if (names.length === 0) return;
+    for (const name of names) takeLearned(run, name);
+    for (const name of nexthopsToWrite(run, [], new Set(names))) {
+      const object = run.state.get("nexthops", name);
+      if (object !== undefined) writeNexthop(run, object);
+    }
+    for (const step of run.retire) step();
+    run.undo.forget();
   }
 
   /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */

@@ -6,6 +6,7 @@ export { type Key, keyOf, keyText, NODE_KEY, routeKey } from "./keys.ts";
 export { type Nexthop, NexthopSchema } from "./nexthop.ts";
 export {
   DEFAULT_GATEWAY_MAC,
+  DEFAULT_HOLD_LIMIT,
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
   type Limits,

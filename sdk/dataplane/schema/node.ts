@@ -64,7 +64,12 @@ export const NodeSchema = Type.Object(
     limits: Type.Optional(LimitsSchema),
     timeouts: Type.Optional(TimeoutsSchema),
     holdLimit: Type.Optional(
-      integer(1, 65_536, "Packets that may wait for a controller's decision at the same time, over all flows.", 8192),
+      integer(
+        256,
+        65_536,
+        "Packets that may wait for a decision at a time, of each worker. Fixed while a process runs.",
+        8192,
+      ),
     ),
   },
   { ...CLOSED, description: "The node itself." },
@@ -76,6 +81,8 @@ export type Node = Static<typeof NodeSchema>;
 export type Limits = Static<typeof LimitsSchema>;
 /** Idle times of flows, in seconds. */
 export type Timeouts = Static<typeof TimeoutsSchema>;
+
+export const DEFAULT_HOLD_LIMIT = 8192;
 
 export const DEFAULT_LIMITS: Required<Limits> = { flows: 262_144, routes: 1_048_576, nexthops: 65_536 };
 export const DEFAULT_TIMEOUTS: Required<Timeouts> = {

@@ -31,7 +31,7 @@ export const serve = defineCommand({
     const tokens = tokensOf(flags["token-file"], endpoints, context);
     const file = flags.config === undefined ? undefined : readStateFile(flags.config);
     // Only this command needs the SDK at hand: the others are clients, and start quickly.
-    const [{ DataPlane }, { serveUntil }] = await Promise.all([
+    const [{ DataPlane, openOptionsOf }, { serveUntil }] = await Promise.all([
       import("../../../sdk/index.ts"),
       import("../serving.ts"),
     ]);
@@ -44,6 +44,7 @@ export const serve = defineCommand({
         DataPlane.open({
           instance: context.instance,
           store: storeOf(flags.store),
+          ...openOptionsOf(file?.value),
         }),
       prepare:
         file &&
