@@ -99,7 +99,7 @@ export const TCP_ERROR = `
 import errno, socket, sys
 address, port = sys.argv[1], int(sys.argv[2])
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-s.settimeout(1)
+s.settimeout(0.7)
 try:
     s.connect((address, port)); print("connected")
 except TimeoutError: print("none")
