@@ -23,7 +23,7 @@ async function wakeUps(kind: ReceiverKind, lab: SameNode, seconds: number): Prom
   await send(RATE);
   await receiver.ask();
   await send(Math.round(RATE * seconds));
-  return receiver.ask();
+  return await receiver.ask();
 }
 
 async function run(settings: Settings): Promise<Result> {

@@ -2,8 +2,9 @@
 /** Running the measuring programs: in a namespace, on a CPU, and never longer than allowed. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../../../sdk/errors.ts";
+import { Lines } from "./lines.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 3_000;
@@ -88,7 +89,9 @@ export async function installed(program: string): Promise<boolean> {
 export class Tool implements AsyncDisposable {
   readonly #argv: readonly string[];
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
+  readonly #lines: Lines;
+  /** How it ended, once it has. */
+  readonly #closed: Promise<string>;
   #stderr = "";
 
   private constructor(argv: readonly string[], where: Placement) {
@@ -101,7 +104,10 @@ export class Tool implements AsyncDisposable {
       this.#stderr += chunk;
     });
     this.#child.stdin.on("error", () => {}); // seen as the end of its output
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#lines = new Lines(this.#child.stdout);
+    this.#closed = new Promise((resolve) => {
+      this.#child.once("close", (status, signal) => resolve(signal ?? `status ${status}`));
+    });
   }
 
   /** Starts it and waits for its first line. */
@@ -126,11 +132,17 @@ export class Tool implements AsyncDisposable {
     const timer = setTimeout(() => reject(failed(this.#argv, "ETIMEDOUT", "no answer")), timeoutMs);
     try {
       const line = await Promise.race([this.#lines.next(), late]);
-      if (line.done) throw failed(this.#argv, "EEXIT", this.#stderr.trim() || "it ended without an answer");
-      return JSON.parse(line.value) as T;
+      if (line === undefined) throw await this.#ended();
+      return JSON.parse(line) as T;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** The error of a program that ended too early: what it said, which comes after the end of its output. */
+  async #ended(): Promise<WeirError> {
+    const status = await Promise.race([this.#closed, sleep(END_TIMEOUT_MS, "no status yet")]);
+    return failed(this.#argv, "EEXIT", this.#stderr.trim() || `it ended without an answer (${status})`);
   }
 
   /** Sends it a line and returns its answer. */
@@ -142,12 +154,10 @@ export class Tool implements AsyncDisposable {
   /** Ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#child.once("close", () => resolve());
     this.#child.stdin.end();
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_TIMEOUT_MS);
-    await promise;
+    await this.#closed;
     clearTimeout(timer);
   }
 }

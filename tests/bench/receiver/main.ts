@@ -5,12 +5,12 @@
  */
 
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { runtime } from "#runtime";
 import { xskPortCodec } from "../../../sdk/layout/index.ts";
 import { attachXdp, CollectionSpec } from "../../../sdk/libbpf/index.ts";
 import { Netlink } from "../../../sdk/netlink/index.ts";
+import { Lines } from "../harness/lines.ts";
 import { BUCKET_NS, BUCKETS, HISTOGRAM, POLLS, THREAD, WAKEUPS } from "./counters.ts";
 import { openReceiver, type ReceiverMemory } from "./memory.ts";
 
@@ -130,7 +130,8 @@ async function main(): Promise<void> {
   const reporter = new Reporter(receiver);
   await waitForWorker(reporter);
   console.log('{"ready":true}');
-  for await (const _line of createInterface({ input: process.stdin })) console.log(reporter.report());
+  const questions = new Lines(process.stdin);
+  while ((await questions.next()) !== undefined) console.log(reporter.report());
   link.detach();
   process.exit(0);
 }
