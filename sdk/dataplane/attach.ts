@@ -27,6 +27,10 @@ export interface Attachment {
   readonly xdp: Link | undefined;
   /** On the XDP hook the companion, for packets that bypass native XDP. */
   readonly tc: Link;
+  /** Place of `tc` among other programs. */
+  readonly order: "head" | "tail";
+  /** Paths of the links' pins. */
+  readonly pins: readonly string[];
 }
 
 /** The hook that an interface asks for. */
@@ -52,14 +56,24 @@ export class Attacher {
    */
   attach(object: Interface, id: number, device: Device, before: Attachment | undefined, undo: Undo): Attachment {
     const hook = hookOf(object, device);
+    const order = object.order ?? "head";
     const same = before?.ifindex === device.ifindex ? before : undefined;
-    const order = object.order === "tail" ? tail() : head();
     const program = this.#pipeline.program("weir_tc");
-    const tc = this.#link(same?.tc, this.#pin("tc", id, device.ifindex), program, undo, () =>
-      attachTc({ program, ifindex: device.ifindex, device: device.name, direction: "ingress", order }),
+    const tcPin = this.#pin("tc", id, device.ifindex);
+    const tc = this.#link(same?.tc, tcPin, program, undo, () =>
+      attachTc({
+        program,
+        ifindex: device.ifindex,
+        device: device.name,
+        direction: "ingress",
+        order: anchors[order](),
+      }),
     );
-    if (hook === "tc") return { hook, ifindex: device.ifindex, xdp: undefined, tc };
-    return { hook, ifindex: device.ifindex, xdp: this.#attachXdp(object, id, device, same?.xdp, undo), tc };
+    const common = { hook, ifindex: device.ifindex, tc, order };
+    if (hook === "tc") return { ...common, xdp: undefined, pins: [tcPin] };
+    const xdpPin = this.#pin("xdp", id, device.ifindex);
+    const xdp = this.#attachXdp(object, xdpPin, device, same?.xdp, undo);
+    return { ...common, xdp, pins: [tcPin, xdpPin] };
   }
 
   /** Detaches what `before` has and `after` has no more. */
@@ -76,14 +90,13 @@ export class Attacher {
     attachment.tc[Symbol.dispose]();
   }
 
-  #attachXdp(object: Interface, id: number, device: Device, before: Link | undefined, undo: Undo): Link {
+  #attachXdp(object: Interface, pin: string, device: Device, before: Link | undefined, undo: Undo): Link {
     const linear = this.#pipeline.program("weir_xdp");
     const frags = this.#pipeline.program("weir_xdp_frags");
     const policed = object.policies !== undefined;
     // Redirects of packets with frags need 6.3, their way to the slow path needs 6.6.
     const fragsWork = policed ? kernelAtLeast(6, 6) : kernelAtLeast(6, 3);
     const program = device.mtu > LINEAR_MTU && fragsWork ? frags : linear;
-    const pin = this.#pin("xdp", id, device.ifindex);
     try {
       return this.#link(before, pin, program, undo, () =>
         attachXdp({
@@ -124,19 +137,16 @@ export class Attacher {
 
   /** Detaches everything that is pinned and not in use: interfaces that went while no controller ran. */
   removeStrays(used: Iterable<Attachment>): void {
-    const pins = new Set<string>();
-    for (const { ifindex, tc, xdp } of used) {
-      for (const link of [tc, xdp]) if (link !== undefined) pins.add(`${link.kind} ${ifindex}`);
-    }
+    const pins = new Set([...used].flatMap((attachment) => attachment.pins));
     for (const path of pinnedLinks(this.#paths.links)) {
-      if (!/^(?:tc|xdp)_/.test(basename(path))) continue;
+      if (pins.has(path) || !/^(?:tc|xdp)_/.test(basename(path))) continue;
       const link = adopt(path);
-      if (link === undefined) continue;
-      if (pins.has(`${link.kind} ${link.ifindex}`)) link[Symbol.dispose]();
-      else removeLink(link);
+      if (link !== undefined) removeLink(link);
     }
   }
 }
+
+const anchors = { head, tail } as const;
 
 /**
  * Makes a link run `program`, in one step. False when the kernel cannot, because one has frags and the other has not:

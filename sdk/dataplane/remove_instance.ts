@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Takes an instance out of the kernel and off the disk, whatever state it is in. */
-import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
@@ -38,11 +38,10 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   removeStore(paths);
 }
 
-/** The file, SQLite's own beside it, and the directory if nothing else is in it. */
-function removeStore({ store }: InstancePaths): void {
+/** The file and SQLite's own beside it; the instance's own directory as well. */
+function removeStore({ name, store }: InstancePaths): void {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(store + suffix, { force: true });
-  const directory = dirname(store);
-  if (existsSync(directory) && readdirSync(directory).length === 0) rmdirSync(directory);
+  rmSync(dirname(instancePaths(name).store), { recursive: true, force: true });
 }
 
 /** Options of {@link destroyInstance}. */

@@ -39,7 +39,7 @@ export class SqliteStore implements Store {
   private constructor(path: string, database: DatabaseSync) {
     this.name = path;
     this.#database = database;
-    this.#writer = new SqliteWriter(database);
+    this.#writer = new SqliteWriter(database, (cause) => this.#failed(cause));
   }
 
   /**
@@ -88,31 +88,30 @@ export class SqliteStore implements Store {
   }
 
   transaction<T>(change: (writer: StoreWriter) => T): T {
-    this.#control("BEGIN IMMEDIATE");
-    let result: T;
+    this.#execute("BEGIN IMMEDIATE");
     try {
-      result = change(this.#writer);
+      const result = change(this.#writer);
       this.#writer.flush();
+      this.#execute("COMMIT");
+      return result;
     } catch (error) {
       this.#writer.drop();
-      this.#database.exec("ROLLBACK");
+      // A full disk makes SQLite roll back by itself.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
-    try {
-      this.#control("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
-    return result;
   }
 
-  #control(statement: string): void {
+  #execute(statement: string): void {
     try {
       this.#database.exec(statement);
     } catch (cause) {
-      throw failed(`write the store "${this.name}"`, cause, "free space on its file system, or end what holds it");
+      throw this.#failed(cause);
     }
+  }
+
+  #failed(cause: unknown): WeirError {
+    return failed(`write the store "${this.name}"`, cause, "free space on its file system, or end what holds it");
   }
 
   [Symbol.dispose](): void {

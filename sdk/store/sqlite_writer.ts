@@ -11,6 +11,7 @@ const COLUMNS = 4;
  * which is faster by a third; `flush` writes the rest.
  */
 export class SqliteWriter implements StoreWriter {
+  readonly #failed: (cause: unknown) => Error;
   readonly #putMany: StatementSync;
   readonly #putOne: StatementSync;
   readonly #deleteObject: StatementSync;
@@ -20,7 +21,9 @@ export class SqliteWriter implements StoreWriter {
   readonly #deleteMeta: StatementSync;
   #waiting: string[] = [];
 
-  constructor(database: DatabaseSync) {
+  /** @param failed makes the error that a statement's failure is told by. */
+  constructor(database: DatabaseSync, failed: (cause: unknown) => Error) {
+    this.#failed = failed;
     const put = "INSERT OR REPLACE INTO objects (kind, key, owner, json) VALUES ";
     this.#putMany = database.prepare(put + Array(ROWS).fill("(?, ?, ?, ?)").join(", "));
     this.#putOne = database.prepare(`${put}(?, ?, ?, ?)`);
@@ -34,32 +37,42 @@ export class SqliteWriter implements StoreWriter {
   putObject({ kind, key, owner, json }: StoredObject): void {
     this.#waiting.push(kind, key, owner, json);
     if (this.#waiting.length < ROWS * COLUMNS) return;
-    this.#putMany.run(...this.#waiting);
+    const rows = this.#waiting;
     this.#waiting = [];
+    this.#run(this.#putMany, ...rows);
   }
 
   deleteObject(kind: string, key: string, owner: string): void {
     this.flush();
-    this.#deleteObject.run(kind, key, owner);
+    this.#run(this.#deleteObject, kind, key, owner);
   }
 
   putId({ space, name, id }: StoredId): void {
-    this.#putId.run(space, name, id);
+    this.#run(this.#putId, space, name, id);
   }
 
   deleteId(space: string, name: string): void {
-    this.#deleteId.run(space, name);
+    this.#run(this.#deleteId, space, name);
   }
 
   setMeta(key: string, value: string | undefined): void {
-    if (value === undefined) this.#deleteMeta.run(key);
-    else this.#setMeta.run(key, value);
+    if (value === undefined) this.#run(this.#deleteMeta, key);
+    else this.#run(this.#setMeta, key, value);
   }
 
   /** Writes what waits. */
   flush(): void {
-    for (let i = 0; i < this.#waiting.length; i += COLUMNS) this.#putOne.run(...this.#waiting.slice(i, i + COLUMNS));
+    const rows = this.#waiting;
     this.#waiting = [];
+    for (let i = 0; i < rows.length; i += COLUMNS) this.#run(this.#putOne, ...rows.slice(i, i + COLUMNS));
+  }
+
+  #run(statement: StatementSync, ...values: (string | number)[]): void {
+    try {
+      statement.run(...values);
+    } catch (cause) {
+      throw this.#failed(cause);
+    }
   }
 
   /** Forgets what waits: the transaction is rolled back. */

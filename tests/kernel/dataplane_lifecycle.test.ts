@@ -81,6 +81,10 @@ test("an interface moves between the hooks and out of the state while others go 
   await node.dp.apply(node.document());
   expect(node.dp.tables.interfaces.get("vc")?.status).toMatchObject({ hook: "tc", port: "trap" });
   expect(await node.received("c", pods.b.ipv4)).toBe(3);
+  const moved = node.dp.apply(node.document({ c: { order: "tail" } }));
+  expect(moved).rejects.toThrow(
+    '/interfaces/2/order is not "head", as its program is attached; take the interface out',
+  );
   await node.dp.transaction().delete("interfaces", "vc").commit();
   expect(node.lab.execSync(NODE, ["bpftool", "net", "show"]).stdout).not.toContain("vc(");
   expect(await node.received("c", pods.b.ipv4, 1)).toBe(0);

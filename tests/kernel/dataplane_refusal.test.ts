@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Wrong input and machines that will not do: one clear line, and nothing is changed. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DataPlane, WeirError } from "../../sdk/index.ts";
 import { NODE, pods } from "../../sdk/lab/index.ts";
 import { attachXdp, CollectionSpec } from "../../sdk/libbpf/index.ts";
@@ -89,6 +91,30 @@ describe("a state is refused", () => {
       /^Cannot attach XDP program "weir_xdp" to "vb": EBUSY \(program \d+ "xdp_one" is attached in native mode\); /,
     );
     expect(await node.received("a", pods.c.ipv4)).toBe(3);
+  });
+
+  test("when it cannot be kept, and the kernel has none of it", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "weir-full-"));
+    Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", directory]);
+    try {
+      await using small = await DataPlaneNode.start({ name: "full", open: { store: join(directory, "state.db") } });
+      await small.dp.apply(small.document());
+      const transaction = small.dp.transaction();
+      for (let i = 0; i < 5000; i++) {
+        transaction.put("routes", { vrf: "red", prefix: `20.0.${i >> 8}.${i & 255}/32`, via: "vb" });
+      }
+      expect(await messageOf(transaction.commit())).toMatch(
+        /^Cannot write the store ".*state.db": .*full.*; free space /,
+      );
+      expect(small.dp.usage().tables.routes4.used).toBe(3);
+      expect(small.dp.tables.routes.size).toBe(6);
+      expect(await small.received("a", "20.0.0.1", 1)).toBe(0);
+      await small.dp.transaction().put("routes", { vrf: "red", prefix: "20.0.0.0/8", via: "vb" }).commit();
+      expect(await small.received("a", pods.b.ipv4)).toBe(3);
+    } finally {
+      Bun.spawnSync(["umount", directory]);
+      rmdirSync(directory);
+    }
   });
 
   test("when others still use what it deletes", async () => {

@@ -11,13 +11,14 @@ import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { LiveInterface } from "../live.ts";
 import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
-import type { Interface } from "../schema/index.ts";
+import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 
 /** Writes the tables of one interface; its programs come later (`attachInterface`). */
 export function writeInterface(run: Run, object: Interface): void {
   const before = run.live.get(object.name);
   const device = findDevice(run, object);
+  checkOrder(run, object, before);
   const id = run.ids.take("interface", object.name);
   const live: LiveInterface = {
     object,
@@ -48,6 +49,14 @@ export function writeInterface(run: Run, object: Interface): void {
   run.tables.setDevice(device.ifindex, id, run.undo);
   if (before !== undefined) retireDevice(run, before, now);
   noteStale(run, before, object);
+}
+
+/** A program cannot be on a hook twice, so it would have to go before it comes back: packets would get past it. */
+function checkOrder(run: Run, object: Interface, before: LiveInterface | undefined): void {
+  const order = before?.attachment?.order;
+  if (order === undefined || order === (object.order ?? "head")) return;
+  const pointer = `${run.locate("interfaces", object.name)}/order`;
+  throw invalid(pointer, `is not "${order}", as its program is attached`, "take the interface out of the state first");
 }
 
 function findDevice(run: Run, object: Interface): Device | undefined {
