@@ -2,14 +2,19 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { pods } from "../../sdk/lab/index.ts";
+import { Lab, NODE, pods, waitFor } from "../../sdk/lab/index.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Runs a program of tests/deno to its end. Deno asks for all permissions where /proc and /sys are read. */
-async function deno(program: string, ...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const command = [join(root, "node_modules/.bin/deno"), "run", "--allow-all", join("tests/deno", program), ...args];
-  const child = Bun.spawn(command, { cwd: root, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 25_000 });
+/** Starts a program. Deno wants all permissions of those who read /proc and /sys. */
+function deno(program: string, ...args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+  const command = [join(root, "node_modules/.bin/deno"), "run", "--allow-all", program, ...args];
+  return Bun.spawn(command, { cwd: root, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 25_000 });
+}
+
+async function outcome(
+  child: Bun.Subprocess<"ignore", "pipe", "pipe">,
+): Promise<{ status: number; stdout: string; stderr: string }> {
   const [stdout, stderr, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   return { status, stdout, stderr };
 }
@@ -19,7 +24,7 @@ for (const hook of ["tc", "xdp"] as const) {
     test("forwards, decides, tells what it does, is adopted, and leaves nothing behind", async () => {
       const prefix = `wk-${process.pid}-${hook}-`;
       const instance = `wk${process.pid}-${hook}`;
-      const { status, stdout, stderr } = await deno("pods.ts", prefix, instance, hook);
+      const { status, stdout, stderr } = await outcome(deno("tests/deno/pods.ts", prefix, instance, hook));
       expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
       const result = JSON.parse(stdout);
       expect(result.changes).toEqual([
@@ -51,3 +56,26 @@ for (const hook of ["tc", "xdp"] as const) {
     }, 30_000);
   });
 }
+
+test("the first controller runs under Deno as it stands", async () => {
+  await using lab = Lab.create("pods", { prefix: `wk-${process.pid}-first-` });
+  const controller = deno("examples/first-controller/main.ts", lab.netns(NODE));
+  const ended = outcome(controller);
+  try {
+    // It is ready when a ping, which it is asked about, comes back.
+    await waitFor(async () => (await lab.ping("a", pods.b.ipv4, { timeoutMs: 200 })).received === 1, {
+      timeoutMs: 20_000,
+      what: "the controller",
+    });
+    // 7: refused at once. 28 would be the time-out of a silent drop.
+    const refused = await lab.exec("a", ["curl", "-s", "-m", "5", `http://${pods.b.ipv4}:8080/`]);
+    expect(refused.status).toBe(7);
+  } finally {
+    controller.kill("SIGTERM");
+  }
+  const { status, stdout, stderr } = await ended;
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toContain(`forward icmp ${pods.a.ipv4} to ${pods.b.ipv4}`);
+  expect(stdout).toContain(`reject tcp ${pods.a.ipv4} to ${pods.b.ipv4} port 8080`);
+  expect(existsSync("/sys/fs/bpf/weir/first")).toBe(false);
+}, 30_000);
