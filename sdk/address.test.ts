@@ -2,12 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  canonicalPrefix,
   contains,
   formatAddress,
   formatMac,
   formatPrefix,
   hasHostBits,
   isLinkLocal,
+  isPrefix,
   networkOf,
   parseAddress,
   parseMac,
@@ -106,6 +108,18 @@ describe("prefixes", () => {
     );
     expect(contains(prefix("10.0.0.0/9"), parseAddress("10.128.0.0") ?? never())).toBe(false);
     expect(contains(prefix("0.0.0.0/0"), parseAddress("::1") ?? never())).toBe(false);
+  });
+
+  test("every prefix has one text", () => {
+    const cases = {
+      "10.97.0.1/16": "10.97.0.0/16",
+      "10.97.0.0/16": "10.97.0.0/16",
+      "10.97.0.1": "10.97.0.1/32",
+      "FD00:0::1/64": "fd00::/64",
+    };
+    for (const [text, canonical] of Object.entries(cases)) expect(canonicalPrefix(text)).toBe(canonical);
+    expect(canonicalPrefix("10.97.0.0/33")).toBeUndefined();
+    expect([isPrefix("10.97.0.0/16"), isPrefix("::/0"), isPrefix("10.97")]).toEqual([true, true, false]);
   });
 
   test("bad lengths are refused", () => {

@@ -114,41 +114,70 @@ export function isMapped(bytes: Uint8Array): boolean {
   return true;
 }
 
-function parse(text: string, to: number): IpAddress | undefined {
-  const bytes = new Uint8Array(16);
+/** Parses `text[0..to)` into the 16 zero bytes `bytes`; the family, or `undefined` when it is no address. */
+function parseInto(text: string, to: number, bytes: Uint8Array): Family | undefined {
   if (text.indexOf(":") < 0) {
     if (!parseQuad(text, 0, to, bytes, MAPPED_OFFSET)) return undefined;
     bytes[10] = 255;
     bytes[11] = 255;
-    return { family: 4, bytes };
+    return 4;
   }
   if (!parseV6(text.slice(0, to), to, bytes)) return undefined;
   // An IPv4-mapped address in IPv6 text would be the same 16 bytes as the IPv4 address.
-  return isMapped(bytes) ? undefined : { family: 6, bytes };
+  return isMapped(bytes) ? undefined : 6;
 }
 
 /** Parses an IPv4 or IPv6 address; `undefined` when it is none. No zone, no IPv4-mapped IPv6 text. */
 export function parseAddress(text: string): IpAddress | undefined {
-  return parse(text, text.length);
+  const bytes = new Uint8Array(16);
+  const family = parseInto(text, text.length, bytes);
+  return family === undefined ? undefined : { family, bytes };
 }
 
-/** Parses `address/length`, or an address alone as its host prefix; `undefined` when it is none. */
-export function parsePrefix(text: string): Prefix | undefined {
-  const slash = text.indexOf("/");
-  const address = parse(text, slash < 0 ? text.length : slash);
-  if (address === undefined) return undefined;
-  const most = address.family === 4 ? 32 : 128;
-  if (slash < 0) return { ...address, length: most };
-  const digits = text.length - slash - 1;
-  if (digits < 1 || digits > 3) return undefined;
+/** Parses the decimal number `text[from..]`, without leading zeros, up to `most`. */
+function parseLength(text: string, from: number, most: number): number | undefined {
+  const digits = text.length - from;
+  if (digits < 1 || digits > 3 || (digits > 1 && text.charCodeAt(from) === ZERO)) return undefined;
   let length = 0;
-  for (let i = slash + 1; i < text.length; i++) {
+  for (let i = from; i < text.length; i++) {
     const digit = text.charCodeAt(i) - ZERO;
     if (digit < 0 || digit > 9) return undefined;
     length = length * 10 + digit;
   }
-  if (length > most || (digits > 1 && text.charCodeAt(slash + 1) === ZERO)) return undefined;
-  return { family: address.family, bytes: address.bytes, length };
+  return length <= most ? length : undefined;
+}
+
+/** Parses `address/length`, or an address alone as its host prefix; `undefined` when it is none. */
+export function parsePrefix(text: string): Prefix | undefined {
+  return prefixInto(text, new Uint8Array(16));
+}
+
+function prefixInto(text: string, bytes: Uint8Array): Prefix | undefined {
+  const slash = text.indexOf("/");
+  const family = parseInto(text, slash < 0 ? text.length : slash, bytes);
+  if (family === undefined) return undefined;
+  const most = family === 4 ? 32 : 128;
+  const length = slash < 0 ? most : parseLength(text, slash + 1, most);
+  return length === undefined ? undefined : { family, bytes, length };
+}
+
+/** For what looks at a prefix and does not keep it: a hundred thousand of them would be as many arrays. */
+const scratch = new Uint8Array(16);
+
+/** True for what `parsePrefix` understands. */
+export function isPrefix(text: string): boolean {
+  scratch.fill(0);
+  return prefixInto(text, scratch) !== undefined;
+}
+
+/** The one text of a prefix, without host bits: `10.97.0.0/16`; `undefined` when it is none. */
+export function canonicalPrefix(text: string): string | undefined {
+  scratch.fill(0);
+  const prefix = prefixInto(text, scratch);
+  if (prefix === undefined) return undefined;
+  // Dotted quads have no second spelling.
+  if (prefix.family === 4 && text.includes("/") && !hasHostBits(prefix)) return text;
+  return formatPrefix(networkOf(prefix));
 }
 
 /** Length of a prefix in the 128 bits of the mapped form: IPv4 prefixes begin at bit 96. */

@@ -144,11 +144,14 @@ export class DesiredState {
 
   /** What changed since `begin`: keys whose candidates are not what they were. */
   changes(): AnyChange[] {
-    const changes: AnyChange[] = [];
-    for (const [kind, journal] of this.#journal) {
-      for (const [key, { before, after }] of journal) {
-        if (!sameCandidates(before, after)) changes.push({ kind, key, before, after } as AnyChange);
-      }
+    return [...this.#journal.keys()].flatMap((kind) => this.changesOf(kind) as AnyChange[]);
+  }
+
+  /** The changes of one kind. */
+  changesOf<K extends Kind>(kind: K): ObjectChange<K>[] {
+    const changes: ObjectChange<K>[] = [];
+    for (const [key, { before, after }] of this.#journal.get(kind) ?? []) {
+      if (!sameCandidates(before, after)) changes.push({ kind, key, before, after } as ObjectChange<K>);
     }
     return changes;
   }

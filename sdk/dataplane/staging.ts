@@ -95,12 +95,13 @@ export class Staging {
     const keys = this.#puts.map(({ kind, object, index }) => {
       checkObject(kind, object, () => pointerOf(kind, index));
       const key = keyOf(kind, object as KindObjects[typeof kind]);
-      const first = placeOf(kind, key);
+      const own = places.get(kind);
+      const first = own?.get(key);
       if (first !== undefined) {
         const problem = `repeats ${JSON.stringify(key)}, which ${pointerOf(kind, first)} has too`;
         throw invalid(pointerOf(kind, index), problem, "give it once");
       }
-      places.get(kind)?.set(key, index);
+      own?.set(key, index);
       return key;
     });
     for (const { kind, key } of this.#deletes) this.#bringDelete(state, kind, key);
@@ -157,7 +158,7 @@ export class Staging {
 
 /** Makes the host routes of changed interfaces what their addresses say. */
 export function renewInterfaceRoutes(state: DesiredState): void {
-  const changes = state.changes().filter((change) => change.kind === "interfaces");
+  const changes = state.changesOf("interfaces");
   for (const { before } of changes) {
     for (const { object } of before) {
       for (const route of interfaceRoutes(object)) state.delete("routes", keyOf("routes", route), INTERFACE_OWNER);

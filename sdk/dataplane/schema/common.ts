@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Types of fields that several kinds share. `expects` finishes the sentence "must be …" in errors. */
-import { parseAddress, parseMac, parsePrefix } from "../../address.ts";
+import { isPrefix, parseAddress, parseMac } from "../../address.ts";
 import { FormatRegistry, Type } from "./typebox.ts";
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,62}$/;
 
 FormatRegistry.Set("weir-name", (text) => NAME.test(text));
 FormatRegistry.Set("weir-ip", (text) => parseAddress(text) !== undefined);
-FormatRegistry.Set("weir-ipv4-or-ipv6-prefix", (text) => parsePrefix(text) !== undefined);
+FormatRegistry.Set("weir-ipv4-or-ipv6-prefix", isPrefix);
 FormatRegistry.Set("weir-mac", (text) => parseMac(text) !== undefined);
 FormatRegistry.Set("weir-ports", (text) => parseRange(text, 65535) !== undefined);
 FormatRegistry.Set("weir-icmp-type", (text) => parseIcmpType(text) !== undefined);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Keys of objects, in the one spelling that the tables and the store use. */
-import { formatPrefix, networkOf, parsePrefix } from "../../address.ts";
+import { canonicalPrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import type { Kind, KindObjects } from "./state.ts";
 
@@ -12,8 +12,8 @@ export type Key<K extends Kind> = K extends "routes" ? Pick<KindObjects["routes"
 
 /** `red 10.97.0.0/16`: VRF and prefix with the address in its canonical text. */
 export function routeKey(vrf: string, prefix: string): string {
-  const parsed = parsePrefix(prefix);
-  if (parsed === undefined) {
+  const canonical = canonicalPrefix(prefix);
+  if (canonical === undefined) {
     throw new WeirError({
       code: "EINVAL",
       operation: `look up the route "${vrf} ${prefix}"`,
@@ -21,7 +21,7 @@ export function routeKey(vrf: string, prefix: string): string {
       hint: 'write it as "10.97.0.0/16"',
     });
   }
-  return `${vrf} ${formatPrefix(networkOf(parsed))}`;
+  return `${vrf} ${canonical}`;
 }
 
 /** Key of an object whose form is valid. */
