@@ -29,7 +29,7 @@ import {
   WORKER_CONTROL_REJECTED,
 } from "./layout";
 import { parse } from "./parse";
-import { direction, egressHits, ingressHits, judge, rule } from "./policy";
+import { direction, egressHits, ingressHits, judge, loadPolicy, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { flagsOf, generationOf, l3OffsetOf, nexthopIdOf } from "./trap";
 
@@ -56,7 +56,13 @@ export function flowMiss(packet: usize, length: u32): void {
     unreachable(packet, length);
     return;
   }
-  decideFlow(packet, length, judge(packet, length));
+  let judged = judge(packet, length);
+  if (judged == RULE_NONE) {
+    // The interface's policy may have been given after this burst began.
+    loadPolicy();
+    judged = judge(packet, length);
+  }
+  decideFlow(packet, length, judged);
 }
 
 function decideFlow(packet: usize, length: u32, judged: u32): void {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The slow path in its place: real kernel programs, real workers, real packets between pods. */
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Lab, pods, waitFor } from "../../sdk/lab/index.ts";
 import type { AskedFlow, DropEvent, TrappedPacket } from "../../sdk/slowpath/index.ts";
 import { ids, TestNode } from "./slowpath_node.ts";
 
 const { a, b, c } = pods;
 const ALLOW = { name: "open", default: "allow" } as const;
+
+// Programs are started and waited for, perhaps on a busy machine.
+setDefaultTimeout(30_000);
 
 let lab: Lab;
 let node: TestNode | undefined;
@@ -20,6 +23,8 @@ afterEach(() => {
   node?.[Symbol.dispose]();
   node = undefined;
   lab.execSync("node", ["ip", "link", "delete", "wt"]);
+  // What a pod failed to find while there was no node must not be remembered in the next test.
+  for (const pod of ["a", "b", "c"]) lab.execSync(pod, ["ip", "neigh", "flush", "dev", "eth0"]);
 });
 
 afterAll(() => lab.destroy());
