@@ -55,6 +55,11 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 	if (i->flags & INTERFACE_SOURCE_CHECK) {
 		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
 			return drop(p, DROP_SOURCE_MISMATCH);
+		if (is_arp && !arp_sender_is_own(p, i))
+			return drop(p, DROP_SOURCE_MISMATCH);
+		eth = packet_ethernet(p);
+		if (!eth)
+			return drop(p, DROP_INVALID_PACKET);
 	}
 	entry = fdb_find(i->vrf, eth->h_dest);
 	if (!entry)
@@ -62,7 +67,8 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 	nh = nexthop_get(entry->nexthop);
 	if (!nh || nh->type != NEXTHOP_INTERFACE)
 		return drop(p, DROP_NO_NEXTHOP);
-	if (!is_arp && ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY)))
+	/* ARP too: what a neighbour may know has been answered, and forged answers redirect. */
+	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	return forward_interface(p, nh, 0);
 }

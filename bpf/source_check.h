@@ -3,6 +3,7 @@
 #ifndef WEIR_SOURCE_CHECK_H
 #define WEIR_SOURCE_CHECK_H
 
+#include "answer_arp.h"
 #include "interface.h"
 #include "parse.h"
 
@@ -49,6 +50,25 @@ static __always_inline int source_is_own(const struct packet *p, const struct in
 		return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 	}
 	return 1;
+}
+
+/* Whether ARP that is to be bridged claims an own address for the own MAC, or none (a probe). */
+static __always_inline int arp_sender_is_own(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct arp_ipv4 *arp = packet_at(p, w->l3_offset, sizeof(*arp));
+	__be32 sender;
+	__u32 flags;
+
+	if (!arp || !is_arp_ipv4(arp))
+		return 0;
+	if (!mac_is_zero(i->mac) && !mac_equal(i->mac, arp->sender_mac))
+		return 0;
+	__builtin_memcpy(&sender, arp->sender, sizeof(sender));
+	if (!sender || sender == i->address4)
+		return 1;
+	flags = address4_flags(w->interface, sender);
+	return flags ? flags & ADDRESS_OWN : is_link_local4(sender);
 }
 
 #endif

@@ -7,6 +7,7 @@ import {
   ADDRESS_OWN,
   INTERFACE_POLICY,
   INTERFACE_PROXY_ARP,
+  INTERFACE_SOURCE_CHECK,
   ROUTE_DEFAULT,
 } from "../../sdk/layout/generated.ts";
 import { hooks, type Outcome, Pipeline, trapOf } from "./pipeline_harness.ts";
@@ -127,14 +128,37 @@ describe.each(hooks)("on the %s hook", (hook) => {
     pipeline.receiveOn(1);
   });
 
-  test("an ARP reply to the gateway is for the slow path, one to a workload is bridged", () => {
+  test("an ARP reply to the gateway is for the slow path, one to a workload does not get past policy", () => {
     const reply = arp({ sender: OWN, target: GATEWAY, operation: 2, to: GATEWAY_MAC });
     expect(pipeline.run(hook, reply).verdict).toBe("drop");
     expect(pipeline.drops(1)).toEqual({ "no-controller": 1 });
     pipeline.controllerStarts();
     expect(trapOf(pipeline.run(hook, reply))?.reason).toBe("arp");
+    pipeline.clear();
     const bridged = arp({ sender: OWN, target: OTHER, operation: 2, to: MAC_B });
-    expect(pipeline.run(hook, bridged)).toMatchObject({ verdict: "out", data: bridged });
+    expect(pipeline.run(hook, bridged).verdict).toBe("drop");
+    expect(pipeline.drops(1)).toEqual({ "unsupported-protocol": 1 });
+  });
+
+  test.each([
+    ["its own address", OWN, MAC_A, "out"],
+    ["no address, as a probe does", "0.0.0.0", MAC_A, "out"],
+    ["a link-local address", "169.254.7.7", MAC_A, "out"],
+    ["the gateway's address", GATEWAY, MAC_A, "drop"],
+    ["a neighbour's address", OTHER, MAC_A, "drop"],
+    ["a neighbour's MAC", OWN, MAC_B, "drop"],
+  ] as const)("ARP without policy that claims %s is bridged only if the source check allows it", (...row) => {
+    const [, sender, mac, verdict] = row;
+    pipeline.addInterface(5, { mac: MAC_A, vlan: 55, flags: INTERFACE_SOURCE_CHECK });
+    pipeline.receiveOn(5, 55);
+    pipeline.addAddress(5, OWN, ADDRESS_OWN);
+    pipeline.addAddress(5, GATEWAY, ADDRESS_GATEWAY);
+    const frame = arp({ sender, target: OTHER, operation: 2, to: MAC_B, vlans: [55] });
+    // The MAC that ARP tells, behind Ethernet, tag, and the fixed part.
+    frame.set(macBytes(mac), 18 + 8);
+    expect(pipeline.run(hook, frame).verdict).toBe(verdict);
+    expect(pipeline.drops(5)).toEqual(verdict === "out" ? {} : { "source-mismatch": 1 });
+    pipeline.receiveOn(1);
   });
 
   test.each([
