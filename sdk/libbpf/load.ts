@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Loading an object file: settings in, descriptors out, a verifier's refusal explained. */
 
-import { ENOSPC, errnoName } from "../runtime/errno.ts";
-import { duplicate } from "../runtime/libc.ts";
+import { EAGAIN, ENOSPC, errnoName } from "../runtime/errno.ts";
+import { duplicate, libc } from "../runtime/libc.ts";
+import { NULL } from "../runtime/types.ts";
 import { captureLog } from "./log.ts";
 import { BpfMap } from "./map.ts";
 import { requireShape } from "./map_shape.ts";
@@ -16,6 +17,12 @@ import { VerifierError } from "./verifier.ts";
 /** The log costs nothing unless a program is refused; then the kernel needs it to be large enough. */
 const LOG_BYTES = 1 << 20;
 const LARGE_LOG_BYTES = 16 << 20;
+
+/**
+ * The verifier gives up with EAGAIN when a signal is pending (kernel/bpf/verifier.c, do_check), and runtimes send their
+ * threads signals, to collect garbage for one. libbpf itself tries a program 5 times, faster than such signals go by.
+ */
+const INTERRUPTED_TRIES = 5;
 
 /** The maps and programs of a loaded object file, by name. */
 export interface Loaded {
@@ -96,26 +103,35 @@ function collect(object: OpenObject, spec: CollectionSpec): Loaded {
   return { maps, programs };
 }
 
-/** One attempt; `undefined` if the verifier's log did not fit into `logBytes` and a larger one may. */
+/** What is to be done when an attempt has failed: the log did not fit, or a signal came. */
+type Retry = "larger-log" | "again";
+
+/** One attempt with a verifier's log of `logBytes`; a retry may help where it does not throw. */
 function attempt(
   elf: Uint8Array,
   spec: CollectionSpec,
   reuse: Readonly<Record<string, BpfMap>>,
   logBytes: number,
-): Loaded | undefined {
+  mayRetry: boolean,
+): Loaded | Retry {
   using object = new OpenObject(elf, spec.name, logBytes);
   applyMaps(object, spec, reuse);
   applyPrograms(object, spec);
   const { value, lines } = captureLog(() => libbpf().bpf_object__load(object.address));
   if (value >= 0) return collect(object, spec);
-  if (value === -ENOSPC && logBytes < LARGE_LOG_BYTES) return undefined;
+  if (value === -ENOSPC && logBytes < LARGE_LOG_BYTES) return "larger-log";
+  if (value === -EAGAIN && mayRetry) return "again";
   throw loadError(-value, spec, object.verifierLog(), lines);
 }
 
 /** Loads `elf` as `spec` says. */
 export function loadCollection(elf: Uint8Array, spec: CollectionSpec, reuse: Readonly<Record<string, BpfMap>>): Loaded {
   // libbpf enlarges only log buffers of its own: with a given one that is full, everything starts again.
-  const loaded = attempt(elf, spec, reuse, LOG_BYTES) ?? attempt(elf, spec, reuse, LARGE_LOG_BYTES);
-  if (loaded === undefined) throw libbpfError(ENOSPC, `load object file "${spec.name}"`, []);
-  return loaded;
+  let logBytes = LOG_BYTES;
+  for (let tries = 1; ; tries++) {
+    const result = attempt(elf, spec, reuse, logBytes, tries < INTERRUPTED_TRIES);
+    if (typeof result !== "string") return result;
+    if (result === "larger-log") logBytes = LARGE_LOG_BYTES;
+    else libc.poll(NULL, 0, tries);
+  }
 }
