@@ -60,7 +60,7 @@ export class Attacher {
     const same = before?.ifindex === device.ifindex ? before : undefined;
     const program = this.#pipeline.program("weir_tc");
     const tcPin = this.#pin("tc", id, device.ifindex);
-    const tc = this.#link(same?.tc, tcPin, program, undo, () =>
+    const tc = this.#link(same?.tc, tcPin, [program], undo, () =>
       attachTc({
         program,
         ifindex: device.ifindex,
@@ -96,9 +96,11 @@ export class Attacher {
     const policed = object.policies !== undefined;
     // Redirects of packets with frags need 6.3, their way to the slow path needs 6.6.
     const fragsWork = policed ? kernelAtLeast(6, 6) : kernelAtLeast(6, 3);
-    const program = device.mtu > LINEAR_MTU && fragsWork ? frags : linear;
+    const isLarge = device.mtu > LINEAR_MTU;
+    // The driver may ask for frags where the MTU here does not: a veth also counts that of its other end.
+    const programs = fragsWork ? (isLarge ? [frags] : [linear, frags]) : [linear];
     try {
-      return this.#link(before, pin, program, undo, () =>
+      return this.#link(before, pin, programs, undo, (program) =>
         attachXdp({
           program,
           ifindex: device.ifindex,
@@ -107,14 +109,16 @@ export class Attacher {
         }),
       );
     } catch (error) {
-      if (device.mtu <= LINEAR_MTU || !(error instanceof WeirError) || error.code === "EBUSY") throw error;
+      if (!(error instanceof WeirError) || error.code === "EBUSY") throw error;
+      if (!isLarge && error.code !== "ERANGE") throw error;
+      const mtu = isLarge ? `MTU ${device.mtu}` : "the MTU of its other end";
       const needed = policed ? "6.6" : "6.3";
       throw new WeirError({
         code: "EMTU",
         operation: `attach native XDP to "${device.name}"`,
         reason: fragsWork
-          ? `its driver does not take MTU ${device.mtu}, not even with frags (${error.reason})`
-          : `MTU ${device.mtu} needs XDP with frags, which ${policed ? "with policy " : ""}need Linux ${needed}`,
+          ? `its driver does not take ${mtu}, not even with frags (${error.reason})`
+          : `${mtu} needs XDP with frags, which ${policed ? "with policy " : ""}need Linux ${needed}`,
         hint: `lower the MTU to ${LINEAR_MTU}, or use hook: tc`,
         cause: error,
       });
@@ -125,11 +129,20 @@ export class Attacher {
     return join(this.#paths.links, `${what}_${id}_${ifindex}`);
   }
 
-  /** The link at hand, the pinned one, or a new one. */
-  #link(before: Link | undefined, pin: string, program: Program, undo: Undo, attach: () => Link): Link {
+  /** The link at hand, the pinned one, or a new one, with the first of the programs that the device takes. */
+  #link(
+    before: Link | undefined,
+    pin: string,
+    programs: readonly Program[],
+    undo: Undo,
+    attach: (program: Program) => Link,
+  ): Link {
     const known = before ?? adopt(pin);
-    if (known !== undefined && replaced(known, program)) return known;
-    const link = attach();
+    if (known !== undefined) {
+      if (replaced(known, programs)) return known;
+      removeLink(known);
+    }
+    const link = attachFirst(programs, attach);
     undo.push(() => removeLink(link));
     link.pin(pin);
     return link;
@@ -149,18 +162,34 @@ export class Attacher {
 const anchors = { head, tail } as const;
 
 /**
- * Makes a link run `program`, in one step. False when the kernel cannot, because one has frags and the other has not:
- * the link is then detached, and until another is there the TC companion decides.
+ * Makes a link run one of the programs, in one step. False when the kernel cannot, because one has frags and the other
+ * has not: the link must then be detached, and until another is there the TC companion decides.
  */
-function replaced(link: Link, program: Program): boolean {
-  if (link.programId() === program.id) return true;
+function replaced(link: Link, programs: readonly Program[]): boolean {
+  const running = link.programId();
+  return programs.some(({ id }) => id === running) || programs.some((program) => updated(link, program));
+}
+
+function updated(link: Link, program: Program): boolean {
   try {
     link.update(program);
     return true;
   } catch (error) {
-    if (!(error instanceof WeirError) || error.code !== "EINVAL") throw error;
-    removeLink(link);
-    return false;
+    if (error instanceof WeirError && error.code === "EINVAL") return false;
+    throw error;
+  }
+}
+
+/** What drivers say of a program whose kind does not suit their MTU (veth: ERANGE). */
+const UNSUITABLE: ReadonlySet<string> = new Set(["ERANGE", "EINVAL"]);
+
+function attachFirst([program, ...others]: readonly Program[], attach: (program: Program) => Link): Link {
+  if (program === undefined) throw new Error("There is no program to attach");
+  try {
+    return attach(program);
+  } catch (error) {
+    if (others.length === 0 || !(error instanceof WeirError) || !UNSUITABLE.has(error.code)) throw error;
+    return attachFirst(others, attach);
   }
 }
 
