@@ -47,13 +47,14 @@ function isReachable({ device, object }: LiveInterface): boolean {
 function peerNamespace(run: Run, name: string, { device, object }: LiveInterface): string | undefined {
   const { netns } = object;
   if (device?.peerNetnsId === undefined || netns === undefined) return undefined;
-  if (run.devices.netlink.namespaceId(netns) === device.peerNetnsId) return netns;
-  const pointer = `${run.locate("interfaces", name)}/netns`;
-  throw invalid(
-    pointer,
-    `is "${netns}", which does not hold the other end of ${device.name}`,
-    "correct it, or leave it out",
-  );
+  const refuse = (why: string) =>
+    invalid(`${run.locate("interfaces", name)}/netns`, `is "${netns}", which ${why}`, "correct it, or leave it out");
+  try {
+    if (run.devices.netlink.namespaceId(netns) === device.peerNetnsId) return netns;
+  } catch (error) {
+    throw error instanceof WeirError && error.code === "ENOENT" ? refuse("is not there") : error;
+  }
+  throw refuse(`does not hold the other end of ${device.name}`);
 }
 
 function usesXdp({ object, device }: LiveInterface): boolean {
