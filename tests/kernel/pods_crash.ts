@@ -16,6 +16,8 @@ const { a, b } = pods;
 const root = join(import.meta.dirname, "../..");
 
 const PING_INTERVAL_MS = 3;
+/** Sequence numbers have 16 bits: in a longer run the pings are farther apart. */
+const MOST_PINGS = 60_000;
 /** Time for all but the pause: probing, dying, coming back. */
 const REST_MS = 9000;
 const BYTES_PER_SECOND = 6 << 20;
@@ -93,10 +95,11 @@ class CrashStage implements AsyncDisposable {
     const timeoutMs = 4 * totalMs + 60_000;
     const curl = `curl -sf --limit-rate ${BYTES_PER_SECOND} http://${b.ipv4}/file | sha256sum`;
     const downloading = lab.exec("a", ["sh", "-c", curl], { timeoutMs });
-    const count = Math.round(totalMs / PING_INTERVAL_MS);
-    const ping = (address: string, identifier: number) =>
-      lab.ping("a", address, { count, intervalMs: PING_INTERVAL_MS, identifier, timeoutMs: 2000 });
-    const pinging = [ping(b.ipv4, live.echo4), ping(b.ipv6, live.echo6)] as const;
+    const intervalMs = Math.max(PING_INTERVAL_MS, totalMs / MOST_PINGS);
+    const pinging = [
+      new SteadyPing(lab, b.ipv4, live.echo4, intervalMs),
+      new SteadyPing(lab, b.ipv6, live.echo6, intervalMs),
+    ] as const;
     await Bun.sleep(1000);
     const stackBefore = this.#hostStack();
 
@@ -129,15 +132,13 @@ class CrashStage implements AsyncDisposable {
     newFlows.counted = await this.#dropped(a.device, "no-controller");
     leaked.adopted = await this.#probe(probes, async () => void (await this.#allowedDatagram("adopted")));
     const again = [await lab.ping("a", b.ipv4), await lab.ping("a", b.ipv6)];
-    const results = await Promise.all(pinging);
     const received = hashIn((await downloading).stdout);
+    const [ipv4, ipv6] = [await pinging[0].end(), await pinging[1].end()];
     if (/got dead/.test(recorder.stdout)) newFlowsDelivered++;
     const stackAfter = this.#hostStack();
-    const [ipv4, ipv6] = results.map(({ sent, received }) => ({ sent, received }));
-    const nothing = { sent: 0, received: 0 };
     return {
       linuxForwards,
-      pings: { ipv4: ipv4 ?? nothing, ipv6: ipv6 ?? nothing },
+      pings: { ipv4, ipv6 },
       download: { served, received },
       flushed,
       gatewayAnswers,
@@ -263,6 +264,25 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), ("
     Bun.spawnSync([...down, "--name", this.#instance, "down"]);
     await this.#lab[Symbol.asyncDispose]();
     for (const path of [this.#directory, this.#files]) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Echo requests of one flow until it is told to end. */
+class SteadyPing {
+  readonly #process: LabProcess;
+
+  constructor(lab: Lab, address: string, identifier: number, intervalMs: number) {
+    const argv = ["ping", "-n", "-i", String(intervalMs / 1000), "-e", String(identifier), address];
+    this.#process = lab.spawn("a", argv);
+  }
+
+  /** Requests up to the last one that was answered (a later one may be under way), and those that were answered. */
+  async end(): Promise<{ readonly sent: number; readonly received: number }> {
+    const { stdout } = await this.#process.kill("SIGINT");
+    const answered = new Set(Array.from(stdout.matchAll(/icmp_seq=(\d+) ttl=/g), ([, sequence]) => Number(sequence)));
+    const transmitted = Number(stdout.match(/(\d+) packets transmitted/)?.[1] ?? 0);
+    const last = Math.max(0, ...answered);
+    return { sent: transmitted - last > 2 ? transmitted : last, received: answered.size };
   }
 }
 
