@@ -5,7 +5,7 @@ import { WeirError } from "../errors.ts";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import { selfTest } from "../runtime/selftest.ts";
-import { SlowPath, type SlowPathOptions } from "../slowpath/index.ts";
+import { DEFAULT_FRAMES, SlowPath, type SlowPathOptions } from "../slowpath/index.ts";
 import { MemoryStore, SqliteStore, type Store } from "../store/index.ts";
 import { Attacher } from "./attach.ts";
 import { writeInstanceConfig } from "./config.ts";
@@ -108,7 +108,7 @@ function startSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Re
     maps: pipeline.maps,
     flowUpdate: pipeline.program("weir_flow_update"),
     trapDevice: { name, ifindex: index, queues: early.workers },
-    limits: { frames: FRAMES_PER_HOLD * holdLimit, holdLimit, directPorts: DIRECT_QUEUES },
+    limits: { frames: Math.max(DEFAULT_FRAMES, FRAMES_PER_HOLD * holdLimit), holdLimit, directPorts: DIRECT_QUEUES },
     ...reports,
   });
   early.stack.use(slowPath);

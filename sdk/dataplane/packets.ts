@@ -45,8 +45,8 @@ interface Registration {
   count: number;
 }
 
-/** Reasons that have their own way to the controller. */
-const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log"]);
+/** Reasons that have their own way to the controller, and `resolve`: the slow path finds neighbours itself. */
+const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "resolve"]);
 
 /** Hands trapped packets to all whose match fits. */
 export class Packets {

@@ -7,11 +7,13 @@ import type { HostOptions, SlowPathOptions } from "./types.ts";
 /** How long a packet waits for its neighbour. */
 const RESOLVE_TIMEOUT_MS = 1000;
 const MIN_FRAMES = 1024;
+/** Frames of a worker where nothing else is asked for. */
+export const DEFAULT_FRAMES = 16384;
 
 /** Fills in the defaults: what each worker is made from. */
 export function hostOptions(o: SlowPathOptions): HostOptions {
   const limits = o.limits ?? {};
-  const frames = Math.max(limits.frames ?? 16384, MIN_FRAMES);
+  const frames = Math.max(limits.frames ?? DEFAULT_FRAMES, MIN_FRAMES);
   const errorRate = limits.errorsPerSecond ?? 1000;
   const layout = layoutMemory({
     frames,

@@ -38,6 +38,8 @@ export class PortTable implements Disposable {
   readonly #umem: Umem;
   /** By index in the memory; 0 is the trap port. */
   readonly #ports = new Map<number, OpenPort>();
+  /** What sockets that are closed had lost, by interface id. */
+  readonly #lost = new Map<number, number>();
   readonly #key = new Uint8Array(new ArrayBuffer(4));
   readonly #value = new Uint8Array(new ArrayBuffer(4));
 
@@ -112,8 +114,19 @@ export class PortTable implements Disposable {
   /** Closes ports that the worker does not use any more. */
   finish(indexes: readonly number[]): void {
     for (const index of indexes) {
-      this.#ports.get(index)?.socket.close();
+      const port = this.#ports.get(index);
       this.#ports.delete(index);
+      if (port === undefined) continue;
+      this.#lost.set(port.interfaceId, (this.#lost.get(port.interfaceId) ?? 0) + lostBy(port.socket));
+      port.socket.close();
+    }
+  }
+
+  /** Adds the packets that found no frame or no room in a socket's ring to `lost`, by interface id; 0: trap link. */
+  addLost(lost: Map<number, number>): void {
+    for (const [id, packets] of this.#lost) lost.set(id, (lost.get(id) ?? 0) + packets);
+    for (const { interfaceId, socket } of this.#ports.values()) {
+      lost.set(interfaceId, (lost.get(interfaceId) ?? 0) + lostBy(socket));
     }
   }
 
@@ -177,4 +190,13 @@ export class PortTable implements Disposable {
     for (const { socket } of this.#ports.values()) socket.close();
     this.#ports.clear();
   }
+}
+
+/**
+ * Each lost packet raises one of these two (net/xdp/xsk.c, __xsk_rcv); an empty fill ring is counted besides, and
+ * does not count again here.
+ */
+function lostBy(socket: XskSocket): number {
+  const { rxDropped, rxRingFull } = socket.statistics();
+  return rxDropped + rxRingFull;
 }

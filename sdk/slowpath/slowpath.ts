@@ -54,10 +54,11 @@ export type TrapHandler = (packets: readonly TrappedPacket[]) => void;
 
 /** Packets that ended in the slow path. */
 export interface SlowPathDrop {
-  /** 0: of no interface of ours. */
+  /** 0: of no interface of ours, or of one that is not known, because a socket of the trap link had no room. */
   readonly interfaceId: number;
   readonly reason: DropReason;
   readonly packets: number;
+  /** Without those that a socket had no room for: the kernel does not count their bytes. */
   readonly bytes: number;
 }
 
@@ -232,9 +233,11 @@ export class SlowPath implements Disposable {
     return hits;
   }
 
-  /** Packets that ended in the slow path, by interface and reason; those in the kernel are counted there. */
+  /** Packets that ended in the slow path or at its sockets, by interface and reason; the kernel programs count theirs. */
   drops(): SlowPathDrop[] {
     const drops: SlowPathDrop[] = [];
+    const lost = new Map<number, number>();
+    for (const host of this.#hosts) host.ports.addLost(lost);
     for (let interfaceId = 0; interfaceId < this.#interfaces; interfaceId++) {
       for (const [index, reason] of dropReasons.entries()) {
         const at = (interfaceId * WEIR_MAX_REASONS + index) * dropCounterLayout.size;
@@ -244,6 +247,7 @@ export class SlowPath implements Disposable {
           packets += dropCounterCodec.packets.getNumber(memory.view, memory.layout.drops + at);
           bytes += dropCounterCodec.bytes.getNumber(memory.view, memory.layout.drops + at);
         }
+        if (reason === "trap-full") packets += lost.get(interfaceId) ?? 0;
         if (packets > 0) drops.push({ interfaceId, reason, packets, bytes });
       }
     }
