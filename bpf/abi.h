@@ -17,7 +17,7 @@
 
 /* Raised whenever a struct in this file changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 1
+#define WEIR_ABI_VERSION 2
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
@@ -49,7 +49,7 @@ enum drop_reason {
 	DROP_HOLD_TIMEOUT,   /* the decision did not come in time */
 	DROP_NO_CONTROLLER,  /* for user space, and nobody is there */
 	DROP_TRAP_LIMIT,     /* more packets for the slow path than the interface may send */
-	DROP_TRAP_FULL,      /* no frame or event slot left in the slow path */
+	DROP_TRAP_FULL,      /* no frame, ring entry or event slot left in the slow path */
 	DROP_UNHANDLED_TRAP, /* nobody registered for this trap */
 	DROP_REDIRECT_FAILED,
 	DROP_LOOP,
@@ -256,11 +256,21 @@ struct nexthop {   /* 64 bytes */
 
 /* ---- flows ---------------------------------------------------------------------------- */
 
+/*
+ * What stands for the ports of ICMP and ICMPv6 in a flow's key:
+ * - echo request and reply: the identifier, in both.
+ * - all others that are no errors: destination_port is the packet's type << 8 | code, as in
+ *   NetFlow, and source_port that of its counterpart, so that the reverse key is the answer's.
+ *   Counterparts have the same code: types 13 and 14, 15 and 16, 17 and 18 of ICMP; 133 and
+ *   134, 135 and 136, 139 and 140 of ICMPv6. Without one it is 0: nothing answers.
+ * - errors have the key of the flow that the quoted packet would be answered in.
+ * Other protocols without ports: 0.
+ */
 struct flow4_key { /* 20 bytes */
 	__u32 vrf;
 	__be32 source;
 	__be32 destination;
-	__be16 source_port; /* ICMP echo: the identifier in both; no ports: 0 */
+	__be16 source_port; /* see above */
 	__be16 destination_port;
 	__u8 protocol;
 	__u8 reserved[3];

@@ -43,9 +43,15 @@
 #define ICMP_ECHO           8
 #define ICMP_TIME_EXCEEDED  11
 #define ICMP_PARAMETERPROB  12
+#define ICMP_FIRST_QUERY    13 /* timestamp, information and address mask: request, reply */
+#define ICMP_LAST_QUERY     18
 #define ICMPV6_INFO         128 /* first type that is no error */
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY   129
+#define ICMPV6_FIRST_ND     133 /* router and neighbour solicitation, each with its answer */
+#define ICMPV6_LAST_ND      136
+#define ICMPV6_NI_QUERY     139 /* RFC 4620 */
+#define ICMPV6_NI_REPLY     140
 
 /* ICMP and ICMPv6 alike. */
 struct icmp_header {
@@ -153,6 +159,32 @@ static __always_inline int is_icmp_error(__u8 family, __u8 type)
 	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
 }
 
+/* The type that answers `type`, or that it answers; 0: there is none. Pairs begin odd. */
+static __always_inline __u8 icmp_counterpart(__u8 family, __u8 type)
+{
+	int paired = family == 4 ? type >= ICMP_FIRST_QUERY && type <= ICMP_LAST_QUERY
+				 : (type >= ICMPV6_FIRST_ND && type <= ICMPV6_LAST_ND) ||
+					   type == ICMPV6_NI_QUERY || type == ICMPV6_NI_REPLY;
+
+	return paired ? ((type - 1) ^ 1) + 1 : 0;
+}
+
+/* What stands for the ports in the key (abi.h, struct flow4_key); not for errors. */
+static __always_inline void icmp_ports(__u8 family, const struct icmp_header *icmp, __be16 *source,
+				       __be16 *destination)
+{
+	__u8 counterpart;
+
+	if (is_echo(family, icmp->type)) {
+		*source = icmp->identifier;
+		*destination = icmp->identifier;
+		return;
+	}
+	counterpart = icmp_counterpart(family, icmp->type);
+	*source = counterpart ? bpf_htons(counterpart << 8 | icmp->code) : 0;
+	*destination = bpf_htons(icmp->type << 8 | icmp->code);
+}
+
 static __always_inline int has_ports(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
@@ -165,15 +197,15 @@ static __always_inline int quoted_ports(const struct packet *p, __u32 offset, __
 	struct walk *w = p->walk;
 	__u8 icmp = w->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	__be16 *words = packet_at(p, offset, QUOTED_BYTES);
+	struct icmp_header *quoted = (void *)words;
 
 	if (!words)
 		return 0;
 	if (has_ports(protocol)) {
 		*source = words[0];
 		*destination = words[1];
-	} else if (protocol == icmp && is_echo(w->family, *(__u8 *)words)) {
-		*source = words[2];
-		*destination = words[2];
+	} else if (protocol == icmp && !is_icmp_error(w->family, quoted->type)) {
+		icmp_ports(w->family, quoted, source, destination);
 	}
 	return 1;
 }
@@ -248,15 +280,17 @@ static __always_inline int parse_icmp(const struct packet *p, __u32 offset)
 {
 	struct walk *w = p->walk;
 	struct icmp_header *icmp = packet_at(p, offset, sizeof(*icmp));
+	__be16 source, destination;
 	int related;
 
 	if (!icmp)
 		return parse_missing(p, offset + sizeof(*icmp));
 	w->icmp_type = icmp->type;
-	if (is_echo(w->family, icmp->type))
-		set_ports(w, icmp->identifier, icmp->identifier);
-	if (!is_icmp_error(w->family, icmp->type))
+	if (!is_icmp_error(w->family, icmp->type)) {
+		icmp_ports(w->family, icmp, &source, &destination);
+		set_ports(w, source, destination);
 		return PARSE_OK;
+	}
 	offset += sizeof(*icmp);
 	/* All that may be quoted has to be linear before it is read. */
 	if (p->hook == HOOK_TC) {

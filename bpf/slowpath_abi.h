@@ -286,7 +286,7 @@ struct event {      /* 128 bytes */
 	__u32 generation;
 	__u8 family; /* 4 or 6; 0: the packet is none of IP, and the rest is 0 */
 	__u8 protocol;
-	__be16 source_port; /* ICMP echo: the identifier in both */
+	__be16 source_port; /* ICMP: see struct flow4_key; of an error: 0 */
 	__be16 destination_port;
 	__u8 icmp_type;
 	__u8 icmp_code;

@@ -5,7 +5,7 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 1;
+export const WEIR_ABI_VERSION: u32 = 2;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_TRAP_MAGIC: u32 = 0x57454952;

@@ -22,6 +22,8 @@ const ICMP_ECHO_REPLY: u32 = 0;
 const ICMP_ECHO: u32 = 8;
 const ICMPV6_ECHO: u32 = 128;
 const ICMPV6_ECHO_REPLY: u32 = 129;
+/** RFC 4443 section 2.1: the first type that is no error. */
+const ICMPV6_FIRST_INFO: u32 = 128;
 
 /** 4 or 6. */
 export let family: u32 = 0;
@@ -38,7 +40,7 @@ export let source0: u64 = 0;
 export let source1: u64 = 0;
 export let destination0: u64 = 0;
 export let destination1: u64 = 0;
-/** Host order. ICMP echo: the identifier in both. Without ports: 0. */
+/** Host order. ICMP: what stands for them in a flow's key (bpf/abi.h, struct flow4_key). Others without ports: 0. */
 export let sourcePort: u32 = 0;
 export let destinationPort: u32 = 0;
 /** True for TCP, UDP and SCTP packets that hold their ports. */
@@ -149,14 +151,36 @@ function parseUpper(at: usize): bool {
     if (at + 8 > end) return false;
     const type: u32 = load<u8>(at);
     icmp = (type << 8) | load<u8>(at + 1);
-    const request = family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
-    const reply = family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
-    if (type == request || type == reply) {
-      sourcePort = be16(at + 4);
-      destinationPort = sourcePort;
-    }
+    setIcmpPorts(type, be16(at + 4));
   }
   return true;
+}
+
+/** The kernel program does the same (bpf/parse_l4.h, icmp_ports). */
+function setIcmpPorts(type: u32, identifier: u32): void {
+  const request = family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
+  const reply = family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
+  if (type == request || type == reply) {
+    sourcePort = identifier;
+    destinationPort = identifier;
+  } else if (!isIcmpError(type)) {
+    const counterpart = icmpCounterpart(type);
+    sourcePort = counterpart == 0 ? 0 : (counterpart << 8) | (icmp & 0xff);
+    destinationPort = icmp;
+  }
+}
+
+/** Destination unreachable, source quench, redirect, time exceeded, parameter problem; in ICMPv6 by their range. */
+function isIcmpError(type: u32): bool {
+  if (family == 6) return type < ICMPV6_FIRST_INFO;
+  return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+/** The type that answers `type`, or that it answers; 0: there is none. Pairs begin odd. */
+function icmpCounterpart(type: u32): u32 {
+  const paired =
+    family == 4 ? type >= 13 && type <= 18 : (type >= 133 && type <= 136) || type == 139 || type == 140;
+  return paired ? ((type - 1) ^ 1) + 1 : 0;
 }
 
 /** True if the two halves are no address of a single host: multicast, unspecified, IPv4 broadcast or loopback. */

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, u8, u16, u32, u32Array, u64, valuesO
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 1;
+export const WEIR_ABI_VERSION = 2;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
@@ -107,7 +107,7 @@ export const dropReasons = [
   "no-controller",
   /** more packets for the slow path than the interface may send */
   "trap-limit",
-  /** no frame or event slot left in the slow path */
+  /** no frame, ring entry or event slot left in the slow path */
   "trap-full",
   /** nobody registered for this trap */
   "unhandled-trap",
@@ -405,7 +405,7 @@ export const flow4KeyCodec = {
   vrf: u32(0),
   source: be32(4),
   destination: be32(8),
-  /** ICMP echo: the identifier in both; no ports: 0 */
+  /** see above */
   sourcePort: be16(12),
   destinationPort: be16(14),
   protocol: u8(16),
@@ -1016,7 +1016,7 @@ export const eventCodec = {
   /** 4 or 6; 0: the packet is none of IP, and the rest is 0 */
   family: u8(52),
   protocol: u8(53),
-  /** ICMP echo: the identifier in both */
+  /** ICMP: see struct flow4_key; of an error: 0 */
   sourcePort: be16(54),
   destinationPort: be16(56),
   icmpType: u8(58),

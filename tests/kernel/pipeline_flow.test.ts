@@ -190,6 +190,29 @@ describe.each(hooks)("on the %s hook", (hook) => {
       expect(pipeline.run(hook, reply).verdict).toBe("out");
     });
 
+    test("other ICMP is a flow by type and code, and answered in the reverse one", () => {
+      const protocol = family === 4 ? 1 : 58;
+      const [request, reply, other] = family === 4 ? [13, 14, 17] : [139, 140, 160];
+      const message = (type: number, o = addresses) => echo({ ...o, identifier: 7, type });
+      const ports = { sourcePort: reply << 8, destinationPort: request << 8 };
+      const generation = trapOf(pipeline.run(hook, message(request)))?.generation ?? 0;
+      expect(pipeline.flow({ ...addresses, protocol, ...ports })?.generation).toBe(generation);
+      pipeline.decide({ ...addresses, protocol, ...ports }, { generation });
+      expect(pipeline.run(hook, message(request)).verdict).toBe("out");
+      // Another type is another decision, whatever was said of the first.
+      const second = trapOf(pipeline.run(hook, message(other)))?.generation ?? 0;
+      expect(second).toBeGreaterThan(generation);
+      pipeline.receiveOn(2);
+      expect(trapOf(pipeline.run(hook, message(reply, back(addresses))))).toBeUndefined();
+      expect(pipeline.run(hook, message(reply, back(addresses))).verdict).toBe("out");
+      expect(trapOf(pipeline.run(hook, message(request, back(addresses))))?.reason).toBe("flow-miss");
+      // An error about the request goes the way of its answers.
+      const quoted = message(request).subarray(14);
+      expect(pipeline.run(hook, icmpError(family === 4 ? 3 : 1, 1, quoted, back(addresses))).verdict).toBe("out");
+      const unknown = message(other).subarray(14);
+      expect(pipeline.run(hook, icmpError(family === 4 ? 3 : 1, 1, unknown, back(addresses))).verdict).toBe("drop");
+    });
+
     test("without a controller a new flow is dropped, or forwarded without state", () => {
       pipeline.controllerStops();
       expect(pipeline.run(hook, udp(addresses)).verdict).toBe("drop");

@@ -64,7 +64,7 @@ describe("parse", () => {
     expect(parse(frame)).toMatchObject({ protocol: 17, sourcePort: 5, destinationPort: 6, upper: 14 + 40 + 24 });
   });
 
-  test("the echo identifier stands for both ports; other ICMP has none", () => {
+  test("the echo identifier stands for both ports", () => {
     expect(parse(packet({ ...V4, protocol: 1, payload: icmp(8, 0, [0x12, 0x34, 0, 1]) }))).toMatchObject({
       sourcePort: 0x1234,
       destinationPort: 0x1234,
@@ -75,15 +75,29 @@ describe("parse", () => {
       destinationPort: 9,
       icmp: 0x8100,
     });
-    expect(parse(packet({ ...V4, protocol: 1, payload: icmp(13, 0, [0, 9, 0, 1]) }))).toMatchObject({
-      sourcePort: 0,
-      icmp: 0x0d00,
-    });
     // ICMPv6 over IPv4 is nothing that anybody answers.
     expect(parse(packet({ ...V4, protocol: 58, payload: icmp(128, 0) }))).toMatchObject({
       sourcePort: 0,
       icmp: NO_ICMP,
     });
+  });
+
+  test("type and code stand for the ports of other ICMP, with those of the answer", () => {
+    const ports = (version: typeof V4, protocol: number, type: number, code: number) => {
+      const parsed = parse(packet({ ...version, protocol, payload: icmp(type, code, [0, 9, 0, 1]) }));
+      return [parsed?.sourcePort, parsed?.destinationPort];
+    };
+    expect(ports(V4, 1, 13, 0)).toEqual([0x0e00, 0x0d00]);
+    expect(ports(V4, 1, 14, 0)).toEqual([0x0d00, 0x0e00]);
+    expect(ports(V4, 1, 17, 3)).toEqual([0x1203, 0x1103]);
+    expect(ports(V4, 1, 9, 0)).toEqual([0, 0x0900]);
+    expect(ports(V4, 1, 42, 1)).toEqual([0, 0x2a01]);
+    expect(ports(V6, 58, 135, 0)).toEqual([0x8800, 0x8700]);
+    expect(ports(V6, 58, 136, 0)).toEqual([0x8700, 0x8800]);
+    expect(ports(V6, 58, 140, 2)).toEqual([0x8b02, 0x8c02]);
+    expect(ports(V6, 58, 160, 1)).toEqual([0, 0xa001]);
+    for (const type of [3, 4, 5, 11, 12]) expect(ports(V4, 1, type, 1)).toEqual([0, 0]);
+    for (const type of [1, 2, 3, 4, 127]) expect(ports(V6, 58, type, 1)).toEqual([0, 0]);
   });
 
   test("first fragments have ports, later ones have not", () => {

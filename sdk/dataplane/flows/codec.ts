@@ -34,6 +34,7 @@ export interface RawFlowKey {
   readonly protocol: number;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
+  /** ICMP and ICMPv6: the echo's identifier in both, or types and codes (bpf/abi.h, struct flow4_key). */
   readonly sourcePort: number;
   readonly destinationPort: number;
 }
@@ -92,7 +93,7 @@ export function encodeFlowKey(key: RawFlowKey): Uint8Array {
   return bytes;
 }
 
-/** The key of the other direction. ICMP keys have the echo identifier in both ports and stay so. */
+/** The key of the other direction: of ICMP requests that of their answers. */
 export function reverseKey(key: RawFlowKey): RawFlowKey {
   return {
     ...key,

@@ -7,9 +7,10 @@ export interface FlowKey {
   /** `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, `gre`, `esp`, or the number of the IP protocol as text. */
   readonly proto: string;
   readonly src: string;
-  /** Port; for ICMP the echo identifier; 0 without. */
+  /** Port; 0 without. ICMP: the identifier of an echo, else type << 8 | code of what answers it; 0: nothing does. */
   readonly sport: number;
   readonly dst: string;
+  /** Port; 0 without. ICMP: the identifier of an echo, else type << 8 | code. */
   readonly dport: number;
 }
 
