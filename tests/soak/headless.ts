@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `bun tests/soak/headless.ts [SECONDS]`: kills the controller under load on both hooks and starts the next one only
- * after two minutes (or SECONDS). Prints what happened meanwhile; exits 1 if a packet was lost or got past policy.
+ * `bun tests/soak/headless.ts [SECONDS] [tc|xdp]`: kills the controller under load, on both hooks or one, and starts
+ * the next one only after two minutes (or SECONDS). Prints what happened meanwhile; exits 1 if a packet was lost or got past policy.
  * Needs root, and what `npm test` installs.
  */
 import { type CrashReport, runCrash } from "../kernel/pods_crash.ts";
 import { hooks } from "../kernel/pods_node.ts";
 
-const seconds = Number(process.argv[2] ?? 120);
-if (!Number.isFinite(seconds) || seconds < 0) {
-  console.error("usage: bun tests/soak/headless.ts [SECONDS]");
+const [time = "120", only] = process.argv.slice(2);
+const seconds = Number(time);
+const wanted = hooks.filter((hook) => only === undefined || hook === only);
+if (!Number.isFinite(seconds) || seconds < 0 || wanted.length === 0) {
+  console.error("usage: bun tests/soak/headless.ts [SECONDS] [tc|xdp]");
   process.exit(2);
 }
 
@@ -36,7 +38,7 @@ function complaints(report: CrashReport): string[] {
   return found;
 }
 
-for (const hook of hooks) {
+for (const hook of wanted) {
   console.log(`${hook}: no controller for ${seconds} s ...`);
   const report = await runCrash({ hook, pauseMs: seconds * 1000 });
   const { ipv4, ipv6 } = report.pings;
