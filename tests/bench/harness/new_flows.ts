@@ -15,6 +15,8 @@ const FLOW_SPACE = 2 ** 22;
 /** For what is still queued when the generator ends. */
 const SETTLE_MS = 300;
 const GENERATOR_CPU = 0;
+/** Beyond twice the time that a trial should take: others may have the CPU. */
+const MARGIN_MS = 20_000;
 
 export interface Trial {
   /** Packets, each of a new flow. */
@@ -56,7 +58,7 @@ export class NewFlows implements AsyncDisposable {
     this.#next = (this.#next + flows) % FLOW_SPACE;
     const generated = await measure<{ sent: number; seconds: number }>(
       [program("flow_generator"), ...how, ...addresses],
-      { netns: this.#lab.client, cpu: GENERATOR_CPU },
+      { netns: this.#lab.client, cpu: GENERATOR_CPU, timeoutMs: (2000 * flows) / rate + MARGIN_MS },
     );
     await sleep(SETTLE_MS);
     const arrived = await this.#sink.ask<{ packets: number; p50: number; p99: number }>();
