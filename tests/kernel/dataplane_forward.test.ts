@@ -16,11 +16,15 @@ for (const hook of ["tc", "xdp"] as const) {
       expect(status?.["counters"]).toMatchObject({ localPackets: 0 });
     });
 
-    test("whose MACs are not told are asked for them", async () => {
-      await using node = await DataPlaneNode.start({ name: `learn-${hook}`, hook });
-      await node.dp.apply(node.document({ b: { mac: undefined } }));
-      expect(await node.received("a", pods.b.ipv4)).toBe(3);
-      expect(node.dp.tables.interfaces.get("vb")?.status).toMatchObject({ mac: pods.b.mac });
+    test("whose MACs are not told are asked for them, and their answers are no drops", async () => {
+      for (const address of [pods.b.ipv4, pods.b.ipv6]) {
+        await using node = await DataPlaneNode.start({ name: `learn-${hook}`, hook });
+        await node.dp.apply(node.document({ b: { mac: undefined } }));
+        expect(await node.received("a", address)).toBe(3);
+        expect(node.dp.tables.interfaces.get("vb")?.status).toMatchObject({ mac: pods.b.mac });
+        expect(node.dp.usage().slowPath.counters.solicited).toBeGreaterThan(0);
+        expect(node.dp.drops("reason").map(({ reason }) => reason)).not.toContain("unhandled-trap");
+      }
     });
 
     test("find their gateway, and get an answer when there is no route", async () => {
