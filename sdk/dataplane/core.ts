@@ -53,8 +53,8 @@ export class Core {
     });
   }
 
-  /** Opens an instance and makes the kernel what its store says. */
-  static open(o: OpenOptions, events: EventHub): Core {
+  /** Opens an instance and makes the kernel what its store says. Resolves when its first packet would not wait. */
+  static async open(o: OpenOptions, events: EventHub): Promise<Core> {
     const reports = new SlowPathReports(events, o.onFailure);
     const parts = openParts(o, reports);
     reports.names = parts.names;
@@ -67,6 +67,10 @@ export class Core {
         parts.state.keep();
         parts.store.transaction((writer) => parts.ids.writeTo(writer));
       });
+      // Only now: kernel programs that an earlier process left are handing out packets, and policy must be there.
+      // Outside of the namespace: the threads would stay in it.
+      parts.slowPath.run();
+      await parts.slowPath.ready();
       return new Core(parts, events, reports.onFailure);
     } catch (error) {
       closeParts(parts);

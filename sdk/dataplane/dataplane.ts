@@ -105,7 +105,7 @@ export class DataPlane implements AsyncDisposable {
    */
   static async open(o: OpenOptions = {}): Promise<DataPlane> {
     const hub: EventHub = new EventHub((kinds) => kernelEvents(kinds, hub, o.netns));
-    return new DataPlane(Core.open(o, hub), hub);
+    return new DataPlane(await Core.open(o, hub), hub);
   }
 
   /** Counts up with each change of the state. */

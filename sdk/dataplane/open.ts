@@ -59,7 +59,10 @@ export interface Opened extends Parts {
   readonly stack: DisposableStack;
 }
 
-/** @throws WeirError for all that `preflight` finds, `ESELFTEST`, `EBUSY`, `ESTORE`, and what the kernel refuses. */
+/**
+ * Nothing is decided yet: the slow path's workers are to be started when policy is in force.
+ * @throws WeirError for all that `preflight` finds, `ESELFTEST`, `EBUSY`, `ESTORE`, and what the kernel refuses.
+ */
 export function openParts(o: OpenOptions, reports: Reports): Opened {
   const paths = instancePaths(o.instance ?? "default", o.store === false ? undefined : o.store);
   const workers = checkWorkers(o.workers ?? 1, paths.name);
@@ -75,8 +78,7 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
     const holdLimit = o.holdLimit ?? persistedNode(store).holdLimit ?? DEFAULT_HOLD_LIMIT;
     const early = { paths, netns, store, lock, stack, workers, holdLimit };
     const kernel = withNetns(netns, () => openKernel(o, early));
-    // Outside of the namespace: the workers' threads would stay in it.
-    const slowPath = startSlowPath(early, kernel, reports);
+    const slowPath = openSlowPath(early, kernel, reports);
     return { ...early, ...kernel, ...wire(early, kernel, slowPath), slowPath };
   } catch (error) {
     stack.dispose();
@@ -100,10 +102,10 @@ function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Ear
   return { devices, pipeline, tables, trapLink };
 }
 
-function startSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
+function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
   const { holdLimit } = early;
   const { name, index } = trapLink.far;
-  const slowPath = SlowPath.start({
+  const slowPath = SlowPath.open({
     netns: early.netns,
     maps: pipeline.maps,
     flowUpdate: pipeline.program("weir_flow_update"),

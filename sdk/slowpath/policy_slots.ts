@@ -11,6 +11,7 @@ const ACK_TIMEOUT_MS = 5000;
 export class PolicySlots {
   readonly #memory: WorkerMemory;
   readonly #wake: () => void;
+  readonly #isRunning: () => boolean;
   /** Index of the slot in force; -1: none yet. */
   #current = -1;
   /** Slot whose counters are not in `#past` yet, because the worker may still be counting there. */
@@ -18,9 +19,11 @@ export class PolicySlots {
   /** Hits counted in tables that are gone, by rule id. */
   readonly #past = new Map<number, number>();
 
-  constructor(memory: WorkerMemory, wake: () => void) {
+  /** @param isRunning false: the worker has no thread yet, and reads no table */
+  constructor(memory: WorkerMemory, wake: () => void, isRunning: () => boolean) {
     this.#memory = memory;
     this.#wake = wake;
+    this.#isRunning = isRunning;
   }
 
   /**
@@ -49,6 +52,7 @@ export class PolicySlots {
 
   /** True once the worker uses the table in force and no other. */
   get #acknowledged(): boolean {
+    if (!this.#isRunning()) return true;
     const { words } = this.#memory;
     const policy = Atomics.load(words, this.#memory.control("policy") >> 2);
     return Atomics.load(words, this.#memory.control("policyAck") >> 2) === policy;

@@ -40,6 +40,8 @@ export class PortTable implements Disposable {
   readonly #ports = new Map<number, OpenPort>();
   /** What sockets that are closed had lost, by interface id. */
   readonly #lost = new Map<number, number>();
+  /** Ports that are opened are to be found by the kernel programs at once. */
+  #published = false;
   readonly #key = new Uint8Array(new ArrayBuffer(4));
   readonly #value = new Uint8Array(new ArrayBuffer(4));
 
@@ -69,10 +71,10 @@ export class PortTable implements Disposable {
     this.#memory.setPort(0, { kind: "trap", interfaceId: 0, queue: index, fillTarget, fd, rings });
   }
 
-  /** Lets the kernel programs find the trap port. */
-  publishTrap(index: number): void {
-    const port = this.#ports.get(0);
-    if (port !== undefined) this.#publish(index, port.socket.fd);
+  /** Lets the kernel programs find the ports, those that are opened from now on too. */
+  publish(): void {
+    this.#published = true;
+    for (const { element, socket } of this.#ports.values()) this.#publish(element, socket.fd);
   }
 
   /** Opens one queue of an interface. Returns the mode in use. */
@@ -94,7 +96,7 @@ export class PortTable implements Disposable {
     const fillTarget = Math.min(DIRECT_RING.fill, this.#umem.frames >> 3);
     const { fd, rings } = socket;
     this.#memory.setPort(index, { kind: "direct", interfaceId: port.interfaceId, queue, fillTarget, fd, rings });
-    this.#publish(element, socket.fd);
+    if (this.#published) this.#publish(element, socket.fd);
     return socket.mode;
   }
 

@@ -74,6 +74,7 @@ export interface SlowPathStatistics {
 /** A running slow path. */
 export class SlowPath implements Disposable {
   readonly #options: SlowPathOptions;
+  readonly #host: HostOptions;
   readonly #hosts: WorkerHost[] = [];
   readonly #interfaces: number;
   readonly #traps = new Map<TrapReason, TrapHandler>();
@@ -82,6 +83,7 @@ export class SlowPath implements Disposable {
 
   private constructor(o: SlowPathOptions) {
     this.#options = o;
+    this.#host = hostOptions(o);
     this.#interfaces = o.maps.interfaces.maxEntries;
   }
 
@@ -90,6 +92,22 @@ export class SlowPath implements Disposable {
    * @throws WeirError naming device and queue
    */
   static start(o: SlowPathOptions): SlowPath {
+    const slowPath = SlowPath.open(o);
+    try {
+      slowPath.run();
+      return slowPath;
+    } catch (error) {
+      slowPath.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the trap link's sockets, one for each of its queues. Nothing gets to them before `run`: policy and ports can
+   * be made ready for packets that the kernel programs hold out already.
+   * @throws WeirError naming device and queue
+   */
+  static open(o: SlowPathOptions): SlowPath {
     const { queues, name } = o.trapDevice;
     if (queues < 1 || queues > WEIR_MAX_WORKERS) {
       throw new WeirError({
@@ -99,13 +117,10 @@ export class SlowPath implements Disposable {
       });
     }
     const slowPath = new SlowPath(o);
-    const host = hostOptions(o);
     try {
       withNetns(o.netns, () => {
-        for (let i = 0; i < queues; i++) slowPath.#addHost(host, i);
+        for (let i = 0; i < queues; i++) slowPath.#addHost(i);
       });
-      // Outside: threads of the runtime would stay in the namespace in which they begin.
-      for (const worker of slowPath.#hosts) worker.run(host);
     } catch (error) {
       slowPath.close();
       throw error;
@@ -114,9 +129,17 @@ export class SlowPath implements Disposable {
     return slowPath;
   }
 
-  #addHost(host: HostOptions, index: number): void {
+  /**
+   * Starts the workers, and lets the kernel programs find their sockets. Not in another network namespace: threads
+   * that the runtime begins meanwhile would stay there.
+   */
+  run(): void {
+    for (const worker of this.#hosts) worker.run(this.#host);
+  }
+
+  #addHost(index: number): void {
     const fail = (reason: string): void => this.#options.onFailure?.(`slow-path worker ${index}: ${reason}`);
-    this.#hosts.push(new WorkerHost(host, index, (from) => this.#drain(from), fail));
+    this.#hosts.push(new WorkerHost(this.#host, index, (from) => this.#drain(from), fail));
   }
 
   /** Resolves when all workers are in their loops. Packets that come before wait in the rings. */

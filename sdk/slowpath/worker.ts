@@ -63,6 +63,7 @@ scope.addEventListener("message", ({ data }) => {
     // 0 is the calling thread (setpriority(2), C library/kernel differences). Without CAP_SYS_NICE it stays as it is.
     system.setpriority(PRIO_PROCESS, 0, NICENESS);
     const loop = new WorkerLoop(start);
+    loop.warmUp();
     scope.postMessage({ kind: "started" });
     loop.run();
     scope.postMessage({ kind: "stopped" });
@@ -91,6 +92,8 @@ class WorkerLoop {
   #portRevision = -1;
   #seenEvents = 0;
   #failing = false;
+  /** The kernel has not taken all that is to be sent. */
+  #sending = false;
 
   constructor(start: StartMessage) {
     const { memory, module, control } = start;
@@ -106,19 +109,30 @@ class WorkerLoop {
     this.#wasm.start(control);
   }
 
+  /** Goes once through all that a first packet needs, so that it does not wait for code to be compiled. */
+  warmUp(): void {
+    this.#applyDecisions(0);
+    this.#turn();
+  }
+
   run(): void {
     const { control, spin } = this.#start;
     const stop = (control + workerControlCodec.stop.offset) >> 2;
     while (Atomics.load(this.#words, stop) === 0) {
-      this.#takePorts();
-      system.clock_gettime(CLOCK_MONOTONIC, this.#clock);
-      const done = this.#wasm.poll(BURST);
-      const decisions = workerControlCodec.decisionCount.get(this.#view, control);
-      if (decisions > 0) this.#applyDecisions(decisions);
-      const sending = this.#kick();
-      this.#signalEvents();
-      if (done === 0 && !spin) this.#sleep(sending);
+      if (this.#turn() === 0 && !spin) this.#sleep();
     }
+  }
+
+  /** Handles a burst. Returns how much there was. */
+  #turn(): number {
+    this.#takePorts();
+    system.clock_gettime(CLOCK_MONOTONIC, this.#clock);
+    const done = this.#wasm.poll(BURST);
+    const decisions = workerControlCodec.decisionCount.get(this.#view, this.#start.control);
+    if (decisions > 0) this.#applyDecisions(decisions);
+    this.#sending = this.#kick();
+    this.#signalEvents();
+    return done;
   }
 
   #applyDecisions(count: number): void {
@@ -178,8 +192,8 @@ class WorkerLoop {
   }
 
   /** Sleeps until a packet or a command comes, or a deadline. In copy mode the kernel goes on sending meanwhile. */
-  #sleep(sending: boolean): void {
-    const timeout = sending ? 1 : this.#timeoutMs();
+  #sleep(): void {
+    const timeout = this.#sending ? 1 : this.#timeoutMs();
     if (libc.poll(this.#pollFds.address, this.#pollCount, timeout) <= 0) return;
     if (this.#pollFds.view.getInt16(6, true) !== 0) libc.read(this.#start.wakeFd, this.#wakeBuffer.address, 8);
   }

@@ -76,7 +76,11 @@ export class WorkerHost implements Disposable {
     this.#onFailure = onFailure;
     this.#commands = new CommandRing(view, words, layout.commands);
     this.events = new EventRing(view, words, layout.events);
-    this.policies = new PolicySlots(this.memory, () => this.wakeNow());
+    this.policies = new PolicySlots(
+      this.memory,
+      () => this.wakeNow(),
+      () => this.#thread !== undefined,
+    );
     this.#wakeBuffer = runtime.alloc(8);
     this.#wakeBuffer.view.setUint8(0, 1);
 
@@ -92,7 +96,6 @@ export class WorkerHost implements Disposable {
     if (o.policy !== undefined) this.policies.publish(o.policy);
     for (const [name, value] of Object.entries(o.settings)) this.setControl(name as ControlSetting, value);
     this.ports.openTrap(o.trapDevice, index);
-    this.#fillRings(o.module);
     cleanup.move();
   }
 
@@ -101,21 +104,25 @@ export class WorkerHost implements Disposable {
     return this.#started.promise;
   }
 
-  /** Starts the thread, and lets the kernel programs find its port. */
+  /** Starts the thread, and lets the kernel programs find its ports. */
   run(o: HostOptions): void {
+    this.publish(o);
     const thread = runtime.worker("sdk/slowpath/worker.ts");
     this.#thread = thread;
     thread.onMessage((message) => {
       const answer = message as WorkerMessage;
       if (answer.kind === "events") this.#onEvents(this);
-      else if (answer.kind === "started") this.#started.resolve();
-      else if (answer.kind === "failed") this.#onFailure(`weir_flow_update: ${answer.reason}`);
+      else if (answer.kind === "started") {
+        // Not before: who waits for it must not end because there is nothing else to do.
+        thread.unref();
+        this.#started.resolve();
+      } else if (answer.kind === "failed") this.#onFailure(`weir_flow_update: ${answer.reason}`);
     });
     thread.onError((error) => {
+      thread.unref();
       this.#started.reject(error);
       this.#onFailure(error.message);
     });
-    thread.unref();
     thread.postMessage({
       memory: this.memory.memory,
       module: o.module,
@@ -124,13 +131,16 @@ export class WorkerHost implements Disposable {
       flowUpdateFd: o.flowUpdate.fd,
       spin: o.spin,
     } satisfies StartMessage);
-    this.ports.publishTrap(this.index);
   }
 
-  /** The worker's own start fills the rings again; until then packets would find no frames. */
-  #fillRings(module: WebAssembly.Module): void {
+  /**
+   * Lets the kernel programs find the ports: what comes waits in the rings until the thread runs. The worker's own
+   * start fills the rings again; until then packets would find no frames.
+   */
+  publish({ module }: Pick<HostOptions, "module">): void {
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory.memory } });
     (exports as unknown as { start(control: number): void }).start(this.memory.layout.control);
+    this.ports.publish();
   }
 
   /** Ends the worker's sleep. */
@@ -237,8 +247,9 @@ export class WorkerHost implements Disposable {
     return pushed;
   }
 
-  /** Waits until the worker goes by a revision of its ports. */
+  /** Waits until the worker goes by a revision of its ports. Without a thread nobody uses them. */
   awaitPorts(revision: number): void {
+    if (this.#thread === undefined) return;
     this.wakeNow();
     this.#await("portAck", (value) => ((value - revision) | 0) >= 0, "give up a port");
   }

@@ -9,6 +9,7 @@ import { type Lab, type Pod, pods } from "../../sdk/lab/index.ts";
 import {
   configCodec,
   interfaceCodec,
+  interfaceCountersCodec,
   interfaceLayout,
   NEXTHOP_FLAG_PEER,
   NEXTHOP_FLAG_POLICY,
@@ -54,6 +55,8 @@ export interface NodeOptions extends Partial<SlowPathOptions> {
   readonly queues?: number;
   /** Entries of each flow table. Default 4096. */
   readonly flows?: number;
+  /** False: the test starts the workers. */
+  readonly run?: boolean;
 }
 
 export class TestNode implements Disposable {
@@ -80,19 +83,20 @@ export class TestNode implements Disposable {
     this.#nexthops = this.collection.map("nexthops").mmap();
     this.#config = this.collection.map("config").mmap();
     const far = this.#makeTrapLink(queues);
-    const { hook: _hook, queues: _queues, flows: _flows, ...options } = o;
+    const { hook: _hook, queues: _queues, flows: _flows, run = true, ...options } = o;
     try {
-      this.slowPath = this.#startSlowPath(far, queues, options);
+      this.slowPath = this.#openSlowPath(far, queues, options);
     } catch (error) {
       this.#closeKernelObjects();
       throw error;
     }
     for (const name of Object.keys(ids) as PodName[]) this.#addPod(name);
+    if (run) this.slowPath.run();
   }
 
-  #startSlowPath(far: number, queues: number, options: Partial<SlowPathOptions>): SlowPath {
+  #openSlowPath(far: number, queues: number, options: Partial<SlowPathOptions>): SlowPath {
     const { lab } = this;
-    return SlowPath.start({
+    return SlowPath.open({
       netns: lab.path("node"),
       maps: {
         interfaces: this.collection.map("interfaces"),
@@ -221,8 +225,14 @@ export class TestNode implements Disposable {
   /** Makes a node whose workers run. */
   static async start(lab: Lab, o: NodeOptions = {}): Promise<TestNode> {
     const node = TestNode.begin(lab, o);
-    await node.slowPath.ready();
-    return node;
+    try {
+      await node.slowPath.ready();
+      return node;
+    } catch (error) {
+      // Its programs would decide the packets of the tests that follow.
+      node[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Puts policies in force: the sets of the named pods, in order. */
@@ -253,6 +263,19 @@ export class TestNode implements Disposable {
     interfaceCodec.mac.set(new Uint8Array(this.#interfaces.view), base, new Uint8Array(6));
     const flags = interfaceCodec.flags.get(view, base) & ~INTERFACE_MAC_LEARNED;
     interfaceCodec.flags.set(view, base, flags | INTERFACE_LEARN_MAC);
+  }
+
+  /** Packets that the kernel programs have sent to the slow path from a pod. */
+  traps(name: PodName): number {
+    const map = this.collection.map("interface_counters");
+    const value = new Uint8Array(map.valueBytes);
+    map.lookup(u32s(ids[name]), value);
+    const view = new DataView(value.buffer);
+    let traps = 0;
+    for (let cpu = 0; cpu < map.cpus; cpu++) {
+      traps += interfaceCountersCodec.trapPackets.getNumber(view, cpu * map.valueStride);
+    }
+    return traps;
   }
 
   /** Decided entries in the flow tables. */
