@@ -19,7 +19,7 @@ const PING_INTERVAL_MS = 3;
 /** Sequence numbers have 16 bits: in a longer run the pings are farther apart. */
 const MOST_PINGS = 60_000;
 /** Time for all but the pause: probing, dying, coming back. */
-const REST_MS = 9000;
+const REST_MS = 7500;
 const BYTES_PER_SECOND = 6 << 20;
 const live: LiveFlows = { echo4: 1977, echo6: 1978 };
 
