@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchmarks } from "./cases/index.ts";
+import { handleInterrupts } from "./harness/interrupt.ts";
 import { describeMachine, formatMachine } from "./harness/machine.ts";
 import { Patience } from "./harness/quiet.ts";
 import { formatBlock } from "./harness/report.ts";
@@ -87,5 +88,6 @@ function summarise(results: Record<string, Result | { readonly error: string }>)
 if (values.list) {
   for (const { name, title } of benchmarks) console.log(`${name.padEnd(18)} ${title}`);
 } else {
+  handleInterrupts();
   process.exitCode = await main();
 }

@@ -22,7 +22,7 @@ import { WeirNode } from "../harness/weir.ts";
 /** The judged number of flows of one trial. */
 const FLOWS = 100_000;
 /** A trial is made shorter where that many would take longer than this. */
-const MAX_TRIAL_SECONDS = 10;
+const MAX_TRIAL_SECONDS = 5;
 const SLOW_RATE = 1000;
 const RANGE = { lowest: 10_000, highest: 450_000, precision: 0.07 };
 /** Searches are long: fewer of them than rounds of the other benchmarks. */

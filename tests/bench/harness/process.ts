@@ -4,6 +4,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../../../sdk/errors.ts";
+import { removeOnInterrupt } from "./interrupt.ts";
 import { Lines } from "./lines.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -104,6 +105,8 @@ export class Tool implements AsyncDisposable {
       this.#stderr += chunk;
     });
     this.#child.stdin.on("error", () => {}); // seen as the end of its output
+    const gone = removeOnInterrupt(() => void this.#child.kill("SIGKILL"));
+    this.#child.once("close", gone);
     this.#lines = new Lines(this.#child.stdout);
     this.#closed = new Promise((resolve) => {
       this.#child.once("close", (status, signal) => resolve(signal ?? `status ${status}`));

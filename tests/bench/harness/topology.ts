@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { Lab, type Topology } from "../../../sdk/lab/index.ts";
+import { removeOnInterrupt } from "./interrupt.ts";
 import { run } from "./process.ts";
 
 const PREFIX = "wbench-";
@@ -38,9 +39,11 @@ export class SameNode implements AsyncDisposable {
   readonly clientDevice: string;
   readonly serverDevice: string;
   readonly #lab: Lab;
+  readonly #gone: () => void;
 
   private constructor(lab: Lab, id: string) {
     this.#lab = lab;
+    this.#gone = removeOnInterrupt(() => lab.destroy());
     this.client = lab.netns("a");
     this.node = lab.netns("node");
     this.server = lab.netns("b");
@@ -71,6 +74,7 @@ export class SameNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lab[Symbol.asyncDispose]();
+    this.#gone();
   }
 }
 

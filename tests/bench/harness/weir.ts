@@ -2,6 +2,7 @@
 /** Weir between the two pods of a lab, in this process. */
 
 import { DataPlane, destroyInstance, type State } from "../../../sdk/index.ts";
+import { removeOnInterrupt } from "./interrupt.ts";
 import { CLIENT, GATEWAY, type SameNode, SERVER } from "./topology.ts";
 
 /** Names in the applied state. */
@@ -22,9 +23,11 @@ export interface WeirNodeOptions {
 
 export class WeirNode implements AsyncDisposable {
   readonly dataPlane: DataPlane;
+  readonly #gone: () => void;
 
   private constructor(dataPlane: DataPlane) {
     this.dataPlane = dataPlane;
+    this.#gone = removeOnInterrupt(() => dataPlane.destroy());
   }
 
   /** Starts it; what an earlier run left under the same name goes first. */
@@ -50,6 +53,7 @@ export class WeirNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dataPlane.destroy();
+    this.#gone();
   }
 }
 
