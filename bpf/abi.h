@@ -50,6 +50,7 @@ enum drop_reason {
 	DROP_NO_CONTROLLER,  /* for user space, and nobody is there */
 	DROP_TRAP_LIMIT,     /* more packets for the slow path than the interface may send */
 	DROP_TRAP_FULL,      /* no frame, ring entry or event slot left in the slow path */
+	DROP_TRAP_TOO_BIG,   /* longer than what the slow path takes: see struct config, trap_bytes */
 	DROP_UNHANDLED_TRAP, /* nobody registered for this trap */
 	DROP_REDIRECT_FAILED,
 	DROP_LOOP,
@@ -423,7 +424,8 @@ struct config {            /* 64 bytes */
 	__u16 icmp_seconds;
 	__u16 other_seconds;
 	__u16 reserved0;
-	__u32 reserved[4];
+	__u32 trap_bytes; /* longest frame that the slow path takes; 0: any */
+	__u32 reserved[3];
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */

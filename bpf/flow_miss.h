@@ -109,6 +109,9 @@ static __always_inline int flow_miss(const struct packet *p)
 	w->worker = flow_worker(w, i);
 	if (!controller_listens(p, i))
 		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
+	/* Before a hold entry is made: a smaller packet of the flow may be decided. */
+	if (!fits_slow_path(p))
+		return drop(p, DROP_TRAP_TOO_BIG);
 	w->trap_reason = TRAP_FLOW_MISS;
 	w->reverse_nexthop = reverse_nexthop(w, i);
 	flow = flow_find(w->family, &w->key);

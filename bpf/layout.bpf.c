@@ -51,6 +51,7 @@ struct policy_range layout_policy_range;
 struct xsk_ring layout_xsk_ring;
 enum port_kind layout_port_kind;
 struct xsk_port layout_xsk_port;
+struct frame_link layout_frame_link;
 struct worker_control layout_worker_control;
 struct decision_note layout_decision_note;
 struct burst_slot layout_burst_slot;

@@ -124,6 +124,18 @@ struct xsk_port { /* 192 bytes */
 	__u64 tx_full;    /* transmit ring or frames exhausted */
 };
 
+/*
+ * A packet that is longer than a frame lies in a chain of them (XDP_PKT_CONTD). It is named by
+ * its first byte like any other, and is held, sent and freed as one.
+ */
+struct frame_link { /* 8 bytes */
+	__u32 next;   /* address of the packet's first byte in its next frame; 0: there is none */
+	__u32 length; /* of the packet's bytes in this frame; set only in a chain */
+};
+
+/* Frames of the longest chain. With frames of 2048 bytes 14336: MTU 9216 and more. */
+#define WEIR_CHAIN_FRAMES 8
+
 /* ---- the worker's control block -------------------------------------------------------- */
 
 /* At the address given to `start()`; every address is an offset in the WebAssembly memory. */
@@ -140,6 +152,8 @@ struct worker_control { /* 512 bytes */
 	__u32 free_frames;   /* __u32[frame_count]: stack of free frames, as addresses */
 	__u32 free_count;
 	__u32 frame_owners; /* __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
+	__u32 frame_links; /* struct frame_link[frame_count] */
+	__u32 reserved0;
 	__u32 interfaces; /* struct interface[] (kernel's own, mapped) */
 	__u32 interface_count;
 	__u32 nexthops; /* struct nexthop[] (kernel's own, mapped) */
@@ -199,7 +213,7 @@ struct worker_control { /* 512 bytes */
 	__u64 no_frame;
 	__u64 unhandled;
 	__u64 stale; /* decisions that came too late */
-	__u64 reserved[18];
+	__u64 reserved[17];
 };
 
 /* Which counters a decision raises when the kernel has taken it. */

@@ -31,6 +31,18 @@ static __always_inline int controller_listens(const struct packet *p, const stru
 	return bpf_map_lookup_elem(&xsks, &index) != NULL;
 }
 
+/* Whether the slow path takes the packet, or each segment that will be made of it. */
+static __always_inline int fits_slow_path(const struct packet *p)
+{
+	struct config *c = the_config();
+	struct walk *w = p->walk;
+	__u32 length = w->length;
+
+	if (p->hook == HOOK_TC && (w->flags & WALK_GSO))
+		length = w->l4_offset + sizeof(struct tcphdr) + CONTEXT_FIELD(p->skb, gso_size);
+	return !c || !c->trap_bytes || length <= c->trap_bytes;
+}
+
 /*
  * Whether `interface` may cause one more trap: config.trap_rate a second, counted on each
  * CPU by itself; 0: no limit.
@@ -158,6 +170,8 @@ static __always_inline int limited_trap(const struct packet *p)
 			count_drop(w->interface, DROP_NO_CONTROLLER, w->length);
 		return verdict_drop(p);
 	}
+	if (!fits_slow_path(p))
+		return w->drop_reason ? verdict_drop(p) : drop(p, DROP_TRAP_TOO_BIG);
 	if (!trap_admit(w->interface))
 		return drop(p, DROP_TRAP_LIMIT);
 	return call_send_trap(p);

@@ -4,7 +4,7 @@
 import { count, get, now } from "./control";
 import { UNDECIDED, awaitDecision, decide, decisionsLeft } from "./decision";
 import { reportDrop } from "./drops";
-import { freeFrame } from "./frames";
+import { freePacket } from "./frames";
 import { endHold, heldByTicket, hold, issueTicket, lookAgain, takeHeld } from "./hold";
 import {
   COMMAND_IDLE_SECONDS,
@@ -34,10 +34,9 @@ import {
   WORKER_CONTROL_TIMEOUTS,
 } from "./layout";
 import { eventAsk } from "./message";
-import { parse } from "./parse";
 import { direction, egressHits, hit, ingressHits, rule } from "./policy";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
-import { flagsOf, generationOf, l3OffsetOf } from "./trap";
+import { flagsOf, generationOf, parseTrapped } from "./trap";
 
 /** A verdict can release as many packets as a flow may have waiting. */
 const ROOM: u32 = WEIR_HOLD_PACKETS;
@@ -48,7 +47,7 @@ export function ask(packet: usize, length: u32): void {
   const first = hold(packet, length, TRAP_ASK, generationOf(packet), deadline, deadline);
   if (first == 0) {
     reportDrop(packet, length, DROP_HOLD_LIMIT, rule, direction);
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
   store<u32>(first + HELD_PACKET_RULE, rule);
@@ -58,7 +57,7 @@ export function ask(packet: usize, length: u32): void {
     endHold(first);
     takeHeld(first);
     reportDrop(packet, length, DROP_TRAP_FULL, asked, towards);
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
   count(WORKER_CONTROL_ASKED);
@@ -96,7 +95,7 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
   const allowed = action == RULE_ALLOW;
   const rejected = action == RULE_REJECT;
   // It was parsed when it came; only then was it asked for.
-  parse(leader, load<u32>(first + HELD_PACKET_LENGTH), l3OffsetOf(leader));
+  parseTrapped(leader, load<u32>(first + HELD_PACKET_LENGTH));
   count(allowed ? WORKER_CONTROL_ALLOWED : rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
   let decision = UNDECIDED;
   if (allowed) {
@@ -114,7 +113,7 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
     } else {
       reportDrop(packet, length, dropReason, rule, 0);
       if (rejected) rejectPacket(packet, length);
-      else freeFrame(packet);
+      else freePacket(packet);
     }
   }
 }

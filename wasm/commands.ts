@@ -4,7 +4,7 @@
 import { verdict } from "./ask";
 import { get, set } from "./control";
 import { countDrop } from "./drops";
-import { freeFrame, reclaim, roomBehind, takePacket } from "./frames";
+import { freePacket, headLength, nextPiece, pieceLength, piecesOf, reclaim, takeChain } from "./frames";
 import { inject } from "./inject";
 import {
   COMMAND_FRAME,
@@ -32,8 +32,9 @@ export function runCommands(budget: u32): u32 {
       // No room for its decision: it stays the first, and is tried again after this burst.
       if (!verdict(command)) return i;
     } else if (kind == COMMAND_RELEASE) {
-      freeFrame(load<u32>(command + COMMAND_FRAME));
-      set(WORKER_CONTROL_LENT_COUNT, get(WORKER_CONTROL_LENT_COUNT) - 1);
+      const packet: usize = load<u32>(command + COMMAND_FRAME);
+      set(WORKER_CONTROL_LENT_COUNT, get(WORKER_CONTROL_LENT_COUNT) - piecesOf(packet));
+      freePacket(packet);
     } else if (kind == COMMAND_INJECT) {
       injectCopy(command);
     } else if (kind == COMMAND_RECLAIM) {
@@ -47,12 +48,16 @@ export function runCommands(budget: u32): u32 {
 function injectCopy(command: usize): void {
   const length = load<u32>(command + COMMAND_LENGTH);
   const interfaceId: u32 = load<u16>(command + COMMAND_INTERFACE);
-  const packet = takePacket();
-  if (packet == 0 || length > roomBehind(packet)) {
+  const packet = takeChain(length);
+  if (packet == 0) {
     countDrop(interfaceId, DROP_TRAP_FULL, length);
-    if (packet != 0) freeFrame(packet);
     return;
   }
-  memory.copy(packet, load<u32>(command + COMMAND_FRAME), length);
+  let from: usize = load<u32>(command + COMMAND_FRAME);
+  for (let at = packet; at != 0; at = nextPiece(at)) {
+    const piece = at == packet ? headLength(packet, length) : pieceLength(at);
+    memory.copy(at, from, piece);
+    from += piece;
+  }
   inject(packet, length, load<u8>(command + COMMAND_INJECT_ACTION), interfaceId, load<u32>(command + COMMAND_VRF));
 }

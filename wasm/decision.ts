@@ -6,7 +6,7 @@
 
 import { count, get, set } from "./control";
 import { reportDrop } from "./drops";
-import { freeFrame } from "./frames";
+import { freePacket } from "./frames";
 import { injectReceived } from "./inject";
 import {
   BURST_SLOT_DECISION,
@@ -231,7 +231,7 @@ export function finishDecisions(): void {
     const result: u32 = load<u8>(recordOf(load<u32>(pending + PENDING_PACKET_DECISION)) + FLOW_DECISION_RESULT);
     if (result == DECISION_FULL || result == DECISION_PENDING) {
       reportDrop(packet, length, result == DECISION_FULL ? DROP_FLOW_TABLE_FULL : DROP_HOLD_TIMEOUT, 0, 0);
-      freeFrame(packet);
+      freePacket(packet);
     } else {
       injectReceived(packet, length);
     }

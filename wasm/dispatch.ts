@@ -3,7 +3,7 @@
 
 import { get, set } from "./control";
 import { drop } from "./drops";
-import { freeFrame } from "./frames";
+import { freePacket, piecesOf } from "./frames";
 import { packetTooBig, timeExceeded, unreachable } from "./icmp";
 import {
   DROP_TRAP_FULL,
@@ -25,7 +25,7 @@ import { hearNeighbour } from "./neighbour";
 import { resolve } from "./resolve";
 import { reasonOf } from "./trap";
 
-/** Handles one trapped packet; its frame is held, sent or free afterwards. */
+/** Handles one trapped packet; its frames are held, sent or free afterwards. */
 export function dispatch(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
@@ -37,16 +37,16 @@ export function dispatch(packet: usize, length: u32): void {
   else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
-  else if (statement) freeFrame(packet);
+  else if (statement) freePacket(packet);
   else drop(packet, length, DROP_UNHANDLED_TRAP);
 }
 
 /** Lends the packet to the controller; it comes back by COMMAND_RELEASE. */
 function lend(packet: usize, length: u32): void {
-  const lent = get(WORKER_CONTROL_LENT_COUNT);
-  if (lent >= get(WORKER_CONTROL_LENT_LIMIT) || !eventPacket(packet, length)) {
+  const lent = get(WORKER_CONTROL_LENT_COUNT) + piecesOf(packet);
+  if (lent > get(WORKER_CONTROL_LENT_LIMIT) || !eventPacket(packet, length)) {
     drop(packet, length, DROP_TRAP_FULL);
     return;
   }
-  set(WORKER_CONTROL_LENT_COUNT, lent + 1);
+  set(WORKER_CONTROL_LENT_COUNT, lent);
 }

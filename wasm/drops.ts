@@ -3,7 +3,7 @@
 
 import { count, get } from "./control";
 import { eventDrop } from "./message";
-import { freeFrame } from "./frames";
+import { freePacket } from "./frames";
 import {
   DROP_COUNTER_BYTES,
   DROP_COUNTER_PACKETS,
@@ -34,5 +34,5 @@ export function reportDrop(packet: usize, length: u32, reason: u32, rule: u32, d
 /** Drops a trapped packet: counts it, samples it and gives its frame back. */
 export function drop(packet: usize, length: u32, reason: u32): void {
   reportDrop(packet, length, reason, 0, 0);
-  freeFrame(packet);
+  freePacket(packet);
 }

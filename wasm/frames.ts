@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The UMEM's free frames: a stack of addresses. Any address inside a frame names the frame. */
+/**
+ * The UMEM's free frames: a stack of addresses. Any address inside a frame names the frame. A packet that is longer
+ * than a frame is a chain of them, and its first frame names the packet (struct frame_link).
+ */
 
 import { count, get, set } from "./control";
 import {
+  FRAME_LINK_LENGTH,
+  FRAME_LINK_NEXT,
+  FRAME_LINK_SIZE,
   WORKER_CONTROL_FRAME_COUNT,
+  WORKER_CONTROL_FRAME_LINKS,
   WORKER_CONTROL_FRAME_OWNERS,
   WORKER_CONTROL_FRAME_SIZE,
   WORKER_CONTROL_FREE_COUNT,
@@ -40,7 +47,65 @@ export function roomBehind(address: usize): usize {
   return frameMask + 1 - roomInFront(address);
 }
 
-/** Gives a frame back. */
+// @ts-ignore: decorator
+@inline
+function linkAt(address: usize): usize {
+  return get(WORKER_CONTROL_FRAME_LINKS) + ((address - umem) >> frameShift) * FRAME_LINK_SIZE;
+}
+
+/** Where the packet goes on after the frame of `address`; 0: nowhere. Frames outside of a chain say 0. */
+// @ts-ignore: decorator
+@inline
+export function nextPiece(address: usize): usize {
+  return load<u32>(linkAt(address) + FRAME_LINK_NEXT);
+}
+
+/** Bytes of its packet in the frame of `address`, which is in a chain. */
+// @ts-ignore: decorator
+@inline
+export function pieceLength(address: usize): u32 {
+  return load<u32>(linkAt(address) + FRAME_LINK_LENGTH);
+}
+
+/** Bytes of the packet in its first frame, where all headers are. */
+// @ts-ignore: decorator
+@inline
+export function headLength(packet: usize, length: u32): u32 {
+  return nextPiece(packet) == 0 ? length : pieceLength(packet);
+}
+
+/** Makes the frame of `address`, with `length` bytes of its packet, go on at `next` (0: end). */
+export function setPiece(address: usize, length: u32, next: usize): void {
+  store<u32>(linkAt(address) + FRAME_LINK_LENGTH, length);
+  store<u32>(linkAt(address) + FRAME_LINK_NEXT, <u32>next);
+}
+
+/** Frames of a packet. */
+export function piecesOf(packet: usize): u32 {
+  let pieces: u32 = 1;
+  for (let at = nextPiece(packet); at != 0; at = nextPiece(at)) pieces++;
+  return pieces;
+}
+
+/** Gives all frames of a packet back. */
+export function freePacket(packet: usize): void {
+  for (let at = packet; at != 0; ) {
+    const next = nextPiece(at);
+    if (next != 0) setPiece(at, 0, 0);
+    freeFrame(at);
+    at = next;
+  }
+}
+
+/** Gives all frames of a packet back but the first. */
+export function keepHead(packet: usize): void {
+  const next = nextPiece(packet);
+  if (next == 0) return;
+  setPiece(packet, 0, 0);
+  freePacket(next);
+}
+
+/** Gives one frame back. */
 export function freeFrame(address: usize): void {
   const free = get(WORKER_CONTROL_FREE_COUNT);
   // More frames than there are would mean one was given back twice; never write past the stack.
@@ -64,6 +129,25 @@ export function takeFrame(): usize {
 export function takePacket(): usize {
   const frame = takeFrame();
   return frame == 0 ? 0 : frame + HEADROOM;
+}
+
+/** A new packet of `length` bytes, in as many frames as it takes; 0 if there are not enough. */
+export function takeChain(length: u32): usize {
+  const packet = takePacket();
+  let last = packet;
+  for (let left = length; last != 0 && left > <u32>roomBehind(last); ) {
+    const room = <u32>roomBehind(last);
+    const next = takePacket();
+    if (next == 0) {
+      freePacket(packet);
+      return 0;
+    }
+    setPiece(last, room, next);
+    left -= room;
+    setPiece(next, left, 0);
+    last = next;
+  }
+  return packet;
 }
 
 /** Notes which port has a frame to receive into, as index + 1; 0: none has. */

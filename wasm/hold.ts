@@ -6,6 +6,7 @@
  */
 
 import { control, get, now, set } from "./control";
+import { nextPiece } from "./frames";
 import {
   HELD_PACKET_COUNT,
   HELD_PACKET_DEADLINE,
@@ -22,6 +23,8 @@ import {
   HELD_PACKET_SIZE,
   HELD_PACKET_TICKET,
   WEIR_HOLD_PACKETS,
+  WORKER_CONTROL_FRAME_RESERVE,
+  WORKER_CONTROL_FREE_COUNT,
   WORKER_CONTROL_HOLDS,
   WORKER_CONTROL_HOLD_ACTIVE,
   WORKER_CONTROL_HOLD_BUCKETS,
@@ -84,7 +87,9 @@ export function heldByTicket(ticket: u32): usize {
 /** A free slot with the packet in it; 0 if the limit is reached. */
 function takeSlot(packet: usize, length: u32, reason: u32, key: u32): usize {
   const link = get(WORKER_CONTROL_HOLD_FREE);
-  if (link == 0 || get(WORKER_CONTROL_HOLD_COUNT) >= get(WORKER_CONTROL_HOLD_LIMIT)) return 0;
+  // The limit bounds the frames that wait by packets of one frame each: longer ones must leave the others theirs.
+  const scarce = get(WORKER_CONTROL_FREE_COUNT) <= get(WORKER_CONTROL_FRAME_RESERVE);
+  if (link == 0 || (scarce && nextPiece(packet) != 0) || get(WORKER_CONTROL_HOLD_COUNT) >= get(WORKER_CONTROL_HOLD_LIMIT)) return 0;
   const slot = slotAt(link);
   set(WORKER_CONTROL_HOLD_FREE, load<u32>(slot + HELD_PACKET_NEXT));
   set(WORKER_CONTROL_HOLD_COUNT, get(WORKER_CONTROL_HOLD_COUNT) + 1);

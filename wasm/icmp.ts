@@ -8,7 +8,7 @@ import { finish, pseudo, sum } from "./checksum";
 import { control, count, get, interfaceOf, nexthopOf } from "./control";
 import { mayCauseError } from "./error_limit";
 import { isGroupFrame, turnRound } from "./ethernet";
-import { freeFrame, roomInFront } from "./frames";
+import { freePacket, keepHead, roomInFront } from "./frames";
 import { injectTransmit } from "./inject";
 import {
   INJECT_META_SIZE,
@@ -24,7 +24,7 @@ import {
   WORKER_CONTROL_NODE_ADDRESS6,
 } from "./layout";
 import * as parsed from "./parse";
-import { interfaceIdOf, l3OffsetOf, nexthopIdOf, vrfOf } from "./trap";
+import { interfaceIdOf, l3OffsetOf, nexthopIdOf, parseTrapped, vrfOf } from "./trap";
 
 /** Types and codes, as type << 8 | code. */
 const NET_UNREACHABLE: u32 = 0x0300;
@@ -68,26 +68,27 @@ export function prohibited(packet: usize, length: u32): void {
 export function packetTooBig(packet: usize, length: u32): void {
   const nexthop = nexthopOf(nexthopIdOf(packet));
   const mtu = nexthop == 0 ? 0 : load<u32>(nexthop + NEXTHOP_MTU);
-  if (mtu == 0) freeFrame(packet);
+  if (mtu == 0) freePacket(packet);
   else report(packet, length, FRAGMENTATION_NEEDED, V6_PACKET_TOO_BIG, mtu);
 }
 
 function report(packet: usize, length: u32, code4: u32, code6: u32, mtu: u32): void {
   const interfaceId = interfaceIdOf(packet);
-  const valid = parsed.parse(packet, length, l3OffsetOf(packet)) && mayReport(packet, code6 == V6_PACKET_TOO_BIG);
+  const valid = parseTrapped(packet, length) && mayReport(packet, code6 == V6_PACKET_TOO_BIG);
   if (!valid || !mayCauseError(interfaceId)) {
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
   const l2 = l3OffsetOf(packet);
   const vrf = vrfOf(packet);
   const headers = parsed.family == 4 ? IPV4_HEADER + ICMP_HEADER : IPV6_HEADER + ICMP_HEADER;
-  const quoted = min(<u32>(parsed.end - parsed.l3), (parsed.family == 4 ? MAX_ERROR_4 : MAX_ERROR_6) - headers);
+  const quoted = min(<u32>(parsed.readable - parsed.l3), (parsed.family == 4 ? MAX_ERROR_4 : MAX_ERROR_6) - headers);
   const error = packet - headers;
   if (roomInFront(packet) < headers + <u32>INJECT_META_SIZE) {
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
+  keepHead(packet);
   memory.copy(error, packet, l2);
   turnRound(error);
   const written =
@@ -95,7 +96,7 @@ function report(packet: usize, length: u32, code4: u32, code6: u32, mtu: u32): v
       ? writeError4(error + l2, interfaceId, quoted, code4, mtu)
       : writeError6(error + l2, interfaceId, quoted, code6, mtu);
   if (!written) {
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
   if (injectTransmit(error, l2 + headers + quoted, interfaceId, vrf)) count(WORKER_CONTROL_ERRORS_SENT);

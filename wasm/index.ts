@@ -10,12 +10,15 @@ import { runCommands } from "./commands";
 import { bindControl, control, count, get, readClock } from "./control";
 import { decisionsLeft, finishDecisions } from "./decision";
 import { dispatch } from "./dispatch";
-import { bindFrames, freeFrame, setOwner } from "./frames";
+import { countDrop } from "./drops";
+import { bindFrames, freePacket } from "./frames";
 import { bindHolds, firstDue, isDue, lookedAt, nextDue, resetDeadline } from "./hold";
 import {
+  DROP_TRAP_TOO_BIG,
   HELD_PACKET_REASON,
   PORT_NONE,
   TRAP_ASK,
+  WEIR_CHAIN_FRAMES,
   WORKER_CONTROL_PACKETS,
   WORKER_CONTROL_POLLS,
   WORKER_CONTROL_PORTS,
@@ -31,8 +34,8 @@ import {
 } from "./layout";
 import { loadPolicy } from "./policy";
 import { resolveDue } from "./resolve";
-import { available, lengthOf, packetOf, reap, received, refill, release, submit } from "./ring";
-import { isTrap } from "./trap";
+import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
+import { interfaceIdOf, isTrap } from "./trap";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
 export function start(address: u32): void {
@@ -104,26 +107,39 @@ function isOpen(port: usize): bool {
   return load<u32>(port + XSK_PORT_KIND) != PORT_NONE;
 }
 
+/** Handles up to `budget` packets of a port. Returns how many. */
 function receive(port: usize, budget: u32): u32 {
   const ring = port + XSK_PORT_RX;
-  const n = min(available(ring), budget);
-  for (let i: u32 = 0; i < n; i++) {
-    const descriptor = received(ring, i);
-    const packet = packetOf(descriptor);
-    setOwner(packet, 0);
-    if (isTrap(packet)) {
-      count(WORKER_CONTROL_PACKETS);
-      dispatch(packet, lengthOf(descriptor));
-    } else {
-      store<u64>(port + XSK_PORT_RX_INVALID, load<u64>(port + XSK_PORT_RX_INVALID) + 1);
-      freeFrame(packet);
-    }
+  const n = available(ring);
+  let packets: u32 = 0;
+  let taken: u32 = 0;
+  while (taken < n && packets < budget) {
+    const descriptors = descriptorsOf(ring, taken, n);
+    // The kernel publishes whole packets; of half a one the frames stay the port's.
+    if (descriptors == 0) break;
+    const packet = packetOf(received(ring, taken));
+    handle(port, packet, joinReceived(ring, taken, descriptors), descriptors);
+    taken += descriptors;
+    packets++;
   }
-  if (n != 0) {
-    release(ring, n);
-    store<u64>(port + XSK_PORT_RX_PACKETS, load<u64>(port + XSK_PORT_RX_PACKETS) + n);
+  if (taken != 0) {
+    release(ring, taken);
+    store<u64>(port + XSK_PORT_RX_PACKETS, load<u64>(port + XSK_PORT_RX_PACKETS) + packets);
   }
-  return n;
+  return packets;
+}
+
+function handle(port: usize, packet: usize, length: u32, frames: u32): void {
+  if (!isTrap(packet)) {
+    store<u64>(port + XSK_PORT_RX_INVALID, load<u64>(port + XSK_PORT_RX_INVALID) + 1);
+    freePacket(packet);
+  } else if (frames > WEIR_CHAIN_FRAMES) {
+    countDrop(interfaceIdOf(packet), DROP_TRAP_TOO_BIG, length);
+    freePacket(packet);
+  } else {
+    count(WORKER_CONTROL_PACKETS);
+    dispatch(packet, length);
+  }
 }
 
 function runTimers(): u32 {

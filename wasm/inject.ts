@@ -3,7 +3,7 @@
 
 import { count, get } from "./control";
 import { countDrop } from "./drops";
-import { freeFrame, roomInFront } from "./frames";
+import { freePacket, roomInFront } from "./frames";
 import {
   DROP_TRAP_FULL,
   INJECT_META_ACTION,
@@ -23,7 +23,7 @@ import { transmit } from "./ring";
 import { interfaceIdOf, vrfOf } from "./trap";
 
 /**
- * Sends a packet of ours; its frame is given back when the kernel has it.
+ * Sends a packet of ours; its frames are given back when the kernel has it.
  * @return false, counted and freed, if there is no room
  */
 export function inject(packet: usize, length: u32, action: u32, interfaceId: u32, vrf: u32): bool {
@@ -35,7 +35,7 @@ export function inject(packet: usize, length: u32, action: u32, interfaceId: u32
     store<u8>(meta + INJECT_META_ACTION, action);
     store<u16>(meta + INJECT_META_INTERFACE, interfaceId);
     store<u32>(meta + INJECT_META_VRF, vrf);
-    if (transmit(port, meta, length + <u32>INJECT_META_SIZE)) {
+    if (transmit(port, meta, <u32>INJECT_META_SIZE, length)) {
       raise(port + XSK_PORT_TX_PACKETS);
       count(WORKER_CONTROL_INJECTED);
       return true;
@@ -43,7 +43,7 @@ export function inject(packet: usize, length: u32, action: u32, interfaceId: u32
   }
   raise(port + XSK_PORT_TX_FULL);
   countDrop(interfaceId, DROP_TRAP_FULL, length);
-  freeFrame(packet);
+  freePacket(packet);
   return false;
 }
 

@@ -48,9 +48,9 @@ import {
   flagsOf,
   generationOf,
   interfaceIdOf,
-  l3OffsetOf,
   nexthopIdOf,
   outInterfaceIdOf,
+  parseTrapped,
   reasonOf,
   reverseNexthopIdOf,
   vrfOf,
@@ -92,7 +92,7 @@ function describe(event: usize, kind: u32, packet: usize, length: u32): void {
   store<u32>(event + EVENT_NEXTHOP, nexthopIdOf(packet));
   store<u32>(event + EVENT_REVERSE_NEXTHOP, reverseNexthopIdOf(packet));
   store<u32>(event + EVENT_GENERATION, generationOf(packet));
-  if (!parsed.parse(packet, length, l3OffsetOf(packet))) return;
+  if (!parseTrapped(packet, length)) return;
   store<u8>(event + EVENT_FAMILY, parsed.family);
   store<u8>(event + EVENT_PROTOCOL, parsed.protocol);
   store<u16>(event + EVENT_SOURCE_PORT, bswap<u16>(<u16>parsed.sourcePort));

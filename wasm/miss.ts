@@ -5,7 +5,7 @@ import { ask } from "./ask";
 import { count, get } from "./control";
 import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards } from "./decision";
 import { drop, reportDrop } from "./drops";
-import { freeFrame } from "./frames";
+import { freePacket } from "./frames";
 import { findHeld, holdBehind } from "./hold";
 import { unreachable } from "./icmp";
 import {
@@ -28,10 +28,9 @@ import {
   WORKER_CONTROL_DENIED,
   WORKER_CONTROL_REJECTED,
 } from "./layout";
-import { parse } from "./parse";
 import { direction, egressHits, ingressHits, judge, loadPolicy, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
-import { flagsOf, generationOf, l3OffsetOf, nexthopIdOf } from "./trap";
+import { flagsOf, generationOf, nexthopIdOf, parseTrapped } from "./trap";
 
 /** Decides the flow of a trapped packet, or lets the packet join what its flow waits for. */
 export function flowMiss(packet: usize, length: u32): void {
@@ -47,7 +46,7 @@ export function flowMiss(packet: usize, length: u32): void {
     if (!holdBehind(asked, packet, length)) drop(packet, length, DROP_HOLD_LIMIT);
     return;
   }
-  if (!parse(packet, length, l3OffsetOf(packet))) {
+  if (!parseTrapped(packet, length)) {
     drop(packet, length, DROP_INVALID_PACKET);
     return;
   }
@@ -94,5 +93,5 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   }
   reportDrop(packet, length, DROP_POLICY_DENY, rule, direction);
   if (rejected) rejectPacket(packet, length);
-  else freeFrame(packet);
+  else freePacket(packet);
 }

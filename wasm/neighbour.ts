@@ -6,9 +6,10 @@
 
 import { interfaceOf } from "./control";
 import { INTERFACE_NEXTHOP, TRAP_ARP } from "./layout";
-import { icmp, parse } from "./parse";
+import { headLength } from "./frames";
+import { icmp } from "./parse";
 import { neighbourHeard } from "./resolve";
-import { interfaceIdOf, l3OffsetOf, reasonOf } from "./trap";
+import { interfaceIdOf, l3OffsetOf, parseTrapped, reasonOf } from "./trap";
 
 const ARP_LENGTH: u32 = 28;
 const ARP_REPLY: u32 = 2;
@@ -27,11 +28,11 @@ export function hearNeighbour(packet: usize, length: u32): bool {
 /** A reply, or a request for the sender's own address (RFC 5227: an announcement). */
 function isArpStatement(packet: usize, length: u32): bool {
   const l3 = l3OffsetOf(packet);
-  if (l3 == 0 || l3 + ARP_LENGTH > length) return false;
+  if (l3 == 0 || l3 + ARP_LENGTH > headLength(packet, length)) return false;
   const arp = packet + l3;
   return <u32>bswap<u16>(load<u16>(arp + 6)) == ARP_REPLY || load<u32>(arp + 14) == load<u32>(arp + 24);
 }
 
 function isAdvertisement(packet: usize, length: u32): bool {
-  return parse(packet, length, l3OffsetOf(packet)) && icmp >> 8 == NEIGHBOUR_ADVERTISEMENT;
+  return parseTrapped(packet, length) && icmp >> 8 == NEIGHBOUR_ADVERTISEMENT;
 }

@@ -33,8 +33,10 @@ export let protocol: u32 = 0;
 export let l3: usize = 0;
 /** Address of the upper-layer header; 0 where there is none (later fragments). */
 export let l4: usize = 0;
-/** Address of the byte after the IP packet, without the padding of the frame. */
+/** Address of the byte after the IP packet, without the padding of the frame; in a chain, as if it were one piece. */
 export let end: usize = 0;
+/** Address of the first byte that cannot be read here: `end`, or where the packet's first frame ends. */
+export let readable: usize = 0;
 /** Addresses, mapped, as two halves each, bytes in the order in which they lie. */
 export let source0: u64 = 0;
 export let source1: u64 = 0;
@@ -61,10 +63,11 @@ function be16(address: usize): u32 {
 
 /**
  * Parses the IP packet `l3Offset` bytes into `packet`.
- * @param length bytes of the frame from `packet` on
+ * @param length bytes of the packet from `packet` on
+ * @param head those of them that lie there in one piece
  * @return false if it is none, or is cut short
  */
-export function parse(packet: usize, length: u32, l3Offset: u32): bool {
+export function parse(packet: usize, length: u32, head: u32, l3Offset: u32): bool {
   l4 = 0;
   sourcePort = 0;
   destinationPort = 0;
@@ -72,9 +75,10 @@ export function parse(packet: usize, length: u32, l3Offset: u32): bool {
   icmp = ~0;
   fragment = false;
   family = 0;
-  if (l3Offset == 0 || l3Offset >= length) return false;
+  if (l3Offset == 0 || l3Offset >= head) return false;
   l3 = packet + l3Offset;
   const limit = packet + length;
+  readable = packet + head;
   const version = load<u8>(l3) >> 4;
   if (version == 4) return parse4(limit);
   if (version == 6) return parse6(limit);
@@ -82,12 +86,13 @@ export function parse(packet: usize, length: u32, l3Offset: u32): bool {
 }
 
 function parse4(limit: usize): bool {
-  if (l3 + 20 > limit) return false;
+  if (l3 + 20 > readable) return false;
   const header: u32 = (load<u8>(l3) & 15) << 2;
   const total = be16(l3 + 2);
   if (header < 20 || total < header || l3 + total > limit) return false;
   family = 4;
   end = l3 + total;
+  readable = min(readable, end);
   protocol = load<u8>(l3 + 9);
   source0 = 0;
   source1 = MAPPED | (<u64>load<u32>(l3 + 12) << 32);
@@ -100,9 +105,10 @@ function parse4(limit: usize): bool {
 }
 
 function parse6(limit: usize): bool {
-  if (l3 + 40 > limit) return false;
+  if (l3 + 40 > readable) return false;
   end = l3 + 40 + be16(l3 + 4);
   if (end > limit) return false;
+  readable = min(readable, end);
   family = 6;
   source0 = load<u64>(l3 + 8);
   source1 = load<u64>(l3 + 16);
@@ -113,13 +119,13 @@ function parse6(limit: usize): bool {
   for (let i: u32 = 0; i < MAX_EXTENSIONS; i++) {
     let size: u32;
     if (protocol == HOP_BY_HOP || protocol == ROUTING || protocol == DESTINATION_OPTIONS) {
-      if (at + 8 > end) return false;
+      if (at + 8 > readable) return false;
       size = (<u32>load<u8>(at + 1) + 1) << 3;
     } else if (protocol == AUTHENTICATION) {
-      if (at + 8 > end) return false;
+      if (at + 8 > readable) return false;
       size = (<u32>load<u8>(at + 1) + 2) << 2;
     } else if (protocol == FRAGMENT) {
-      if (at + 8 > end) return false;
+      if (at + 8 > readable) return false;
       size = 8;
       const offset = be16(at + 2);
       // An "atomic" fragment (RFC 6946) is a whole packet.
@@ -133,7 +139,7 @@ function parse6(limit: usize): bool {
     }
     protocol = load<u8>(at);
     at += size;
-    if (at > end) return false;
+    if (at > readable) return false;
   }
   return false;
 }
@@ -141,14 +147,14 @@ function parse6(limit: usize): bool {
 function parseUpper(at: usize): bool {
   l4 = at;
   if (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP) {
-    if (at + 8 > end) return false;
+    if (at + 8 > readable) return false;
     sourcePort = be16(at);
     destinationPort = be16(at + 2);
     hasPorts = true;
     return true;
   }
   if (protocol == (family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) {
-    if (at + 8 > end) return false;
+    if (at + 8 > readable) return false;
     const type: u32 = load<u8>(at);
     icmp = (type << 8) | load<u8>(at + 1);
     setIcmpPorts(type, be16(at + 4));

@@ -5,7 +5,7 @@
  */
 
 import { get } from "./control";
-import { freeFrame, setOwner, takeFrame, umem } from "./frames";
+import { freeFrame, nextPiece, pieceLength, piecesOf, setOwner, setPiece, takeFrame, umem } from "./frames";
 import {
   WORKER_CONTROL_FRAME_RESERVE,
   WORKER_CONTROL_FREE_COUNT,
@@ -25,6 +25,9 @@ import {
 /** struct xdp_desc: u64 addr, u32 len, u32 options. */
 const DESCRIPTOR_SHIFT: u32 = 4;
 const DESCRIPTOR_LENGTH: usize = 8;
+const DESCRIPTOR_OPTIONS: usize = 12;
+/** The packet goes on in the next descriptor. */
+const PKT_CONTD: u32 = 1;
 
 /** Entries that the kernel has put into a ring that we consume (receive, completion). */
 export function available(ring: usize): u32 {
@@ -41,14 +44,14 @@ export function release(ring: usize, n: u32): void {
   atomic.store<u32>(load<u32>(ring + XSK_RING_CONSUMER), consumer);
 }
 
-/** Free entries of a ring that we produce (transmit, fill). */
-function vacant(ring: usize): u32 {
+/** True if a ring that we produce (transmit, fill) has `wanted` free entries. */
+function hasRoom(ring: usize, wanted: u32): bool {
   const entries = load<u32>(ring + XSK_RING_MASK) + 1;
   const used = load<u32>(ring + XSK_RING_CACHED_PRODUCER) - load<u32>(ring + XSK_RING_CACHED_CONSUMER);
-  if (used < entries) return entries - used;
+  if (used + wanted <= entries) return true;
   const consumer = atomic.load<u32>(load<u32>(ring + XSK_RING_CONSUMER));
   store<u32>(ring + XSK_RING_CACHED_CONSUMER, consumer);
-  return entries - (load<u32>(ring + XSK_RING_CACHED_PRODUCER) - consumer);
+  return load<u32>(ring + XSK_RING_CACHED_PRODUCER) - consumer + wanted <= entries;
 }
 
 /** Makes what was written up to the cached producer visible to the kernel. */
@@ -77,6 +80,29 @@ export function packetOf(descriptor: usize): usize {
 @inline
 export function lengthOf(descriptor: usize): u32 {
   return load<u32>(descriptor + DESCRIPTOR_LENGTH);
+}
+
+/** Descriptors of the packet that begins at descriptor `i` of `n`; 0 if its end is not there yet. */
+export function descriptorsOf(ring: usize, i: u32, n: u32): u32 {
+  for (let last = i; last < n; last++) {
+    if ((load<u32>(received(ring, last) + DESCRIPTOR_OPTIONS) & PKT_CONTD) == 0) return last - i + 1;
+  }
+  return 0;
+}
+
+/** Makes a chain of the frames of `n` descriptors from `i` on, none of which is a port's any more. Returns its length. */
+export function joinReceived(ring: usize, i: u32, n: u32): u32 {
+  let length: u32 = 0;
+  let next: usize = 0;
+  for (let k = n; k > 0; k--) {
+    const descriptor = received(ring, i + k - 1);
+    const piece = packetOf(descriptor);
+    setOwner(piece, 0);
+    if (n > 1) setPiece(piece, lengthOf(descriptor), next);
+    length += lengthOf(descriptor);
+    next = piece;
+  }
+  return length;
 }
 
 /** Takes transmitted frames back. */
@@ -120,21 +146,40 @@ export function refill(port: usize, index: u32): void {
   publish(ring);
 }
 
-/** Queues a packet; false if the ring is full. `submit` makes it visible. */
-export function transmit(port: usize, packet: usize, length: u32): bool {
+/**
+ * Queues a packet of `length` bytes behind a header of `header` bytes at `address`; false if there is no room.
+ * `submit` makes it visible. The kernel gives the frames back one by one: they are no chain any more.
+ */
+export function transmit(port: usize, address: usize, header: u32, length: u32): bool {
   const ring = port + XSK_PORT_TX;
+  const pieces = piecesOf(address);
   // The completion ring is as large as the transmit ring: with more under way the kernel would stall.
-  if (load<u32>(port + XSK_PORT_OUTSTANDING) > load<u32>(port + XSK_PORT_COMPLETION + XSK_RING_MASK)) reap(port);
-  if (load<u32>(port + XSK_PORT_OUTSTANDING) > load<u32>(port + XSK_PORT_COMPLETION + XSK_RING_MASK)) return false;
-  if (vacant(ring) == 0) return false;
-  const producer = load<u32>(ring + XSK_RING_CACHED_PRODUCER);
+  const capacity = load<u32>(port + XSK_PORT_COMPLETION + XSK_RING_MASK) + 1;
+  if (load<u32>(port + XSK_PORT_OUTSTANDING) + pieces > capacity) reap(port);
+  if (load<u32>(port + XSK_PORT_OUTSTANDING) + pieces > capacity || !hasRoom(ring, pieces)) return false;
+  let producer = load<u32>(ring + XSK_RING_CACHED_PRODUCER);
+  let next = nextPiece(address);
+  put(ring, producer++, address, header + (next == 0 ? length : pieceLength(address)), next != 0);
+  if (next != 0) setPiece(address, 0, 0);
+  while (next != 0) {
+    const piece = next;
+    next = nextPiece(piece);
+    put(ring, producer++, piece, pieceLength(piece), next != 0);
+    setPiece(piece, 0, 0);
+  }
+  store<u32>(ring + XSK_RING_CACHED_PRODUCER, producer);
+  store<u32>(port + XSK_PORT_OUTSTANDING, load<u32>(port + XSK_PORT_OUTSTANDING) + pieces);
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function put(ring: usize, producer: u32, address: usize, length: u32, goesOn: bool): void {
   const index = producer & load<u32>(ring + XSK_RING_MASK);
   const descriptor = load<u32>(ring + XSK_RING_DESCRIPTORS) + (index << DESCRIPTOR_SHIFT);
-  store<u64>(descriptor, <u64>(packet - umem));
-  store<u64>(descriptor + DESCRIPTOR_LENGTH, <u64>length);
-  store<u32>(ring + XSK_RING_CACHED_PRODUCER, producer + 1);
-  store<u32>(port + XSK_PORT_OUTSTANDING, load<u32>(port + XSK_PORT_OUTSTANDING) + 1);
-  return true;
+  store<u64>(descriptor, <u64>(address - umem));
+  store<u32>(descriptor + DESCRIPTOR_LENGTH, length);
+  store<u32>(descriptor + DESCRIPTOR_OPTIONS, goesOn ? PKT_CONTD : 0);
 }
 
 /** Publishes the queued packets; true if the kernel has not taken all of them yet. */

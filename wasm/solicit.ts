@@ -18,7 +18,7 @@ import {
   WORKER_CONTROL_SOLICITED,
 } from "./layout";
 import * as parsed from "./parse";
-import { l3OffsetOf, outInterfaceIdOf, vrfOf } from "./trap";
+import { outInterfaceIdOf, parseTrapped, vrfOf } from "./trap";
 
 const ETHERNET: u32 = 14;
 const ARP_LENGTH: u32 = 28;
@@ -30,7 +30,7 @@ const NEIGHBOUR_SOLICITATION: u8 = 135;
 export function solicit(packet: usize, length: u32): void {
   const interfaceId = outInterfaceIdOf(packet);
   const from = interfaceOf(interfaceId);
-  if (from == 0 || !parsed.parse(packet, length, l3OffsetOf(packet))) return;
+  if (from == 0 || !parseTrapped(packet, length)) return;
   const request = takePacket();
   if (request == 0) return;
   // Workloads know the node as their gateway; on other links it is a host of its own.

@@ -5,7 +5,7 @@ import { finish, pseudo, sum } from "./checksum";
 import { count } from "./control";
 import { mayCauseError } from "./error_limit";
 import { isGroupFrame, turnRound } from "./ethernet";
-import { freeFrame } from "./frames";
+import { freePacket, keepHead } from "./frames";
 import { injectTransmit } from "./inject";
 import { WORKER_CONTROL_ERRORS_SENT } from "./layout";
 import * as parsed from "./parse";
@@ -25,11 +25,11 @@ const TTL: u8 = 64;
 export function resetConnection(packet: usize, length: u32): void {
   const interfaceId = interfaceIdOf(packet);
   const l4 = parsed.l4;
-  const whole = l4 != 0 && l4 + TCP_HEADER <= parsed.end && !parsed.fragment;
+  const whole = l4 != 0 && l4 + TCP_HEADER <= parsed.readable && !parsed.fragment;
   const flags: u32 = whole ? load<u8>(l4 + 13) : RST;
   const noHost = parsed.isNoHost(parsed.source0, parsed.source1) || isGroupFrame(packet);
   if ((flags & RST) != 0 || noHost || !mayCauseError(interfaceId)) {
-    freeFrame(packet);
+    freePacket(packet);
     return;
   }
 
@@ -44,6 +44,7 @@ export function resetConnection(packet: usize, length: u32): void {
   const l2 = l3OffsetOf(packet);
   const l3 = parsed.l3;
   const vrf = vrfOf(packet);
+  keepHead(packet);
   turnRound(packet);
   const tcp = l3 + (parsed.family == 4 ? IPV4_HEADER : IPV6_HEADER);
   if (parsed.family == 4) writeIpv4(l3);

@@ -18,7 +18,7 @@ export function pseudoChecksum(addresses: u32, addressBytes: u32, protocol: u32,
 }
 
 export function parse(packet: u32, length: u32, l3Offset: u32): bool {
-  return parsed.parse(packet, length, l3Offset);
+  return parsed.parse(packet, length, length, l3Offset);
 }
 
 export function family(): u32 {
@@ -60,7 +60,7 @@ export function addresses(to: u32): void {
 /** The verdict on the trapped packet at `packet`; 0 also if it cannot be parsed. */
 export function judge(packet: u32, length: u32): u32 {
   policy.loadPolicy();
-  if (!parsed.parse(packet, length, l3OffsetOf(packet))) return 0;
+  if (!parsed.parse(packet, length, length, l3OffsetOf(packet))) return 0;
   return judgeParsed(packet, length);
 }
 

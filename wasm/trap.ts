@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The metadata that the kernel programs put directly in front of a trapped packet (struct trap_meta). */
 
-import { roomInFront } from "./frames";
+import { headLength, roomInFront } from "./frames";
 import {
   TRAP_META_FLAGS,
   TRAP_META_GENERATION,
@@ -16,6 +16,12 @@ import {
   TRAP_META_VRF,
   WEIR_TRAP_MAGIC,
 } from "./layout";
+import { parse } from "./parse";
+
+/** Parses a trapped packet, whose metadata says where its IP header is. */
+export function parseTrapped(packet: usize, length: u32): bool {
+  return parse(packet, length, headLength(packet, length), l3OffsetOf(packet));
+}
 
 /** True if the packet carries metadata. */
 export function isTrap(packet: usize): bool {

@@ -5,6 +5,9 @@ import { WEIR_MAX_WORKERS } from "../layout/index.ts";
 import type { SlowPath } from "../slowpath/index.ts";
 import type { DirectPorts } from "./reconcile/context.ts";
 
+/** Bytes in front of the IP header at most: Ethernet and two VLAN tags. */
+export const LINK_HEADER = 14 + 2 * 4;
+
 /** Elements of the map `xsks`; the first are the trap link's. */
 const SOCKETS = 4096;
 
@@ -23,12 +26,19 @@ export function directPorts(slowPath: SlowPath, most: number): DirectPorts {
     return base + count <= SOCKETS ? base : undefined;
   };
   return {
-    add(interfaceId, { name, ifindex, rxQueues }) {
+    add(interfaceId, { name, ifindex, rxQueues, mtu }) {
       const used = [...taken.values()].reduce((sum, { count }) => sum + count, 0);
       const base = used + rxQueues > most ? undefined : freeBase(rxQueues);
       if (base === undefined) return undefined;
-      const port = { interfaceId, device: name, ifindex, queues: rxQueues, xskBase: base, mode: "auto" } as const;
-      const { mode } = slowPath.addDirect(port);
+      const { mode } = slowPath.addDirect({
+        interfaceId,
+        device: name,
+        ifindex,
+        queues: rxQueues,
+        xskBase: base,
+        mode: "auto",
+        largestFrame: mtu + LINK_HEADER,
+      });
       taken.set(interfaceId, { base, count: rxQueues });
       return { base, count: rxQueues, mode };
     },

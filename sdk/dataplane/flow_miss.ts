@@ -22,7 +22,10 @@ export interface FlowMiss {
   readonly interface: string;
   /** Unique for the flow's entry in the kernel. */
   readonly generation: number;
-  /** Its first packet, from the Ethernet header on: a view that is valid until the flow is decided. `copy` keeps it. */
+  /**
+   * Its first packet, from the Ethernet header on: a view that is valid until the flow is decided. `copy` keeps it. Of
+   * a packet that is longer than a frame of the slow path (1792 bytes) it is a copy already.
+   */
   readonly frame: Uint8Array;
   copy(): Uint8Array;
   /**

@@ -2,6 +2,7 @@
 /** Opens the parts of an instance in the order in which they need each other. */
 import { existsSync } from "node:fs";
 import { WeirError } from "../errors.ts";
+import { configCodec } from "../layout/index.ts";
 import { namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import { selfTest } from "../runtime/selftest.ts";
@@ -79,6 +80,7 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
     const early = { paths, netns, store, lock, stack, workers, holdLimit };
     const kernel = withNetns(netns, () => openKernel(o, early));
     const slowPath = openSlowPath(early, kernel, reports);
+    configCodec.trapBytes.set(kernel.tables.config.view, 0, slowPath.largestPacket);
     return { ...early, ...kernel, ...wire(early, kernel, slowPath), slowPath };
   } catch (error) {
     stack.dispose();

@@ -20,7 +20,10 @@ export interface Packet {
   readonly interface: string;
   /** VRF in which its destination was looked up; absent for what is not IP. */
   readonly vrf?: string;
-  /** From the Ethernet header on. A view that is valid during the call only, unless `copyBytes` was given. */
+  /**
+   * The whole packet, from the Ethernet header on. A view that is valid during the call only; a copy where `copyBytes`
+   * was given, or where the packet is longer than a frame of the slow path (1792 bytes).
+   */
   readonly frame: Uint8Array;
   /** Length of the packet, also where `frame` is shorter. */
   readonly length: number;

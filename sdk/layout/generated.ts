@@ -109,6 +109,8 @@ export const dropReasons = [
   "trap-limit",
   /** no frame, ring entry or event slot left in the slow path */
   "trap-full",
+  /** longer than what the slow path takes: see struct config, trap_bytes */
+  "trap-too-big",
   /** nobody registered for this trap */
   "unhandled-trap",
   "redirect-failed",
@@ -547,6 +549,8 @@ export const configCodec = {
   udpSeconds: u16(40),
   icmpSeconds: u16(42),
   otherSeconds: u16(44),
+  /** longest frame that the slow path takes; 0: any */
+  trapBytes: u32(48),
 } as const;
 /** 64 bytes. */
 export const configLayout = layout(64, configCodec);
@@ -588,6 +592,7 @@ export const trapLimitLayout = layout(16, trapLimitCodec);
 
 // ---- bpf/slowpath_abi.h: constants
 
+export const WEIR_CHAIN_FRAMES = 8;
 /** twice the decisions of a burst */
 export const WEIR_BURST_SLOTS = 2048;
 
@@ -793,6 +798,15 @@ export const xskPortCodec = {
 /** 192 bytes. */
 export const xskPortLayout = layout(192, xskPortCodec);
 
+export const frameLinkCodec = {
+  /** address of the packet's first byte in its next frame; 0: there is none */
+  next: u32(0),
+  /** of the packet's bytes in this frame; set only in a chain */
+  length: u32(4),
+} as const;
+/** 8 bytes. */
+export const frameLinkLayout = layout(8, frameLinkCodec);
+
 /** At the address given to `start()`; every address is an offset in the WebAssembly memory. */
 export const workerControlCodec = {
   /** index */
@@ -816,103 +830,105 @@ export const workerControlCodec = {
   freeCount: u32(40),
   /** __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
   frameOwners: u32(44),
+  /** struct frame_link[frame_count] */
+  frameLinks: u32(48),
   /** struct interface[] (kernel's own, mapped) */
-  interfaces: u32(48),
-  interfaceCount: u32(52),
+  interfaces: u32(56),
+  interfaceCount: u32(60),
   /** struct nexthop[] (kernel's own, mapped) */
-  nexthops: u32(56),
-  nexthopCount: u32(60),
+  nexthops: u32(64),
+  nexthopCount: u32(68),
   /** struct flow_decision[WEIR_DECISIONS_PER_WORKER] (kernel's own, mapped) */
-  decisions: u32(64),
+  decisions: u32(72),
   /** filled by poll(), to be applied by weir_flow_update */
-  decisionCount: u32(68),
+  decisionCount: u32(76),
   /** struct decision_note[WEIR_DECISIONS_PER_WORKER] */
-  decisionNotes: u32(72),
+  decisionNotes: u32(80),
   /** struct burst_slot[WEIR_BURST_SLOTS] */
-  burstSlots: u32(76),
+  burstSlots: u32(84),
   /** struct pending_packet[pending_capacity] */
-  pending: u32(80),
-  pendingCapacity: u32(84),
-  pendingCount: u32(88),
+  pending: u32(88),
+  pendingCapacity: u32(92),
+  pendingCount: u32(96),
   /** struct policy_table in force; the main thread swaps it atomically; 0: none yet */
-  policy: u32(92),
+  policy: u32(100),
   /** the worker's copy of `policy`, set at each poll: older tables may be reused */
-  policyAck: u32(96),
+  policyAck: u32(104),
   /** struct message_ring: main thread to worker */
-  commands: u32(100),
+  commands: u32(108),
   /** struct message_ring: worker to main thread */
-  events: u32(104),
+  events: u32(112),
   /** 1: the main thread was told that there are events; it sets 0 before it reads them */
-  eventSignal: u32(108),
+  eventSignal: u32(116),
   /** struct held_packet[hold_capacity] */
-  holds: u32(112),
+  holds: u32(120),
   /** power of two */
-  holdCapacity: u32(116),
+  holdCapacity: u32(124),
   /** packets that may wait at a time */
-  holdLimit: u32(120),
-  holdCount: u32(124),
+  holdLimit: u32(128),
+  holdCount: u32(132),
   /** first free slot + 1 */
-  holdFree: u32(128),
+  holdFree: u32(136),
   /** first waiting flow + 1 */
-  holdActive: u32(132),
+  holdActive: u32(140),
   /** __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
-  holdBuckets: u32(136),
+  holdBuckets: u32(144),
   /** struct drop_counter[interface_count][WEIR_MAX_REASONS] */
-  drops: u32(140),
+  drops: u32(148),
   /** __u64[interface_count]: when the interface has used up its ICMP errors */
-  errorLimits: u32(144),
+  errorLimits: u32(152),
   /** ICMP errors and resets a second an interface may cause; 0: none are sent */
-  errorRate: u32(148),
-  errorBurst: u32(152),
+  errorRate: u32(156),
+  errorBurst: u32(160),
   /** bit per enum trap_reason: the controller takes these */
-  trapHandlers: u32(156),
+  trapHandlers: u32(164),
   /** frames of EVENT_PACKET that were not released yet */
-  lentCount: u32(160),
-  lentLimit: u32(164),
+  lentCount: u32(168),
+  lentLimit: u32(172),
   /** 1: a handler for asked flows is there */
-  asking: u32(168),
-  askTimeoutMs: u32(172),
+  asking: u32(176),
+  askTimeoutMs: u32(180),
   /** enum rule_action past the time-out or without a handler: allow or deny */
-  askOtherwise: u32(176),
+  askOtherwise: u32(184),
   /** how long a packet waits for its neighbour */
-  resolveTimeoutMs: u32(180),
+  resolveTimeoutMs: u32(188),
   /** EVENT_DROP a second; the counters have them all */
-  dropSamples: u32(184),
+  dropSamples: u32(192),
   /** 1: leave the loop */
-  stop: u32(188),
+  stop: u32(196),
   /** 1: the worker has left its loop */
-  stopped: u32(192),
+  stopped: u32(200),
   /** source of ICMP errors where the interface has none; 0: none */
-  nodeAddress4: be32(196),
-  nodeAddress6: bytes(200, 16),
+  nodeAddress4: be32(204),
+  nodeAddress6: bytes(208, 16),
   /** CLOCK_MONOTONIC as struct timespec, written by the host before each poll() */
-  clockSeconds: u64(216),
-  clockNanoseconds: u64(224),
+  clockSeconds: u64(224),
+  clockNanoseconds: u64(232),
   /** when poll() is due without a packet; ~0: never */
-  nextDeadline: u64(232),
-  polls: u64(240),
-  packets: u64(248),
+  nextDeadline: u64(240),
+  polls: u64(248),
+  packets: u64(256),
   /** decision records written */
-  decided: u64(256),
+  decided: u64(264),
   /** flows */
-  allowed: u64(264),
-  denied: u64(272),
-  rejected: u64(280),
-  asked: u64(288),
+  allowed: u64(272),
+  denied: u64(280),
+  rejected: u64(288),
+  asked: u64(296),
   /** asked flows that got no verdict in time */
-  timeouts: u64(296),
+  timeouts: u64(304),
   /** packets handed back to the pipeline */
-  injected: u64(304),
+  injected: u64(312),
   /** ICMP errors and resets */
-  errorsSent: u64(312),
-  errorsLimited: u64(320),
+  errorsSent: u64(320),
+  errorsLimited: u64(328),
   /** ARP requests and neighbour solicitations */
-  solicited: u64(328),
-  eventsLost: u64(336),
-  noFrame: u64(344),
-  unhandled: u64(352),
+  solicited: u64(336),
+  eventsLost: u64(344),
+  noFrame: u64(352),
+  unhandled: u64(360),
   /** decisions that came too late */
-  stale: u64(360),
+  stale: u64(368),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);

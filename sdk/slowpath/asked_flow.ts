@@ -13,7 +13,10 @@ const ACTIONS: Readonly<Record<AskVerdict["action"], RuleAction>> = {
 /** A flow that policy leaves to the controller. Its packets, three at most, wait in UMEM frames. */
 export interface AskedFlow extends SlowPathEvent {
   readonly key: PacketKey;
-  /** The first packet: a view into the UMEM, valid until the flow is decided or timed out. `slice()` keeps it. */
+  /**
+   * The first packet: a view into the UMEM, valid until the flow is decided or timed out; `slice()` keeps it. Of a
+   * packet that is longer than a frame of the UMEM a copy.
+   */
   readonly frame: Uint8Array;
   /** Decides the flow. Only the first call counts, and none after the time-out. */
   decide(verdict: AskVerdict): void;

@@ -57,7 +57,10 @@ export interface DropEvent extends SlowPathEvent {
   readonly dropReason: DropReason;
 }
 
-/** A packet lent to a handler: `frame` is a view into the UMEM that is valid only during the call. */
+/**
+ * A packet lent to a handler: `frame` is a view into the UMEM that is valid only during the call, or, of a packet that
+ * is longer than a frame of the UMEM, a copy.
+ */
 export interface TrappedPacket extends SlowPathEvent {
   readonly frame: Uint8Array;
 }

@@ -13,18 +13,20 @@ import {
   dropCounterLayout,
   eventLayout,
   flowDecisionLayout,
+  frameLinkLayout,
   heldPacketLayout,
   interfaceLayout,
   messageRingLayout,
   nexthopLayout,
   pendingPacketLayout,
   WEIR_BURST_SLOTS,
+  WEIR_CHAIN_FRAMES,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
   workerControlLayout,
   xskPortLayout,
 } from "../layout/index.ts";
-import { type RingEntries, type RingOffsets, ringBytes } from "../xsk/index.ts";
+import { type RingEntries, type RingOffsets, ringBytes, XDP_PACKET_HEADROOM } from "../xsk/index.ts";
 
 /** Bytes of a WebAssembly page, and at least those of a page of the system. */
 export const WASM_PAGE = 65536;
@@ -67,6 +69,13 @@ export const INJECT_SLOTS = 64;
 /** Packets that may wait for one run of weir_flow_update. */
 export const PENDING = 4 * WEIR_DECISIONS_PER_WORKER;
 
+/** Bytes of a packet that a frame holds; in front of them is what the kernel wants, and our header. */
+export const roomOf = (frameSize: number): number => frameSize - XDP_PACKET_HEADROOM;
+
+/** Bytes of the longest packet: a chain of frames, or one where the kernel has no chains. */
+export const largestPacket = (frameSize: number, chains: boolean): number =>
+  roomOf(frameSize) * (chains ? WEIR_CHAIN_FRAMES : 1);
+
 /** Offsets in the memory, in bytes. */
 export interface MemoryLayout {
   readonly sizes: MemorySizes;
@@ -75,6 +84,7 @@ export interface MemoryLayout {
   readonly ports: number;
   readonly freeFrames: number;
   readonly frameOwners: number;
+  readonly frameLinks: number;
   readonly decisionNotes: number;
   readonly burstSlots: number;
   readonly pending: number;
@@ -85,6 +95,7 @@ export interface MemoryLayout {
   readonly errorLimits: number;
   readonly commands: number;
   readonly events: number;
+  /** Slots of `largestPacket` bytes each. */
   readonly inject: number;
   /** Two tables: the one in force and the next. */
   readonly policies: readonly [number, number];
@@ -133,6 +144,7 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     ports: take((1 + sizes.directPorts) * xskPortLayout.size),
     freeFrames: take(sizes.frames * 4),
     frameOwners: take(sizes.frames),
+    frameLinks: take(sizes.frames * frameLinkLayout.size),
     decisionNotes: take(WEIR_DECISIONS_PER_WORKER * decisionNoteLayout.size),
     burstSlots: take(WEIR_BURST_SLOTS * burstSlotLayout.size),
     pending: take(PENDING * pendingPacketLayout.size),
@@ -143,7 +155,7 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     errorLimits: take(sizes.interfaces * 8),
     commands: take(messageRingLayout.size + COMMANDS * commandLayout.size),
     events: take(messageRingLayout.size + EVENTS * eventLayout.size),
-    inject: take(INJECT_SLOTS * sizes.frameSize),
+    inject: take(INJECT_SLOTS * largestPacket(sizes.frameSize, true)),
     policies: [take(sizes.policyBytes), take(sizes.policyBytes)],
     interfaces: mapped(sizes.interfaces * interfaceLayout.size),
     nexthops: mapped(sizes.nexthops * nexthopLayout.size),

@@ -4,7 +4,7 @@
 import { WeirError } from "../errors.ts";
 import { xskPortCodec } from "../layout/index.ts";
 import { Umem, type XskMode, XskSocket, type XskStatistics } from "../xsk/index.ts";
-import { DIRECT_RING, TRAP_RING } from "./memory_layout.ts";
+import { DIRECT_RING, largestPacket, roomOf, TRAP_RING } from "./memory_layout.ts";
 import type { DirectPort, SocketMap, TrapDevice } from "./types.ts";
 import type { WorkerMemory } from "./worker_memory.ts";
 
@@ -42,6 +42,7 @@ export class PortTable implements Disposable {
   readonly #lost = new Map<number, number>();
   /** Ports that are opened are to be found by the kernel programs at once. */
   #published = false;
+  #chains = false;
   readonly #key = new Uint8Array(new ArrayBuffer(4));
   readonly #value = new Uint8Array(new ArrayBuffer(4));
 
@@ -64,11 +65,18 @@ export class PortTable implements Disposable {
       offsets,
       // A veth has no other, and a fixed mode keeps a later kernel from surprising us.
       mode: "copy",
+      scatterGather: true,
     });
+    this.#chains = socket.scatterGather;
     this.#ports.set(0, { interfaceId: 0, socket, element: index });
     const fillTarget = Math.min(TRAP_RING.fill, this.#umem.frames >> 1);
     const { fd, rings } = socket;
     this.#memory.setPort(0, { kind: "trap", interfaceId: 0, queue: index, fillTarget, fd, rings });
+  }
+
+  /** Bytes of the longest packet that the trap port takes and sends. */
+  get largestPacket(): number {
+    return largestPacket(this.#umem.frameSize, this.#chains);
   }
 
   /** Lets the kernel programs find the ports, those that are opened from now on too. */
@@ -89,6 +97,7 @@ export class PortTable implements Disposable {
       entries: DIRECT_RING,
       offsets: this.#offsets(index),
       mode: port.mode,
+      scatterGather: (port.largestFrame ?? 0) > roomOf(this.#umem.frameSize),
       shareWith,
     });
     const element = port.xskBase + queue;

@@ -147,6 +147,11 @@ export class SlowPath implements Disposable {
     await Promise.all(this.#hosts.map(({ started }) => started));
   }
 
+  /** Bytes of the longest frame that it takes and sends, from the Ethernet header on. */
+  get largestPacket(): number {
+    return Math.min(...this.#hosts.map(({ ports }) => ports.largestPacket));
+  }
+
   /** Number of workers. */
   get workers(): number {
     return this.#hosts.length;
@@ -230,14 +235,13 @@ export class SlowPath implements Disposable {
   /**
    * Sends a copy of a frame.
    * @return false if too many frames are under way: try again later
-   * @throws WeirError `EMSGSIZE` if it does not fit a UMEM frame
+   * @throws WeirError `EMSGSIZE` if it is longer than `largestPacket`, or no Ethernet frame
    */
   inject(frame: Uint8Array, as: InjectAs): boolean {
     const host = this.#hosts[this.#nextHost];
     if (host === undefined) return false;
     this.#nextHost = (this.#nextHost + 1) % this.#hosts.length;
-    // In front of the packet are 256 bytes that the kernel wants, and the inject header is among them.
-    const largest = host.memory.layout.sizes.frameSize - 256;
+    const largest = this.largestPacket;
     if (frame.byteLength > largest || frame.byteLength < 14) {
       throw new WeirError({
         code: "EMSGSIZE",
@@ -310,14 +314,14 @@ export class SlowPath implements Disposable {
             askedFlow(
               host,
               { ...event, key },
-              bytes.subarray(frame, frame + event.length),
+              host.memory.packet(frame, event.length),
               eventCodec.ticket.get(view, at),
             ),
           );
           break;
         case EventKindValue.packet:
           frames.push(frame);
-          packets.push({ ...event, frame: bytes.subarray(frame, frame + event.length) });
+          packets.push({ ...event, frame: host.memory.packet(frame, event.length) });
           break;
         case EventKindValue.log:
           this.#report(() => this.#options.onLog?.(event));

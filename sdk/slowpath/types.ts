@@ -33,7 +33,10 @@ export interface TrapDevice {
 export interface SlowPathLimits {
   /** UMEM frames. Default 16384; at least 1024. Half of them wait for packets from the trap link. */
   readonly frames?: number;
-  /** Bytes of a frame, 2048 (default) or 4096. Packets that are at least 256 bytes smaller fit. */
+  /**
+   * Bytes of a frame, 2048 (default) or 4096. Packets that are at least 256 bytes smaller fit in one; longer ones are
+   * chains of at most 8 frames where the kernel has them (6.6), else the kernel programs drop them.
+   */
   readonly frameSize?: number;
   /** Packets that wait for verdicts and neighbours. Default 2048; at most a quarter of the frames. */
   readonly holdLimit?: number;
@@ -85,6 +88,8 @@ export interface DirectPort {
   /** First index in `xsks`, as in `interface.xsk_base`. */
   readonly xskBase: number;
   readonly mode: "auto" | "copy" | "zerocopy";
+  /** Bytes of the longest frames that may come; default: such that fit a frame of the UMEM. */
+  readonly largestFrame?: number;
 }
 
 /** What each worker is made from. */

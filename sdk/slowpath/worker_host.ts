@@ -15,7 +15,7 @@ import {
 } from "../layout/index.ts";
 import { close, eventfd, libc } from "../runtime/libc.ts";
 import type { NativeBuffer, WorkerHandle } from "../runtime/types.ts";
-import { INJECT_SLOTS } from "./memory_layout.ts";
+import { INJECT_SLOTS, largestPacket } from "./memory_layout.ts";
 import { CommandRing, EventRing } from "./message_ring.ts";
 import { PolicySlots } from "./policy_slots.ts";
 import { PortTable } from "./port_table.ts";
@@ -223,7 +223,7 @@ export class WorkerHost implements Disposable {
     const consumed = this.#commands.consumed;
     const free = ((consumed - (this.#slotUses[slot] ?? 0)) | 0) >= 0;
     if (!free || this.#commands.room <= RELEASE_RESERVE) return false;
-    const at = this.memory.layout.inject + slot * this.memory.layout.sizes.frameSize;
+    const at = this.memory.layout.inject + slot * largestPacket(this.memory.layout.sizes.frameSize, true);
     this.memory.bytes.set(frame, at);
     this.#push("inject", (view, command) => {
       commandCodec.frame.set(view, command, at);

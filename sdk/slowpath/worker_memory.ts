@@ -3,6 +3,8 @@
 
 import {
   flowDecisionLayout,
+  frameLinkCodec,
+  frameLinkLayout,
   PortKindValue,
   WEIR_DECISIONS_PER_WORKER,
   workerControlCodec,
@@ -80,6 +82,7 @@ export class WorkerMemory {
     codec.frameReserve.set(view, base, limits.frameReserve);
     codec.freeFrames.set(view, base, layout.freeFrames);
     codec.frameOwners.set(view, base, layout.frameOwners);
+    codec.frameLinks.set(view, base, layout.frameLinks);
     codec.freeCount.set(view, base, sizes.frames);
     for (let i = 0; i < sizes.frames; i++) {
       view.setUint32(layout.freeFrames + i * 4, layout.umem + i * sizes.frameSize, true);
@@ -108,6 +111,29 @@ export class WorkerMemory {
     codec.resolveTimeoutMs.set(view, base, limits.resolveTimeoutMs);
     codec.dropSamples.set(view, base, limits.dropSamples);
     codec.nextDeadline.set(view, base, 0xffff_ffff_ffff_ffffn);
+  }
+
+  /**
+   * The `length` bytes of the packet at an address: a view where they lie in one frame, else a copy that joins the
+   * chain. The packet must not be given back yet; if it was, the bytes are another's, and may be fewer.
+   */
+  packet(address: number, length: number): Uint8Array {
+    if (this.#link(address, "next") === 0) return this.bytes.subarray(address, address + length);
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (let piece = address; piece !== 0 && at < length; piece = this.#link(piece, "next")) {
+      const bytes = Math.min(this.#link(piece, "length"), length - at);
+      if (bytes === 0) break;
+      whole.set(this.bytes.subarray(piece, piece + bytes), at);
+      at += bytes;
+    }
+    return whole;
+  }
+
+  #link(address: number, field: keyof typeof frameLinkCodec): number {
+    const { umem, frameLinks, sizes } = this.layout;
+    const frame = Math.floor((address - umem) / sizes.frameSize);
+    return frameLinkCodec[field].get(this.view, frameLinks + frame * frameLinkLayout.size);
   }
 
   /** Address of a port's struct. */

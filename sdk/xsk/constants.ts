@@ -21,6 +21,8 @@ export const XDP_SHARED_UMEM = 1 << 0;
 export const XDP_COPY = 1 << 1;
 export const XDP_ZEROCOPY = 1 << 2;
 export const XDP_USE_NEED_WAKEUP = 1 << 3;
+/** Packets longer than a frame, as chains of frames; since Linux 6.6. */
+export const XDP_USE_SG = 1 << 4;
 
 /** Flag in the answer to XDP_OPTIONS. */
 export const XDP_OPTIONS_ZEROCOPY = 1;

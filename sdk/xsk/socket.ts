@@ -15,6 +15,7 @@ import {
   XDP_OPTIONS_ZEROCOPY,
   XDP_SHARED_UMEM,
   XDP_USE_NEED_WAKEUP,
+  XDP_USE_SG,
   XDP_ZEROCOPY,
 } from "./constants.ts";
 import { mapRings, type Ring, type RingEntries, type RingKind, type RingOffsets, unmapRings } from "./rings.ts";
@@ -34,6 +35,12 @@ export interface XskOptions {
   readonly offsets: RingOffsets;
   /** `auto` (default) takes zero-copy where the driver has it. A socket that shares follows the one it shares with. */
   readonly mode?: "auto" | XskMode;
+  /**
+   * Packets longer than a frame are to come as chains of frames. A kernel before 6.6 has none; `socket.scatterGather`
+   * tells. In mode `copy` chains come in any case where the kernel has them; a driver may have them or zero-copy, not
+   * both, and then mode `auto` takes the one that is asked for. Default false.
+   */
+  readonly scatterGather?: boolean;
   /**
    * A socket of the same device whose registration of the frames this one uses. Required for the second and further
    * queues of a device: a second registration on one device is possible, but costs the pages' accounting again.
@@ -55,16 +62,19 @@ export class XskSocket implements Disposable {
   readonly queue: number;
   /** The mode in use. */
   readonly mode: XskMode;
+  /** Packets longer than a frame come, and are sent, as chains of frames; without it the kernel drops them. */
+  readonly scatterGather: boolean;
   /** By kind; rings with 0 entries are absent. */
   readonly rings: ReadonlyMap<RingKind, Ring>;
   readonly #base: Address;
   #open = true;
 
-  private constructor(o: XskOptions, fd: number, rings: ReadonlyMap<RingKind, Ring>, mode: XskMode) {
+  private constructor(o: XskOptions, fd: number, rings: ReadonlyMap<RingKind, Ring>, scatterGather: boolean) {
     this.fd = fd;
     this.device = o.device;
     this.queue = o.queue;
-    this.mode = mode;
+    this.mode = modeOf(fd);
+    this.scatterGather = scatterGather;
     this.rings = rings;
     this.#base = o.umem.base;
   }
@@ -82,8 +92,7 @@ export class XskSocket implements Disposable {
       if (o.shareWith === undefined) o.umem.register(fd, name);
       rings = mapRings({ fd, base: o.umem.base, entries: o.entries, offsets: o.offsets, name });
       if (o.entries.tx > 0) prepareTransmit(fd, o.entries.tx);
-      bindQueue(fd, o, name);
-      return new XskSocket(o, fd, rings, modeOf(fd));
+      return new XskSocket(o, fd, rings, bindQueue(fd, o, name));
     } catch (error) {
       if (rings !== undefined) unmapRings(o.umem.base, rings.values());
       close(fd);
@@ -143,26 +152,48 @@ function prepareTransmit(fd: number, entries: number): void {
   libc.setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, value.address, 4);
 }
 
-function bindFlags(o: XskOptions): number {
-  // A socket that shares takes mode and wake-up from the other one; the kernel refuses any flag of its own.
-  if (o.shareWith !== undefined) return XDP_SHARED_UMEM;
-  const mode = { auto: 0, copy: XDP_COPY, zerocopy: XDP_ZEROCOPY }[o.mode ?? "auto"];
-  return mode | XDP_USE_NEED_WAKEUP;
+/** Flags to bind with, the best first; the next ones where the driver or the kernel does not take them. */
+function bindFlags({ mode = "auto", scatterGather = false }: XskOptions): number[] {
+  const chains = scatterGather ? XDP_USE_SG : 0;
+  const copies = [XDP_COPY | XDP_USE_SG, XDP_COPY];
+  const direct = XDP_ZEROCOPY | chains;
+  const choices = { auto: [direct, ...copies], copy: copies, zerocopy: [direct] }[mode];
+  return choices.map((flags) => flags | XDP_USE_NEED_WAKEUP);
 }
 
-/** Binds, waiting for a queue that a socket closed just now still holds. */
-function bindQueue(fd: number, o: XskOptions, name: string): void {
+/** Binds, waiting for a queue that a socket closed just now still holds. Returns whether chains of frames come. */
+function bindQueue(fd: number, o: XskOptions, name: string): boolean {
+  // A socket that shares takes all from the other one; the kernel refuses any flag of its own.
+  if (o.shareWith !== undefined) {
+    const errno = tryBind(fd, o, XDP_SHARED_UMEM);
+    if (errno !== 0) throw bindError(errno, o, name);
+    return o.shareWith.scatterGather;
+  }
+  let errno = EINVAL;
+  for (const flags of bindFlags(o)) {
+    errno = tryBind(fd, o, flags);
+    if (errno === 0) return (flags & XDP_USE_SG) !== 0;
+    if (FINAL.includes(errno)) break;
+  }
+  throw bindError(errno, o, name);
+}
+
+/** No other flags help against these. */
+const FINAL: readonly number[] = [EBUSY, ENODEV, EPERM];
+
+/** Binds. Returns the error, 0: none. */
+function tryBind(fd: number, o: XskOptions, flags: number): number {
   const address = runtime.alloc(16); // struct sockaddr_xdp
   address.view.setUint16(0, AF_XDP, true);
-  address.view.setUint16(2, bindFlags(o), true);
+  address.view.setUint16(2, flags, true);
   address.view.setUint32(4, o.ifindex, true);
   address.view.setUint32(8, o.queue, true);
   address.view.setUint32(12, o.shareWith?.fd ?? 0, true);
   const tries = Math.ceil((o.busyTimeoutMs ?? 500) / RETRY_MS);
   for (let i = 0; ; i++) {
-    if (libc.bind(fd, address.address, 16) === 0) return;
+    if (libc.bind(fd, address.address, 16) === 0) return 0;
     const errno = runtime.errno();
-    if (errno !== EBUSY || i >= tries) throw bindError(errno, o, name);
+    if (errno !== EBUSY || i >= tries) return errno;
     libc.poll(NULL, 0, RETRY_MS);
   }
 }

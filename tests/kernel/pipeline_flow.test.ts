@@ -147,6 +147,20 @@ describe.each(hooks)("on the %s hook", (hook) => {
       expect(pipeline.flow(addresses)?.packets).toBe(1);
     });
 
+    test("a packet that is too long for the slow path is a counted drop, and a shorter one is decided", () => {
+      pipeline.configure({ trapBytes: 120 });
+      const long = echo({ ...addresses, identifier: 5, data: 100 });
+      const tuple = { ...addresses, protocol: family === 4 ? 1 : 58, sourcePort: 5, destinationPort: 5 };
+      expect(pipeline.run(hook, long).verdict).toBe("drop");
+      expect(pipeline.flow(tuple)).toBeUndefined();
+      expect(pipeline.drops(1)).toEqual({ "trap-too-big": 1 });
+      // It is lost for another reason already, and only not told to its sender.
+      expect(pipeline.run(hook, echo({ ...addresses, identifier: 5, data: 100, ttl: 1 })).verdict).toBe("drop");
+      expect(pipeline.drops(1)).toEqual({ "trap-too-big": 1, "ttl-expired": 1 });
+      expect(trapOf(pipeline.run(hook, echo({ ...addresses, identifier: 5 })))?.reason).toBe("flow-miss");
+      pipeline.configure({ trapBytes: 0 });
+    });
+
     test("a packet of the same flow from another interface is decided again, and is no hit", () => {
       const generation = trapOf(pipeline.run(hook, udp(addresses)))?.generation ?? 0;
       const decided = pipeline.decide(addresses, { generation }).generation;

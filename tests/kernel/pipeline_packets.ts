@@ -136,12 +136,14 @@ export function tcp(o: PortOptions & { flags: number }): Uint8Array {
 export interface EchoOptions extends IpOptions {
   readonly type?: number;
   readonly identifier?: number;
+  /** Bytes behind the header. Default 4. */
+  readonly data?: number;
 }
 
 export function echo(o: EchoOptions): Uint8Array {
   const v6 = isV6(o.source);
   const type = o.type ?? (v6 ? 128 : 8);
-  const data = concat([type, 0, 0, 0], be16(o.identifier ?? 77), be16(1), [1, 2, 3, 4]);
+  const data = concat([type, 0, 0, 0], be16(o.identifier ?? 77), be16(1), new Uint8Array(o.data ?? 4).fill(1));
   const protocol = v6 ? 58 : 1;
   return ip(protocol, finish(data, 2, protocol, o), o);
 }

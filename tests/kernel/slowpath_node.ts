@@ -90,6 +90,7 @@ export class TestNode implements Disposable {
       this.#closeKernelObjects();
       throw error;
     }
+    configCodec.trapBytes.set(new DataView(this.#config.view), 0, this.slowPath.largestPacket);
     for (const name of Object.keys(ids) as PodName[]) this.#addPod(name);
     if (run) this.slowPath.run();
   }

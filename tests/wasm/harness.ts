@@ -21,10 +21,6 @@ import {
   nexthopLayout,
   type RuleAction,
   RuleActionValue,
-  type TrapReason,
-  TrapReasonValue,
-  trapMetaCodec,
-  trapMetaLayout,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
   WEIR_TRAP_MAGIC,
@@ -35,19 +31,7 @@ import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
 import type { Ring, RingKind } from "../../sdk/xsk/index.ts";
 import { instantiate, type TestModule } from "./module.ts";
-
-/** Metadata of a trapped packet; the defaults are a first packet from interface 1 to interface 2. */
-export interface Meta {
-  readonly reason?: TrapReason;
-  readonly flags?: number;
-  readonly l3Offset?: number;
-  readonly interface?: number;
-  readonly outInterface?: number;
-  readonly vrf?: number;
-  readonly nexthop?: number;
-  readonly reverseNexthop?: number;
-  readonly generation?: number;
-}
+import { type Meta, writeTrapMeta } from "./trap_meta.ts";
 
 /** A packet that the slow path handed to the node's end of the trap link. */
 export interface Sent {
@@ -60,6 +44,10 @@ export interface Sent {
 
 const FRAME = 2048;
 const HEADROOM = 256;
+/** Bytes of a packet in a frame. */
+export const ROOM: number = FRAME - HEADROOM;
+/** XDP_PKT_CONTD of linux/if_xdp.h. */
+const PKT_CONTD = 1;
 
 export interface FakeWorkerOptions {
   readonly frames?: number;
@@ -162,8 +150,23 @@ export class FakeWorker {
     return this.layout.sizes.frames - this.freeFrames - this.filled - waiting - this.#produced(this.#ring("tx"));
   }
 
-  /** A trapped packet arrives. */
+  /** A trapped packet arrives, in as many frames as it takes. */
   receive(packet: Uint8Array, meta: Meta = {}): void {
+    for (let at = 0; at < packet.byteLength; at += ROOM) {
+      this.#receivePiece(packet.subarray(at, at + ROOM), at === 0 ? meta : undefined, at + ROOM < packet.byteLength);
+    }
+  }
+
+  /** The first or only frames of a packet whose end has not come yet. */
+  receiveBegin(packet: Uint8Array, meta: Meta = {}): void {
+    this.#receivePiece(packet, meta, true);
+  }
+
+  receiveEnd(packet: Uint8Array): void {
+    this.#receivePiece(packet, undefined, false);
+  }
+
+  #receivePiece(packet: Uint8Array, meta: Meta | undefined, goesOn: boolean): void {
     const { view, bytes } = this.worker;
     const fill = this.#ring("fill");
     const rx = this.#ring("rx");
@@ -173,32 +176,20 @@ export class FakeWorker {
     const frame = Number(view.getBigUint64(fill.descriptors + (taken & (fill.entries - 1)) * 8, true));
     view.setUint32(fill.consumer, taken + 1, true);
     const at = this.layout.umem + frame + HEADROOM;
-    this.writeTrap(at, packet, meta);
+    if (meta !== undefined) this.writeTrap(at, packet, meta);
     bytes.set(packet, at);
     const given = this.u32(rx.producer);
     const descriptor = rx.descriptors + (given & (rx.entries - 1)) * 16;
     view.setBigUint64(descriptor, BigInt(frame + HEADROOM), true);
-    view.setBigUint64(descriptor + 8, BigInt(packet.byteLength), true);
+    view.setUint32(descriptor + 8, packet.byteLength, true);
+    view.setUint32(descriptor + 12, goesOn ? PKT_CONTD : 0, true);
     view.setUint32(rx.producer, given + 1, true);
   }
 
   /** Writes packet and metadata at an address. */
   writeTrap(at: number, packet: Uint8Array, meta: Meta): void {
-    const { view, bytes } = this.worker;
-    const base = at - trapMetaLayout.size;
-    const codec = trapMetaCodec;
-    bytes.fill(0, base, at);
-    codec.magic.set(view, base, WEIR_TRAP_MAGIC);
-    codec.reason.set(view, base, TrapReasonValue[meta.reason ?? "flow-miss"]);
-    codec.flags.set(view, base, meta.flags ?? 2);
-    codec.l3Offset.set(view, base, meta.l3Offset ?? 14);
-    codec.interface.set(view, base, meta.interface ?? 1);
-    codec.outInterface.set(view, base, meta.outInterface ?? 2);
-    codec.vrf.set(view, base, meta.vrf ?? 7);
-    codec.nexthop.set(view, base, meta.nexthop ?? 2);
-    codec.reverseNexthop.set(view, base, meta.reverseNexthop ?? 1);
-    codec.generation.set(view, base, meta.generation ?? 100);
-    bytes.set(packet, at);
+    writeTrapMeta(this.worker, at, meta);
+    this.worker.bytes.set(packet, at);
   }
 
   poll(budget = 256): number {
@@ -252,25 +243,36 @@ export class FakeWorker {
     const tx = this.#ring("tx");
     const completion = this.#ring("completion");
     const packets: Sent[] = [];
+    let inside = false;
     while (this.#produced(tx) > 0) {
       const index = this.u32(tx.consumer);
       const descriptor = tx.descriptors + (index & (tx.entries - 1)) * 16;
       const address = Number(view.getBigUint64(descriptor, true));
       const length = view.getUint32(descriptor + 8, true);
       const at = this.layout.umem + address;
-      if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
-      packets.push({
-        action: injectMetaCodec.action.get(view, at),
-        interface: injectMetaCodec.interface.get(view, at),
-        vrf: injectMetaCodec.vrf.get(view, at),
-        packet: bytes.slice(at + injectMetaLayout.size, at + length),
-      });
+      const goesOn = (view.getUint32(descriptor + 12, true) & PKT_CONTD) !== 0;
+      const last = packets.at(-1);
+      if (inside && last !== undefined) {
+        packets[packets.length - 1] = { ...last, packet: Buffer.concat([last.packet, bytes.slice(at, at + length)]) };
+      } else packets.push(this.#firstPiece(at, length));
+      inside = goesOn;
       view.setUint32(tx.consumer, index + 1, true);
       const done = this.u32(completion.producer);
       view.setBigUint64(completion.descriptors + (done & (completion.entries - 1)) * 8, BigInt(address), true);
       view.setUint32(completion.producer, done + 1, true);
     }
-    return packets;
+    return packets.map((sent) => ({ ...sent, packet: new Uint8Array(sent.packet) }));
+  }
+
+  #firstPiece(at: number, length: number): Sent {
+    const { view, bytes } = this.worker;
+    if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
+    return {
+      action: injectMetaCodec.action.get(view, at),
+      interface: injectMetaCodec.interface.get(view, at),
+      vrf: injectMetaCodec.vrf.get(view, at),
+      packet: bytes.slice(at + injectMetaLayout.size, at + length),
+    };
   }
 
   control(field: "decisionCount" | "freeCount" | "holdCount" | "pendingCount" | "lentCount"): number {

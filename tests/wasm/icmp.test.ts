@@ -4,7 +4,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { TrapReason } from "../../sdk/layout/index.ts";
 import { compilePolicy } from "../../sdk/slowpath/index.ts";
-import { FakeWorker, type Meta } from "./harness.ts";
+import { FakeWorker } from "./harness.ts";
 import {
   address,
   icmp,
@@ -17,6 +17,7 @@ import {
   tcp,
   udp,
 } from "./packets.ts";
+import type { Meta } from "./trap_meta.ts";
 
 const V4 = { source: "10.97.0.1", destination: "10.97.5.2" };
 const V6 = { source: "fd00:97::1", destination: "fd00:97::99" };

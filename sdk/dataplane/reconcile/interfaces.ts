@@ -7,9 +7,11 @@ import { hookOf } from "../attach.ts";
 import { vrfOf } from "../check_interfaces.ts";
 import { type ObjectChange, sameValue } from "../desired.ts";
 import { type Device, deviceName } from "../devices.ts";
+import { LINK_HEADER } from "../direct_ports.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { LiveInterface } from "../live.ts";
+import { kernelAtLeast } from "../preflight.ts";
 import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
 import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
@@ -160,12 +162,30 @@ export function attachInterface(run: Run, name: string): void {
  */
 function attach(run: Run, live: LiveInterface, device: Device, warnings: string[]): Attachment | undefined {
   try {
+    checkFirstPackets(run, live.object, device, warnings);
     return run.attacher.attach(live.object, live.id, device, live.attachment, run.undo);
   } catch (error) {
     if (!run.resuming || !(error instanceof WeirError)) throw error;
     warnings.push(error.message);
     return undefined;
   }
+}
+
+/**
+ * First packets of flows must get to the slow path, or large ones of new flows would all be lost.
+ * @throws WeirError `EMTU` for a new state; one that was accepted earlier goes on, and those packets are counted drops.
+ */
+function checkFirstPackets(run: Run, object: Interface, device: Device, warnings: string[]): void {
+  const largest = run.slowPath.largestPacket - LINK_HEADER;
+  if (object.policies === undefined || device.mtu <= largest) return;
+  const error = new WeirError({
+    code: "EMTU",
+    operation: `put policy on "${object.name}"`,
+    reason: `MTU ${device.mtu} is more than the ${largest} bytes of a packet that the slow path takes here`,
+    hint: kernelAtLeast(6, 6) ? `lower it to ${largest}` : `lower it to ${largest}, or use Linux 6.6`,
+  });
+  if (!run.resuming) throw error;
+  warnings.push(error.message);
 }
 
 /** Sockets of its own; where the device does not allow them its packets take the trap link. */
