@@ -10,7 +10,8 @@ import {
   INTERFACE_SOURCE_CHECK,
   ROUTE_DEFAULT,
 } from "../../sdk/layout/generated.ts";
-import { hooks, type Outcome, Pipeline, trapOf } from "./pipeline_harness.ts";
+import { hooks, Pipeline } from "./pipeline_harness.ts";
+import { type Outcome, trapOf } from "./pipeline_outcome.ts";
 import {
   addressBytes,
   arp,

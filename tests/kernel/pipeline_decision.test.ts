@@ -9,7 +9,9 @@ import {
   FlowActionValue,
   INTERFACE_POLICY,
 } from "../../sdk/layout/generated.ts";
-import { type FlowTuple, Pipeline, trapOf } from "./pipeline_harness.ts";
+import { Pipeline } from "./pipeline_harness.ts";
+import type { FlowTuple } from "./pipeline_options.ts";
+import { trapOf } from "./pipeline_outcome.ts";
 import { MAC_A, MAC_B, udp } from "./pipeline_packets.ts";
 
 let pipeline: Pipeline;

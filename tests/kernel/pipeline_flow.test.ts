@@ -13,7 +13,8 @@ import {
   TRAP_FLAG_HOLD_OWNER,
   TRAP_FLAG_IPV6,
 } from "../../sdk/layout/generated.ts";
-import { hooks, Pipeline, trapOf } from "./pipeline_harness.ts";
+import { hooks, Pipeline } from "./pipeline_harness.ts";
+import { trapOf } from "./pipeline_outcome.ts";
 import {
   echo,
   icmpError,

@@ -33,108 +33,24 @@ import {
   NexthopTypeValue,
   nexthopCodec,
   nexthopLayout,
-  trapMetaCodec,
-  trapReasons,
-  WEIR_TRAP_MAGIC,
 } from "../../sdk/layout/generated.ts";
-import { type BpfMap, type Collection, CollectionSpec, type Mapping, xdpContext } from "../../sdk/libbpf/index.ts";
+import { type BpfMap, type Collection, CollectionSpec, xdpContext } from "../../sdk/libbpf/index.ts";
 import { close, socket } from "../../sdk/runtime/libc.ts";
 import { AF_XDP } from "../../sdk/xsk/constants.ts";
+import type { DecisionOptions, FlowState, FlowTuple, InterfaceOptions } from "./pipeline_options.ts";
+import type { Outcome, Verdict } from "./pipeline_outcome.ts";
 import { addressBytes, GATEWAY_MAC, isV6, macBytes, mappedBytes } from "./pipeline_packets.ts";
+import { Table, u32, u32s, viewOf } from "./pipeline_table.ts";
 
 export const LOOPBACK = 1;
 const SOCK_RAW = 3;
 const DEVICE_MAC = "02:00:00:00:00:99";
-const TRAP_HEADER = 32;
 
 export type Hook = "xdp" | "tc";
 export const hooks: readonly Hook[] = ["xdp", "tc"];
 
-export type Verdict = "drop" | "pass" | "out" | "back" | "aborted" | "other";
-
 const XDP_VERDICTS: readonly Verdict[] = ["aborted", "drop", "pass", "back", "out"];
 const TC_VERDICTS: Readonly<Record<number, Verdict>> = { 0: "pass", 2: "drop", 7: "out" };
-
-export interface Outcome {
-  readonly verdict: Verdict;
-  readonly data: Uint8Array;
-  /** XDP only: what lies in front of the packet for the next program. */
-  readonly metadata: Uint8Array;
-}
-
-export interface InterfaceOptions {
-  /** Default: the loopback device. */
-  readonly ifindex?: number;
-  readonly vrf?: number;
-  readonly flags?: number;
-  readonly role?: number;
-  readonly mac?: string;
-  readonly vlan?: number;
-  readonly mtu?: number;
-  readonly nexthopFlags?: number;
-}
-
-export interface FlowTuple {
-  readonly vrf?: number;
-  readonly source: string;
-  readonly destination: string;
-  readonly sourcePort?: number;
-  readonly destinationPort?: number;
-  readonly protocol?: number;
-}
-
-export interface FlowState {
-  readonly action: number;
-  readonly state: number;
-  readonly flags: number;
-  readonly generation: number;
-  readonly nexthop: number;
-  readonly ingress: number;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly trapped: number;
-  readonly worker: number;
-  readonly rule: number;
-}
-
-export interface DecisionOptions {
-  readonly operation?: "set" | "delete" | "age";
-  readonly action?: "forward" | "drop";
-  readonly generation?: number;
-  readonly flags?: number;
-  readonly ingress?: number;
-  readonly reverseIngress?: number;
-  readonly nexthop?: number;
-  readonly reverseNexthop?: number;
-  readonly idleSeconds?: number;
-  readonly rule?: number;
-  readonly worker?: number;
-}
-
-function u32(value: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(value).buffer);
-}
-
-function u32s(...values: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(values).buffer);
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** A mapped array of structs. */
-class Table {
-  readonly mapping: Mapping;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-
-  constructor(map: BpfMap) {
-    this.mapping = map.mmap();
-    this.bytes = new Uint8Array(this.mapping.view);
-    this.view = new DataView(this.mapping.view);
-  }
-}
 
 export class Pipeline implements Disposable {
   readonly collection: Collection;
@@ -433,38 +349,4 @@ export class Pipeline implements Disposable {
       holds: holds.get(view, 0),
     };
   }
-}
-
-export interface Trap {
-  readonly reason: string;
-  readonly flags: number;
-  readonly worker: number;
-  readonly l3Offset: number;
-  readonly interface: number;
-  readonly outInterface: number;
-  readonly vrf: number;
-  readonly nexthop: number;
-  readonly reverseNexthop: number;
-  readonly generation: number;
-  /** The packet behind the header. */
-  readonly packet: Uint8Array;
-}
-
-/** The trap that an outcome is; undefined if it is none. */
-export function trapOf(outcome: Outcome): Trap | undefined {
-  const view = viewOf(outcome.data);
-  if (outcome.verdict !== "out" || trapMetaCodec.magic.get(view, 0) !== WEIR_TRAP_MAGIC) return undefined;
-  return {
-    reason: trapReasons[trapMetaCodec.reason.get(view, 0)] ?? "?",
-    flags: trapMetaCodec.flags.get(view, 0),
-    worker: trapMetaCodec.worker.get(view, 0),
-    l3Offset: trapMetaCodec.l3Offset.get(view, 0),
-    interface: trapMetaCodec.interface.get(view, 0),
-    outInterface: trapMetaCodec.outInterface.get(view, 0),
-    vrf: trapMetaCodec.vrf.get(view, 0),
-    nexthop: trapMetaCodec.nexthop.get(view, 0),
-    reverseNexthop: trapMetaCodec.reverseNexthop.get(view, 0),
-    generation: trapMetaCodec.generation.get(view, 0),
-    packet: outcome.data.subarray(TRAP_HEADER),
-  };
 }

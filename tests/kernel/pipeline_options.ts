@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the packet tests say of interfaces, flows and decisions. */
+
+export interface InterfaceOptions {
+  /** Default: the loopback device. */
+  readonly ifindex?: number;
+  readonly vrf?: number;
+  readonly flags?: number;
+  readonly role?: number;
+  readonly mac?: string;
+  readonly vlan?: number;
+  readonly mtu?: number;
+  readonly nexthopFlags?: number;
+}
+
+export interface FlowTuple {
+  readonly vrf?: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  readonly protocol?: number;
+}
+
+export interface FlowState {
+  readonly action: number;
+  readonly state: number;
+  readonly flags: number;
+  readonly generation: number;
+  readonly nexthop: number;
+  readonly ingress: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly trapped: number;
+  readonly worker: number;
+  readonly rule: number;
+}
+
+export interface DecisionOptions {
+  readonly operation?: "set" | "delete" | "age";
+  readonly action?: "forward" | "drop";
+  readonly generation?: number;
+  readonly flags?: number;
+  readonly ingress?: number;
+  readonly reverseIngress?: number;
+  readonly nexthop?: number;
+  readonly reverseNexthop?: number;
+  readonly idleSeconds?: number;
+  readonly rule?: number;
+  readonly worker?: number;
+}
