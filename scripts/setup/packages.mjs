@@ -60,7 +60,9 @@ const TEST = [
 const BENCH = [
   ...TEST,
   { present: file("/usr/include/xdp/xsk.h"), packages: ["libxdp-dev"], optional: true },
-  { present: program("xdp-forward"), packages: ["xdp-tools"], optional: true },
+  // The rivals in setting up flows.
+  { present: program("nft"), packages: ["nftables"], optional: true },
+  { present: program("ovs-vswitchd"), packages: ["openvswitch-switch"], optional: true },
 ];
 
 /** @type {readonly Requirement[]} */
