@@ -87,7 +87,9 @@ export class TrapLink implements Disposable {
     pinned("trap_near_tc", injectTc, () =>
       attachTc({ program: injectTc, ifindex: near.index, device: near.name, direction: "ingress", order: head() }),
     );
-    for (const end of [near, far]) o.devices.netlink.setLink(end.index, { up: true });
+    // The first end up has no carrier, and gets its queue later, from a worker of the kernel's (net/core/link_watch.c):
+    // until then all that TC sends there is lost without a trace. Only TC on the near end sends by way of the queue.
+    for (const end of [far, near]) o.devices.netlink.setLink(end.index, { up: true });
     return new TrapLink(o.devices, near, far, links);
   }
 

@@ -23,7 +23,7 @@ beforeAll(() => {
 });
 
 afterEach(() => {
-  node?.[Symbol.dispose]();
+  TestNode.disposeAll();
   node = undefined;
   lab.execSync("node", ["ip", "link", "delete", "wt"]);
   // What a pod failed to find while there was no node must not be remembered in the next test.

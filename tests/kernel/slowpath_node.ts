@@ -60,6 +60,13 @@ export interface NodeOptions extends Partial<SlowPathOptions> {
 }
 
 export class TestNode implements Disposable {
+  /** Nodes that were not disposed: that of a test which timed out would decide the packets of those that follow. */
+  static readonly #all = new Set<TestNode>();
+
+  static disposeAll(): void {
+    for (const node of TestNode.#all) node[Symbol.dispose]();
+  }
+
   readonly lab: Lab;
   readonly slowPath: SlowPath;
   readonly collection: Collection;
@@ -93,6 +100,7 @@ export class TestNode implements Disposable {
     configCodec.trapBytes.set(new DataView(this.#config.view), 0, this.slowPath.largestPacket);
     for (const name of Object.keys(ids) as PodName[]) this.#addPod(name);
     if (run) this.slowPath.run();
+    TestNode.#all.add(this);
   }
 
   #openSlowPath(far: number, queues: number, options: Partial<SlowPathOptions>): SlowPath {
@@ -132,8 +140,9 @@ export class TestNode implements Disposable {
     this.#attach(() =>
       attachTc({ program: collection.program("weir_inject_tc"), ifindex: near, direction: "ingress" }),
     );
-    netlink.setLink(near, { up: true });
+    // In this order, as in sdk/dataplane/trap_link.ts.
     netlink.setLink(far, { up: true });
+    netlink.setLink(near, { up: true });
     const view = new DataView(this.#config.view);
     configCodec.abiVersion.set(view, 0, 1);
     configCodec.generation.set(view, 0, 1);
@@ -226,14 +235,8 @@ export class TestNode implements Disposable {
   /** Makes a node whose workers run. */
   static async start(lab: Lab, o: NodeOptions = {}): Promise<TestNode> {
     const node = TestNode.begin(lab, o);
-    try {
-      await node.slowPath.ready();
-      return node;
-    } catch (error) {
-      // Its programs would decide the packets of the tests that follow.
-      node[Symbol.dispose]();
-      throw error;
-    }
+    await node.slowPath.ready();
+    return node;
   }
 
   /** Puts policies in force: the sets of the named pods, in order. */
@@ -294,6 +297,7 @@ export class TestNode implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (!TestNode.#all.delete(this)) return;
     try {
       this.slowPath.close();
     } finally {
