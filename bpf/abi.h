@@ -346,7 +346,7 @@ enum decision_operation {
 enum decision_result {
 	DECISION_PENDING = 0,
 	DECISION_OK,
-	DECISION_STALE,  /* the entry there has another generation */
+	DECISION_STALE,  /* the entry there has another generation, or policy has changed since */
 	DECISION_EXISTS, /* decided already */
 	DECISION_FULL,
 	DECISION_MISSING, /* nothing to delete or replace */

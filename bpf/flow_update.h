@@ -80,6 +80,16 @@ static __always_inline __u8 decision_check(struct flow_decision *d, const struct
 	return old->generation == d->generation ? DECISION_PENDING : DECISION_STALE;
 }
 
+/*
+ * Policy has changed since the decision was made. Who changes it sets config.revision first,
+ * and then deletes the flows that the change concerns: a decision of the policy before that
+ * comes after would stay.
+ */
+static __always_inline int is_outdated(const struct flow_decision *d, const struct config *c)
+{
+	return (__s32)(d->revision - *(volatile __u32 *)&c->revision) < 0;
+}
+
 static __always_inline __u8 decision_set(struct flow_decision *d, struct config *c)
 {
 	__u8 family = d->family == 4 ? 4 : 6;
@@ -94,6 +104,8 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 	result = decision_check(d, old);
 	if (result != DECISION_PENDING)
 		return result;
+	if (is_outdated(d, c))
+		return DECISION_STALE;
 	entry_from_decision(d, &entry);
 	entry.generation = next_generation(c);
 	if (!(d->flags & FLOW_FLAG_SINGLE)) {
@@ -116,6 +128,13 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 		if (!(d->flags & FLOW_FLAG_SINGLE))
 			flow_delete(family, &reverse);
 		return DECISION_FULL;
+	}
+	/* Changed just now: whoever deletes the flows may be past this one. */
+	if (is_outdated(d, c)) {
+		flow_delete(family, &key);
+		if (!(d->flags & FLOW_FLAG_SINGLE))
+			flow_delete(family, &reverse);
+		return DECISION_STALE;
 	}
 	d->new_generation = entry.generation;
 	return DECISION_OK;

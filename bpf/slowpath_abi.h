@@ -260,7 +260,7 @@ struct held_packet { /* 72 bytes */
 	__u32 list_previous;
 	__u32 hash_next;
 	__u32 rule;
-	__u32 reserved;
+	__u32 revision; /* of the policy that asked, the first one's only */
 };
 
 /* Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */

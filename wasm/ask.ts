@@ -19,8 +19,12 @@ import {
   FLOW_FORWARD,
   HELD_PACKET_FRAME,
   HELD_PACKET_LENGTH,
+  HELD_PACKET_REVISION,
   HELD_PACKET_RULE,
   RULE_ALLOW,
+  RULE_ASK,
+  RULE_DENY,
+  RULE_NONE,
   RULE_REJECT,
   TRAP_ASK,
   TRAP_FLAG_HOLD_OWNER,
@@ -34,7 +38,7 @@ import {
   WORKER_CONTROL_TIMEOUTS,
 } from "./layout";
 import { eventAsk } from "./message";
-import { direction, egressHits, hit, ingressHits, rule } from "./policy";
+import { direction, egressHits, hit, ingressHits, judge, policyRevision, rule } from "./policy";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
 import { flagsOf, generationOf, parseTrapped } from "./trap";
 
@@ -51,6 +55,7 @@ export function ask(packet: usize, length: u32): void {
     return;
   }
   store<u32>(first + HELD_PACKET_RULE, rule);
+  store<u32>(first + HELD_PACKET_REVISION, policyRevision());
   const asked = rule;
   const towards = direction;
   if (!eventAsk(packet, length, issueTicket(first), asked, towards)) {
@@ -91,18 +96,32 @@ export function askTimedOut(first: usize): void {
 function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSeconds: u32): void {
   endHold(first);
   const leader: usize = load<u32>(first + HELD_PACKET_FRAME);
-  const rule = load<u32>(first + HELD_PACKET_RULE);
+  const length = load<u32>(first + HELD_PACKET_LENGTH);
+  let decidedBy = load<u32>(first + HELD_PACKET_RULE);
+  let known = true;
+  // It was parsed when it came; only then was it asked for.
+  parseTrapped(leader, length);
+  if (load<u32>(first + HELD_PACKET_REVISION) != policyRevision()) {
+    // Policy has changed since. What it does not ask for any more it decides itself.
+    const judged = judge(leader, length);
+    if (judged != RULE_ASK) {
+      known = judged != RULE_NONE;
+      action = known ? judged : RULE_DENY;
+      dropReason = known ? DROP_POLICY_DENY : DROP_HOLD_TIMEOUT;
+      nexthop = 0;
+      idleSeconds = 0;
+    }
+    decidedBy = rule;
+  }
   const allowed = action == RULE_ALLOW;
   const rejected = action == RULE_REJECT;
-  // It was parsed when it came; only then was it asked for.
-  parseTrapped(leader, load<u32>(first + HELD_PACKET_LENGTH));
   count(allowed ? WORKER_CONTROL_ALLOWED : rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
   let decision = UNDECIDED;
   if (allowed) {
-    decision = decide(leader, FLOW_FORWARD, 0, rule, nexthop, idleSeconds, 0, 0);
-  } else if ((flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
+    decision = decide(leader, FLOW_FORWARD, 0, decidedBy, nexthop, idleSeconds, 0, 0);
+  } else if (known && (flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
     // See flowMiss: nobody else may have an entry replaced by a drop.
-    decide(leader, FLOW_DROP, dropReason, rule, 0, rejected ? REJECT_IDLE_SECONDS : idleSeconds, 0, 0);
+    decide(leader, FLOW_DROP, dropReason, decidedBy, 0, rejected ? REJECT_IDLE_SECONDS : idleSeconds, 0, 0);
   }
   for (let slot = first; slot != 0; ) {
     const packet: usize = load<u32>(slot + HELD_PACKET_FRAME);
@@ -111,7 +130,7 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
     if (allowed) {
       awaitDecision(packet, length, decision);
     } else {
-      reportDrop(packet, length, dropReason, rule, 0);
+      reportDrop(packet, length, dropReason, decidedBy, 0);
       if (rejected) rejectPacket(packet, length);
       else freePacket(packet);
     }

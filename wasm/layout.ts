@@ -592,6 +592,7 @@ export const HELD_PACKET_LIST_NEXT: usize = 52;
 export const HELD_PACKET_LIST_PREVIOUS: usize = 56;
 export const HELD_PACKET_HASH_NEXT: usize = 60;
 export const HELD_PACKET_RULE: usize = 64;
+export const HELD_PACKET_REVISION: usize = 68;
 
 // struct message_ring
 export const MESSAGE_RING_SIZE: usize = 64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Policies on their way to the slow path: which set an interface has, and what rule numbers stand for. */
-import { configCodec } from "../layout/index.ts";
+import { configCodec, policyTableCodec } from "../layout/index.ts";
 import { compilePolicy, type PolicyInput, type RuleReference } from "../slowpath/index.ts";
 import type { AnyChange } from "./desired.ts";
 import type { Run } from "./reconcile/context.ts";
@@ -57,8 +57,9 @@ export class Policies {
     run.undo.push(() => {
       this.#slots = before.slots;
       this.#rules = before.rules;
-      this.#revision = before.revision;
-      if (before.table !== undefined) this.#set(run, before.table);
+      // Never back: decisions of the table that goes must not be taken for newer ones.
+      this.#revision++;
+      if (before.table !== undefined) this.#set(run, restamped(before.table, this.#revision));
     });
     this.#slots = slots;
     // Flows that an older table decided still name its rules.
@@ -114,6 +115,13 @@ export class Policies {
     }
     return slots;
   }
+}
+
+/** A copy of a table with another revision. */
+function restamped(table: Uint8Array<ArrayBuffer>, revision: number): Uint8Array<ArrayBuffer> {
+  const copy = table.slice();
+  policyTableCodec.revision.set(new DataView(copy.buffer), 0, revision);
+  return copy;
 }
 
 function policiesOf(run: Run, list: string | undefined): PolicyInput[] {

@@ -230,7 +230,7 @@ export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>>
 export const decisionResults = [
   "pending",
   "ok",
-  /** the entry there has another generation */
+  /** the entry there has another generation, or policy has changed since */
   "stale",
   /** decided already */
   "exists",
@@ -989,6 +989,8 @@ export const heldPacketCodec = {
   listPrevious: u32(56),
   hashNext: u32(60),
   rule: u32(64),
+  /** of the policy that asked, the first one's only */
+  revision: u32(68),
 } as const;
 /** 72 bytes. */
 export const heldPacketLayout = layout(72, heldPacketCodec);

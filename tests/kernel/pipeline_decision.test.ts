@@ -70,6 +70,18 @@ describe.each([
     });
   });
 
+  test("a decision of an older policy than that in force is stale, and its packet is decided again", () => {
+    const held = hold();
+    pipeline.configure({ revision: 1 });
+    expect(pipeline.decide(tuple, { generation: held })).toEqual({ result: "stale", generation: held });
+    expect(trapOf(pipeline.run("tc", udp(tuple)))).toMatchObject({ reason: "flow-miss", generation: held });
+    expect(pipeline.flow(reverseOf(tuple))).toBeUndefined();
+    // Revisions go round: this one is older than 0.
+    pipeline.configure({ revision: 0xffff_ffff });
+    expect(pipeline.decide(tuple, { generation: held }).result).toBe("ok");
+    pipeline.configure({ revision: 0 });
+  });
+
   test("a decision on another generation is stale and changes nothing", () => {
     const held = hold();
     expect(pipeline.decide(tuple, { generation: held + 100 })).toEqual({ result: "stale", generation: held });

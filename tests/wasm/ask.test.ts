@@ -34,6 +34,32 @@ function ready(o: { holdLimit?: number; asking?: boolean; otherwise?: "allow" | 
 beforeEach(() => ready());
 
 describe("an asked flow", () => {
+  test("is decided by the policy that came meanwhile, unless that asks as well", () => {
+    const verdictAfter = (policy: { default: "allow" | "deny" | "ask" } | undefined) => {
+      ready();
+      worker.receive(frame(7), { generation: 5 });
+      worker.poll();
+      const [event] = worker.takeEvents();
+      const table = compilePolicy({
+        revision: 2,
+        sets: policy === undefined ? [] : [[{ name: "new", ...policy }]],
+      }).table;
+      worker.setPolicy(table);
+      worker.verdict(event?.ticket ?? 0, "allow", { nexthop: 14 });
+      worker.poll();
+      return worker.decisions();
+    };
+    expect(verdictAfter({ default: "ask" })).toMatchObject([
+      { action: FlowActionValue.forward, nexthop: 14, revision: 2 },
+    ]);
+    expect(verdictAfter({ default: "deny" })).toMatchObject([{ action: FlowActionValue.drop, revision: 2 }]);
+    expect(worker.drops(1, "policy-deny")).toBe(1);
+    expect(verdictAfter({ default: "allow" })).toMatchObject([{ action: FlowActionValue.forward, nexthop: 2 }]);
+    // Of an interface whose set is not in the table nothing is known: neither may pass nor be denied for good.
+    expect(verdictAfter(undefined)).toEqual([]);
+    expect(worker.drops(1, "hold-timeout")).toBe(1);
+  });
+
   test("is reported once; up to three of its packets wait and go on in order when it is allowed", () => {
     const packets = [frame(7, [1]), frame(7, [2]), frame(7, [3])];
     worker.receive(packets[0] as Uint8Array, { generation: 5 });
