@@ -3,7 +3,7 @@
 
 import { GATEWAY4, Lab, pods } from "../../../sdk/lab/index.ts";
 import { sha256Of, startDownloadServer } from "./download_server.ts";
-import { download, measurePath } from "./measure.ts";
+import { download, measurePaths, type PathFigures } from "./measure.ts";
 import { DidNotHold } from "./progress.ts";
 import type { Stage } from "./stage.ts";
 
@@ -65,12 +65,14 @@ export async function besideLinux({ lab }: Stage): Promise<string> {
   await using rival = Lab.create("routed", { prefix: "weir-demo-linux-", replace: true });
   const server = rival.run("b", startDownloadServer);
   try {
-    const weir = await measurePath(lab);
-    const linux = await measurePath(rival);
+    const [weir, linux] = await measurePaths([lab, rival]);
+    if (weir === undefined || linux === undefined) throw new Error("two labs were measured");
     const ratio = (weir.gigabitsPerSecond / linux.gigabitsPerSecond).toFixed(2);
-    const row = (name: string, f: typeof weir) =>
+    const row = (name: string, f: PathFigures) =>
       `${name}  round trip ${f.roundTripUs.toFixed(0)} us, download ${f.gigabitsPerSecond.toFixed(1)} Gbit/s`;
-    return [`download ${ratio} times as fast`, row("Weir ", weir), row("Linux", linux)].join("\n");
+    return [`download ${ratio} times as fast, medians of rounds in turn`, row("Weir ", weir), row("Linux", linux)].join(
+      "\n",
+    );
   } finally {
     server.closeAllConnections();
     server.close();
