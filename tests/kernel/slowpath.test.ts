@@ -132,7 +132,8 @@ for (const hook of ["tc", "xdp"] as const) {
       // No more than can wait, for on a busy machine the verdict comes later than it should.
       const { received, roundTripsMs } = await lab.ping("a", b.ipv4, { count: 3, intervalMs: 10 });
       expect(received).toBe(3);
-      expect(roundTripsMs[0]).toBeGreaterThan(25);
+      // Not the first: a packet that comes when the kernel has the decision passes those that still have to be sent on.
+      expect(Math.max(...roundTripsMs)).toBeGreaterThan(25);
       expect(asked).toHaveLength(1);
       expect(asked[0]).toMatchObject({ interfaceId: ids.a, outInterfaceId: ids.b, key: { family: 4, protocol: 1 } });
       expect(node.slowPath.stats().counters).toMatchObject({ asked: 1, allowed: 1, timeouts: 0 });
