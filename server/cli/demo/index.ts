@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `weir demo`: the main job, end to end, in a lab. */
 
+import { pods } from "../../../sdk/lab/index.ts";
+import { weirCommand } from "../self.ts";
 import type { Terminal } from "../terminal.ts";
 import { Progress } from "./progress.ts";
 import { DEMO_INSTANCE, Stage } from "./stage.ts";
@@ -47,12 +49,13 @@ export async function runDemo({ keep, terminal }: DemoOptions): Promise<boolean>
 /** How to look around after `--keep`. */
 function instructions({ lab }: Stage): string {
   const enter = (name: string) => `nsenter --net=${lab.path(name)}`;
+  const weir = weirCommand(["--name", DEMO_INSTANCE]).join(" ");
   return `
 The lab and the data plane are still there.
-  ${enter("a")} ping 10.97.0.2
-  weir --name ${DEMO_INSTANCE} flows
-  weir --name ${DEMO_INSTANCE} drops
+  ${enter("a")} ping ${pods.b.ipv4}
+  ${weir} flows
+  ${weir} drops
 Remove them with:
-  ${enter("node")} weir --name ${DEMO_INSTANCE} down && weir --name ${DEMO_INSTANCE} lab down
+  ${enter("node")} ${weir} down && ${weir} lab down
 `;
 }
