@@ -31,7 +31,7 @@ const client = (family: string, address: string, sizes: readonly number[]) => `
 import hashlib, os, socket
 for size in ${JSON.stringify(sizes)}:
     s = socket.socket(socket.${family}, socket.SOCK_DGRAM)
-    s.settimeout(1)
+    s.settimeout(3)
     data = os.urandom(size)
     s.sendto(data, ("${address}", 7))
     try:
@@ -52,7 +52,7 @@ for (const hook of ["tc", "xdp"] as const) {
         ["AF_INET6", pods.b.ipv6],
       ] as const) {
         await using answering = node.lab.spawn("b", ["python3", "-c", server(family, address)]);
-        await answering.waitForOutput(/ready/);
+        await answering.waitForOutput(/ready/, { timeoutMs: 30_000 });
         // Around the ends of one, two and three frames, and the largest that fit.
         const sizes = [1700, 1740, 1760, 1792, 3500, 3550, 3600, 5300, 8000, 8952];
         const { stdout, stderr } = await node.lab.exec("a", ["python3", "-c", client(family, address, sizes)]);
