@@ -166,7 +166,7 @@ static __always_inline int follow_flow(const struct packet *p)
 	if (w->flags & (WALK_NO_PORTS | WALK_UNRELATED))
 		return CONTINUE;
 	flow = flow_find(w->family, &w->key);
-	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->interface)
+	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
 		return CONTINUE;
 	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
 		return CONTINUE;

@@ -30,7 +30,7 @@ static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 	hold.created = bpf_ktime_get_ns();
 	hold.last_seen = hold.created;
 	hold.generation = generation;
-	hold.ingress = w->interface;
+	hold.ingress = w->ingress;
 	hold.action = FLOW_HOLD;
 	hold.worker = w->worker;
 	hold.trapped = 1;
@@ -74,7 +74,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		    generation) {
 			flow->created = now;
 			flow->last_seen = now;
-			flow->ingress = w->interface;
+			flow->ingress = w->ingress;
 			flow->trapped = 1;
 			count_drop(w->interface, DROP_HOLD_TIMEOUT, w->length);
 			w->generation = next;

@@ -98,6 +98,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	vrf = meta->vrf;
 	reason = parse_packet(p);
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
+	w->ingress = w->interface;
 	w->flags |= WALK_INJECTED;
 	i = interface_get(w->interface);
 	if (action == INJECT_TRANSMIT) {

@@ -66,7 +66,7 @@ static __always_inline void trap_meta_fill(const struct walk *w, struct trap_met
 	meta->nexthop = w->nexthop;
 	meta->reverse_nexthop = w->reverse_nexthop;
 	meta->generation = w->generation;
-	meta->reserved = 0;
+	meta->ingress = w->ingress;
 }
 
 /* The interface's own socket: metadata in front of the packet. */

@@ -28,6 +28,7 @@ struct walk {
 	__u32 nexthop;   /* of the destination; 0: not known yet */
 	__u32 reverse_nexthop;
 	__u32 generation;    /* of the flow entry that a decision must name */
+	__u32 ingress;       /* where it came from: interface id, or INGRESS_* */
 	__u16 interface;     /* id of the interface that received it; 0: unknown */
 	__u16 out_interface; /* id of the interface that the next hop leads to */
 	__u16 ethertype;     /* of the payload, after VLAN tags; host order */
@@ -46,7 +47,7 @@ struct walk {
 	__u8 drop_reason; /* counted besides the trap; 0: none */
 	__u16 scratch;    /* see forget_range() */
 };
-_Static_assert(sizeof(struct walk) == 92, "no padding: it is passed as memory");
+_Static_assert(sizeof(struct walk) == 96, "no padding: it is passed as memory");
 
 #define WALK_GROUP         0x001 /* destination MAC is a group address */
 #define WALK_ROUTED        0x002 /* destination MAC is the gateway's: route, else bridge */

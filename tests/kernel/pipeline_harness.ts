@@ -163,6 +163,7 @@ export class Pipeline implements Disposable {
     this.#nexthops = new Table(this.map("nexthops"));
     this.#decisions = new Table(this.map("decisions"));
     this.#mapped = [this.#config, this.#interfaces, this.#nexthops, this.#decisions];
+    configCodec.gatewayMac.set(this.#config.bytes, 0, macBytes(GATEWAY_MAC));
     this.configure({ generation: 1, workers: 1, trapIfindex: LOOPBACK, holdTimeoutMs: 2000 });
   }
 
@@ -176,9 +177,9 @@ export class Pipeline implements Disposable {
     return this.collection.map(name);
   }
 
-  configure(values: Partial<Record<keyof typeof configCodec, number>>): void {
+  configure(values: Partial<Record<Exclude<keyof typeof configCodec, "gatewayMac">, number>>): void {
     for (const [name, value] of Object.entries(values))
-      configCodec[name as keyof typeof configCodec].set(this.#config.view, 0, value);
+      configCodec[name as Exclude<keyof typeof configCodec, "gatewayMac">].set(this.#config.view, 0, value);
   }
 
   get nextGeneration(): number {
@@ -260,7 +261,7 @@ export class Pipeline implements Disposable {
     const key = new Uint8Array(12);
     key.set(u32(vrf));
     key.set(macBytes(mac), 4);
-    this.map("fdb").update(key, u32s(nexthop, 0));
+    this.map("fdb").update(key, u32s(nexthop, 0, 0, 0));
   }
 
   /** A socket that listens for traps. It is bound to no device: a test run sends nothing. */
