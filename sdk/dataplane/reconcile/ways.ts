@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Next hops of Weir's own that lead over the fabric: one for each neighbour that paths go to, and an ecmp for each
+ * set of paths. Tunnels share them, so a neighbour's new MAC is one write however many tunnels lead over it.
+ */
+import { parseMac } from "../../address.ts";
+import type { LiveInterface } from "../live.ts";
+import { pathNexthop } from "../records_of.ts";
+import type { UnderlayPath } from "../underlay/index.ts";
+import type { Run } from "./context.ts";
+
+/** Begins the names of these next hops: no object's name begins so. */
+export const OWN_PREFIX = "~";
+
+/** Where packets to a target go. */
+export interface Way {
+  /** Number of the next hop; 0: nowhere. */
+  readonly nexthop: number;
+  /** Largest outer packet, in bytes; 0: nowhere. */
+  readonly mtu: number;
+  /** Names of the interfaces that it leads out of. */
+  readonly interfaces: readonly string[];
+}
+
+const NOWHERE: Way = { nexthop: 0, mtu: 0, interfaces: [] };
+
+interface Leg {
+  readonly live: LiveInterface;
+  readonly path: UnderlayPath;
+  /** Name of its next hop. */
+  readonly name: string;
+}
+
+/** The next hops in use, and by whom. */
+export class Ways {
+  /** Users of each of these next hops: objects' names, and names of ecmps of the kind. */
+  readonly #users = new Map<string, Set<string>>();
+  /** What each user leads to. */
+  readonly #used = new Map<string, readonly string[]>();
+  /** Next hops that lost a user in the run at hand. */
+  #left = new Set<string>();
+
+  /**
+   * Has `user` lead along `paths`. Those out of devices that are none of the interfaces are not used.
+   * @param user name of a next hop.
+   */
+  lead(run: Run, user: string, paths: readonly UnderlayPath[]): Way {
+    const before = this.#used.get(user)?.[0];
+    const legs = legsOf(run, paths);
+    const interfaces = [...new Set(legs.map(({ live }) => live.object.name))];
+    const mtu = legs.reduce((least, { path }) => Math.min(least, path.mtu), legs.length === 0 ? 0 : 65_535);
+    const [first] = legs;
+    if (first === undefined) {
+      this.#use(run, user, []);
+      return NOWHERE;
+    }
+    if (legs.length === 1) {
+      this.#use(run, user, [first.name]);
+      return { nexthop: this.#writeLeg(run, first), mtu, interfaces };
+    }
+    const name = `${OWN_PREFIX}paths ${legs.map((leg) => `${leg.name.slice(1)} ${leg.path.weight}`).join(", ")}`;
+    const isNew = !this.#users.has(name);
+    this.#use(run, user, [name]);
+    const nexthop = run.ids.take("nexthop", name);
+    this.#use(
+      run,
+      name,
+      legs.map((leg) => leg.name),
+    );
+    const members = legs.map((leg) => ({ nexthop: this.#writeLeg(run, leg), tag: 0, weight: leg.path.weight }));
+    if (isNew) {
+      const model = before === undefined ? undefined : run.ids.nexthop.get(before);
+      const range = run.tables.members.buckets(nexthop, members, run, model);
+      run.tables.nexthops.set({ id: nexthop, type: "ecmp", mtu, members: range }, run.undo);
+    }
+    return { nexthop, mtu, interfaces };
+  }
+
+  /** `user` is no more, or leads nowhere over the fabric. */
+  leave(run: Run, user: string): void {
+    this.#use(run, user, []);
+  }
+
+  #writeLeg(run: Run, { live, path, name }: Leg): number {
+    const id = run.ids.take("nexthop", name);
+    run.tables.nexthops.set(pathNexthop(id, live, path, parseMac(path.destinationMac)), run.undo);
+    return id;
+  }
+
+  #use(run: Run, user: string, names: readonly string[]): void {
+    const before = this.#used.get(user) ?? [];
+    for (const name of names) if (!before.includes(name)) this.#changeUser(run, name, user, true);
+    for (const name of before) if (!names.includes(name)) this.#changeUser(run, name, user, false);
+    this.#keepUsed(user, names);
+    run.undo.push(() => this.#keepUsed(user, before));
+  }
+
+  #keepUsed(user: string, names: readonly string[]): void {
+    if (names.length === 0) this.#used.delete(user);
+    else this.#used.set(user, names);
+  }
+
+  #changeUser(run: Run, name: string, user: string, uses: boolean): void {
+    const change = (add: boolean) => {
+      const users = this.#users.get(name) ?? new Set();
+      if (add) this.#users.set(name, users.add(user));
+      else if (users.delete(user) && users.size === 0) this.#users.delete(name);
+    };
+    change(uses);
+    run.undo.push(() => change(!uses));
+    if (!uses) this.#left.add(name);
+  }
+
+  /** Takes away, later, what nobody uses after the run. */
+  settle(run: Run): void {
+    while (this.#left.size > 0) {
+      const left = this.#left;
+      this.#left = new Set();
+      for (const name of left) {
+        if (this.#users.has(name)) continue;
+        const id = run.ids.nexthop.get(name);
+        // An ecmp takes its paths with it.
+        this.#use(run, name, []);
+        if (id === undefined) continue;
+        run.ids.free("nexthop", name);
+        run.tables.members.drop(id, run);
+        run.retire.push(() => run.tables.nexthops.clear(id, run.undo));
+      }
+    }
+  }
+
+  /** After a start: numbers of next hops that an earlier process had, and this one does not need. */
+  freeStrays(run: Run): void {
+    for (const name of [...run.ids.nexthop.names()]) {
+      if (name.startsWith(OWN_PREFIX) && !this.#users.has(name)) run.ids.free("nexthop", name);
+    }
+  }
+}
+
+/** Sorted, so that the same paths make the same set in whatever order the kernel tells them. */
+function legsOf(run: Run, paths: readonly UnderlayPath[]): Leg[] {
+  const byIndex = new Map<number, LiveInterface>();
+  for (const live of run.live.values()) {
+    if (live.device !== undefined && live.object.parent === undefined) byIndex.set(live.device.ifindex, live);
+  }
+  const legs = new Map<string, Leg>();
+  for (const path of paths) {
+    const live = byIndex.get(path.ifindex);
+    if (live === undefined) continue;
+    const name = `${OWN_PREFIX}path ${live.object.name} ${path.gateway}`;
+    legs.set(name, { live, path, name });
+  }
+  return [...legs.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
