@@ -11,6 +11,7 @@
 
 #include "counters.h"
 #include "drop.h"
+#include "nexthop.h"
 #include "parse_l4.h"
 
 #define TCP_FLAG_FIN   0x01
@@ -59,10 +60,13 @@ static __always_inline long flow_put(__u8 family, const union flow_key *key,
 	}
 }
 
-static __always_inline void flow_key_reverse(__u8 family, const union flow_key *key,
+/* `vrf`: of the reverse direction; 0: the same. */
+static __always_inline void flow_key_reverse(__u8 family, const union flow_key *key, __u32 vrf,
 					     union flow_key *reverse)
 {
 	*reverse = *key;
+	if (vrf)
+		reverse->vrf = vrf;
 	if (family == 4) {
 		reverse->v4.source = key->v4.destination;
 		reverse->v4.destination = key->v4.source;
@@ -100,7 +104,7 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 	flow = flow_find(w->family, &w->key);
 	if (!flow)
 		return CONTINUE;
-	flow_key_reverse(w->family, &w->key, &reverse);
+	flow_key_reverse(w->family, &w->key, flow->reverse_vrf, &reverse);
 	other = flow_find(w->family, &reverse);
 	if (w->protocol != IPPROTO_TCP) {
 		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
@@ -173,7 +177,15 @@ static __always_inline int follow_flow(const struct packet *p)
 	count_flow_hit(w);
 	flow_touch(w, flow);
 	if (flow->action == FLOW_FORWARD) {
+		struct nexthop *nh = nexthop_get(flow->nexthop);
+
+		/* The member that was chosen has died: another way is looked for. */
+		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
+			w->flags |= WALK_ALLOWED;
+			return CONTINUE;
+		}
 		w->nexthop = flow->nexthop;
+		w->label = flow->label;
 		return FORWARD;
 	}
 	return drop(p, flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason

@@ -8,8 +8,7 @@
 
 #include "clock.h"
 #include "flow.h"
-#include "route.h"
-#include "trap.h"
+#include "reverse.h"
 
 #define E_EXIST 17
 
@@ -23,10 +22,22 @@ static __always_inline __u32 next_generation(struct config *c)
 	return generation;
 }
 
+/* VRF that the answers come into. */
+static __always_inline __u32 answer_vrf(const struct walk *w)
+{
+	struct interface *out = interface_get(w->out_interface);
+
+	return out ? out->vrf : w->route_vrf;
+}
+
 static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 {
 	struct flow_entry hold = {};
 
+	hold.nexthop = w->nexthop;
+	hold.label = w->label;
+	hold.reverse_label = w->reverse_label;
+	hold.reverse_vrf = answer_vrf(w);
 	hold.created = bpf_ktime_get_ns();
 	hold.last_seen = hold.created;
 	hold.generation = generation;
@@ -37,21 +48,13 @@ static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
 }
 
-/* Where its answers would go: the route to the source, or the interface that it came from. */
-static __always_inline __u32 reverse_nexthop(const struct walk *w, const struct interface *i)
-{
-	struct route *route = route_to_source(w);
-
-	return route && !(route->flags & ROUTE_DEFAULT) ? route->nexthop : i->nexthop;
-}
-
 /* Both directions of a flow go to one worker: that of an entry which is there already. */
 static __always_inline __u8 flow_worker(const struct walk *w, const struct interface *i)
 {
 	union flow_key reverse;
 	struct flow_entry *other;
 
-	flow_key_reverse(w->family, &w->key, &reverse);
+	flow_key_reverse(w->family, &w->key, answer_vrf(w), &reverse);
 	other = flow_find(w->family, &reverse);
 	return other ? other->worker : i->worker;
 }
@@ -110,7 +113,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	if (!controller_listens(p, i))
 		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
 	w->trap_reason = TRAP_FLOW_MISS;
-	w->reverse_nexthop = reverse_nexthop(w, i);
+	find_reverse(w);
 	flow = flow_find(w->family, &w->key);
 	if (flow)
 		return miss_existing(p, flow, c);

@@ -44,7 +44,7 @@ static __always_inline int rewrite(const struct packet *p, const struct nexthop 
 		return -1;
 	mac_copy(eth->h_dest, nh->destination_mac);
 	mac_copy(eth->h_source, nh->source_mac);
-	return decrement_ttl(p);
+	return p->walk->flags & WALK_KEEP_TTL ? 0 : decrement_ttl(p);
 }
 
 /* Whether the packet, or each segment that will be made of it, is larger than `mtu`. */
@@ -80,6 +80,12 @@ static __always_inline int forward_interface(const struct packet *p, const struc
 	return transmit(p, nh->flags & NEXTHOP_FLAG_PEER);
 }
 
+static __always_inline int discard(const struct packet *p)
+{
+	count_kind(p->walk, VRF_KIND_DISCARD);
+	return drop(p, DROP_DISCARD);
+}
+
 /* Sends the packet to walk->nexthop. */
 static __always_inline int forward(const struct packet *p)
 {
@@ -90,12 +96,15 @@ static __always_inline int forward(const struct packet *p)
 		return drop(p, DROP_NO_NEXTHOP);
 	switch (nh->type) {
 	case NEXTHOP_INTERFACE:
+		count_kind(w, w->flags & WALK_ROUTED ? VRF_KIND_INTERFACE : VRF_KIND_BRIDGED);
 		return forward_interface(p, nh, w->flags & WALK_ROUTED);
 	case NEXTHOP_LOCAL:
+		count_kind(w, VRF_KIND_LOCAL);
 		return deliver(p);
 	case NEXTHOP_DISCARD:
-		return drop(p, DROP_DISCARD);
+		return discard(p);
 	case NEXTHOP_RESOLVE:
+		count_kind(w, VRF_KIND_RESOLVE);
 		return trap(p, TRAP_RESOLVE);
 	default:
 		return drop(p, DROP_NO_NEXTHOP);

@@ -61,6 +61,7 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf)
 	if (!w->family)
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	w->key.vrf = vrf;
+	w->route_vrf = vrf;
 	route = route_to_destination(w);
 	if (!route)
 		return drop(p, DROP_NO_ROUTE);

@@ -91,6 +91,7 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
 	}
 	w->nexthop = route->nexthop;
+	w->label = label_of(route->label, route->flags);
 	return CONTINUE;
 }
 
@@ -103,24 +104,44 @@ static __always_inline int find_bridge_entry(const struct packet *p, const struc
 	if (!entry)
 		return i->role == ROLE_FABRIC ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;
+	w->label = label_of(entry->label, entry->flags);
 	w->trap_flags |= TRAP_FLAG_BRIDGED;
 	return CONTINUE;
+}
+
+/* What the next hop of a route or label leads to: CONTINUE, or the packet's verdict. */
+static __always_inline int follow_indirect(const struct packet *p)
+{
+	struct nexthop *nh = nexthop_get(p->walk->nexthop);
+
+	return nh && is_indirect(nh) ? call_resolve(p) : CONTINUE;
 }
 
 /* The last hop: only what is for the host may go on. CONTINUE, or the packet's verdict. */
 static __always_inline int check_ttl(const struct packet *p)
 {
 	struct walk *w = p->walk;
-	struct route *route = route_to_destination(w);
 	struct nexthop *nh;
+	int verdict;
 
-	/* Without a route of its own it is not routed out. */
-	if (!route)
+	if (w->flags & WALK_LABEL) {
+		nh = nexthop_get(w->nexthop);
+		if (!nh || nh->type != NEXTHOP_VRF)
+			return CONTINUE;
+	} else {
+		struct route *route = route_to_destination(w);
+
+		/* Without a route of its own it is not routed out. */
+		if (!route)
+			return CONTINUE;
+		w->nexthop = route->nexthop;
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	nh = nexthop_get(w->nexthop);
+	if (!nh || (nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL))
 		return CONTINUE;
-	nh = nexthop_get(route->nexthop);
-	if (!nh || nh->type != NEXTHOP_INTERFACE)
-		return CONTINUE;
-	w->nexthop = route->nexthop;
 	w->out_interface = nh->interface;
 	return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
 }
@@ -135,16 +156,21 @@ static __always_inline int decide(const struct packet *p, const struct interface
 
 	if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i))
 		return drop(p, DROP_SOURCE_MISMATCH);
-	verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
+	if (!(w->flags & WALK_LABEL)) {
+		verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	verdict = follow_indirect(p);
 	if (verdict != CONTINUE)
 		return verdict;
 	nh = nexthop_get(w->nexthop);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
 	if (nh->type == NEXTHOP_DISCARD)
-		return drop(p, DROP_DISCARD);
+		return discard(p);
 	w->out_interface = nh->interface;
-	if (!policy && !(nh->flags & NEXTHOP_FLAG_POLICY))
+	if (!(nh->flags & NEXTHOP_FLAG_POLICY) && (!policy || (w->flags & WALK_ALLOWED)))
 		return FORWARD;
 	if (!policy) {
 		verdict = call_follow_flow(p);
@@ -180,6 +206,7 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 
 	count_received(w);
 	w->key.vrf = i->vrf;
+	w->route_vrf = i->vrf;
 	if (is_host_device && ((w->flags & WALK_GROUP) || w->ethertype == ETH_P_ARP ||
 			       is_solicitation(w) || is_advertisement(w)))
 		return pass_to_host(p);

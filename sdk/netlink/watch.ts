@@ -7,6 +7,7 @@ import type { NativeBuffer } from "../runtime/types.ts";
 import { type AddressInfo, decodeAddress } from "./address.ts";
 import { regionOf } from "./attribute.ts";
 import {
+  AF_UNSPEC,
   LITTLE_ENDIAN,
   NETLINK_ROUTE,
   RTM_DELADDR,
@@ -187,6 +188,8 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
   switch (message.type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
+      // Bridges tell of their ports in the same way: a port that leaves is "deleted".
+      if (message.view.getUint8(message.start) !== AF_UNSPEC) return undefined;
       return { kind: "link", change: changeOf(message, RTM_NEWLINK), link: decodeLink(message) };
     case RTM_NEWADDR:
     case RTM_DELADDR: {
