@@ -25,7 +25,10 @@ const FEWEST_BUCKETS = 64;
 export function bucketCount(weights: readonly number[]): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const least = weights.reduce((smallest, weight) => Math.min(smallest, weight), Number.POSITIVE_INFINITY);
-  const wanted = Math.min(Math.max(weights.length < 2 ? 1 : LEAST_SHARE * (total / least), FEWEST_BUCKETS), MOST_BUCKETS);
+  const wanted = Math.min(
+    Math.max(weights.length < 2 ? 1 : LEAST_SHARE * (total / least), FEWEST_BUCKETS),
+    MOST_BUCKETS,
+  );
   return 2 ** Math.ceil(Math.log2(wanted));
 }
 
@@ -62,7 +65,11 @@ export function assignBuckets(
     owned[to]?.push(bucket);
     excess[to] = (excess[to] ?? 0) + 1;
   };
-  for (const bucket of orphans) give(bucket, extreme(excess, (a, b) => a < b));
+  for (const bucket of orphans)
+    give(
+      bucket,
+      extreme(excess, (a, b) => a < b),
+    );
   while (rebalance) {
     const poorest = extreme(excess, (a, b) => a < b);
     const richest = extreme(excess, (a, b) => a > b);

@@ -72,7 +72,8 @@ function checkObjectMeaning(
   else if (kind === "nexthops") {
     checkViaName(state, "interfaces", (object as KindObjects["nexthops"]).name, pointer);
     checkNexthop(state, object as KindObjects["nexthops"], pointer);
-  } else if (kind === "interfaces") checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
+  } else if (kind === "interfaces")
+    checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
   else if (kind === "sets") {
     for (const [i, prefix] of (object as KindObjects["sets"]).prefixes.entries()) {
       checkPrefix(prefix, `${pointer}/prefixes/${i}`);

@@ -82,7 +82,8 @@ function claimDevice(devices: Map<string, string>, object: Interface, pointer: s
 }
 
 function claimVlan(devices: Map<string, string>, state: DesiredState, object: Interface, pointer: string): void {
-  if (object.vlan === undefined) throw invalid(pointer, 'lacks the field "vlan"', "give the VLAN id of the sub-interface");
+  if (object.vlan === undefined)
+    throw invalid(pointer, 'lacks the field "vlan"', "give the VLAN id of the sub-interface");
   for (const field of PARENT_FIELDS) {
     if (object[field] === undefined) continue;
     throw invalid(`${pointer}/${field}`, "has no meaning for a VLAN sub-interface", "leave it out: its parent has it");

@@ -88,20 +88,18 @@ export class BridgeTable {
     else this.#layers.set(text, layers);
   }
 
+  /** What the kernel program has learned of a MAC. */
+  learnedAt(vrf: number, mac: Uint8Array): LearnedEntry | undefined {
+    const key = encodeFdbKey(vrf, mac);
+    const value = new Uint8Array(fdbEntryLayout.size);
+    return this.#map.lookup(key, value) ? learnedEntry(key, value) : undefined;
+  }
+
   /** What the kernel program has learned. Reads the whole table. */
   *learned(): Generator<LearnedEntry> {
     for (const { key, value } of this.#map.entries()) {
-      const values = new DataView(value.buffer, value.byteOffset, fdbEntryLayout.size);
-      const flags = fdbEntryCodec.flags.get(values, 0);
-      if ((flags & FDB_LEARNED) === 0) continue;
-      yield {
-        vrf: fdbKeyCodec.vrf.get(new DataView(key.buffer, key.byteOffset, key.byteLength), 0),
-        mac: formatMac(fdbKeyCodec.mac.bytes(key, 0)),
-        nexthop: fdbEntryCodec.nexthop.get(values, 0),
-        tag: tagOf(fdbEntryCodec.label.get(values, 0), flags),
-        seenSeconds: fdbEntryCodec.seen.get(values, 0),
-        key: key.slice(),
-      };
+      const entry = learnedEntry(key, value);
+      if (entry !== undefined) yield entry;
     }
   }
 
@@ -114,9 +112,25 @@ export class BridgeTable {
   removeStrays(undo: Undo): void {
     const learned = new Set([...this.learned()].map(({ vrf, mac }) => `${vrf} ${mac}`));
     for (const key of this.#table.keys()) {
-      const vrf = fdbKeyCodec.vrf.get(new DataView(key.buffer, key.byteOffset, key.byteLength), 0);
-      const text = `${vrf} ${formatMac(fdbKeyCodec.mac.bytes(key, 0))}`;
+      const text = `${vrfOf(key)} ${formatMac(fdbKeyCodec.mac.bytes(key, 0))}`;
       if (!this.#layers.has(text) && !learned.has(text)) this.#table.delete(key, undo);
     }
   }
 }
+
+function learnedEntry(key: Uint8Array, value: Uint8Array): LearnedEntry | undefined {
+  const values = new DataView(value.buffer, value.byteOffset, fdbEntryLayout.size);
+  const flags = fdbEntryCodec.flags.get(values, 0);
+  if ((flags & FDB_LEARNED) === 0) return undefined;
+  return {
+    vrf: vrfOf(key),
+    mac: formatMac(fdbKeyCodec.mac.bytes(key, 0)),
+    nexthop: fdbEntryCodec.nexthop.get(values, 0),
+    tag: tagOf(fdbEntryCodec.label.get(values, 0), flags),
+    seenSeconds: fdbEntryCodec.seen.get(values, 0),
+    key: key.slice(),
+  };
+}
+
+const vrfOf = (key: Uint8Array): number =>
+  fdbKeyCodec.vrf.get(new DataView(key.buffer, key.byteOffset, key.byteLength), 0);

@@ -12,10 +12,7 @@ const KIND_SHIFT = 24;
 export type LabelTag = number;
 
 /** The tag of an object with `vni` or `label`. */
-export function labelTag(object: {
-  readonly vni?: number | undefined;
-  readonly label?: number | undefined;
-}): LabelTag {
+export function labelTag(object: { readonly vni?: number | undefined; readonly label?: number | undefined }): LabelTag {
   if (object.vni !== undefined) return LABEL_IS_VNI | object.vni;
   return object.label === undefined ? 0 : LABEL_IS_MPLS | object.label;
 }

@@ -67,6 +67,7 @@ export class MemberTable {
    * @param from next hop whose buckets are the model where `id` has none.
    */
   buckets(id: number, members: readonly WeightedRecord[], change: TableChange, from?: number): MemberRange {
+    if (members.length === 0) return this.#none(id, change);
     const held = this.#held.get(id);
     const model = held ?? (from === undefined ? undefined : this.#held.get(from));
     const before = model === undefined ? [undefined] : this.#keysIn(model.range);
@@ -91,9 +92,21 @@ export class MemberTable {
 
   /** Members of a flood next hop, in their order. */
   list(id: number, members: readonly MemberRecord[], change: TableChange): MemberRange {
+    if (members.length === 0) return this.#none(id, change);
     const held = this.#held.get(id);
     if (held !== undefined && sameList(this.#keysIn(held.range), members.map(keyOf))) return held.range;
     return this.#write(id, members, undefined, change);
+  }
+
+  /** Members of a next hop, with the number of their buckets; none for others. */
+  shares(id: number): Map<number, number> {
+    const shares = new Map<number, number>();
+    const { first, count } = this.#held.get(id)?.range ?? { first: 0, count: 0 };
+    for (let i = first; i < first + count; i++) {
+      const nexthop = memberCodec.nexthop.get(this.#members.view, this.#members.at(i));
+      shares.set(nexthop, (shares.get(nexthop) ?? 0) + 1);
+    }
+    return shares;
   }
 
   /** A next hop has no members any more: what it had is given back when the change is kept. */
@@ -103,6 +116,11 @@ export class MemberTable {
     this.#held.delete(id);
     undo.push(() => this.#held.set(id, held));
     retire.push(() => this.#blocks.release(held.range));
+  }
+
+  #none(id: number, change: TableChange): MemberRange {
+    this.drop(id, change);
+    return { first: 0, count: 0 };
   }
 
   #write(

@@ -120,7 +120,9 @@ export class TunnelTable {
 
   /** Removes far ends that nobody wants, of an earlier process. */
   removeStrays(undo: Undo): void {
-    const wanted = new Set([...this.#farEnds.values()].map(({ encap, remote }) => encodeTunnelKey(remote, encap).join()));
+    const wanted = new Set(
+      [...this.#farEnds.values()].map(({ encap, remote }) => encodeTunnelKey(remote, encap).join()),
+    );
     for (const key of this.#table.keys()) if (!wanted.has(key.join())) this.#table.delete(key, undo);
   }
 }

@@ -54,9 +54,8 @@ export function countRoutes(counts: RouteCounts, changes: readonly RouteChange[]
   return result;
 }
 
-/** Adds and replaces now, removes later, and notes the flows that the prefixes concern. */
+/** Adds and replaces now, removes later. */
 export function writeRoutes(run: Run, changes: readonly RouteChange[]): void {
   run.tables.routes.put(changes, run.undo);
   run.retire.push(() => run.tables.routes.delete(changes, run.undo));
-  run.stale.prefixes = changes;
 }

@@ -4,7 +4,14 @@ export { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema 
 export { APPLY_STATE, below, INVALID_STATE, invalid } from "./errors.ts";
 export { DEFAULT_GATEWAYS, type Interface, InterfaceSchema } from "./interface.ts";
 export { fdbKey, type Key, keyOf, keyText, NODE_KEY, routeKey, splitKey } from "./keys.ts";
-export { type Encap, type HashField, type Nexthop, type NexthopMember, NexthopSchema } from "./nexthop.ts";
+export {
+  type Encap,
+  type HashField,
+  type Nexthop,
+  type NexthopMember,
+  NexthopSchema,
+  RESERVED_NEXTHOPS,
+} from "./nexthop.ts";
 export {
   DEFAULT_GATEWAY_MAC,
   DEFAULT_HOLD_LIMIT,

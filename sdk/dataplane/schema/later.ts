@@ -9,16 +9,7 @@ export const laterKinds: ReadonlySet<string> = new Set(["services", "nat", "mirr
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
   node: new Set(["dropSamplesPerSecond"]),
   vrfs: new Set(["kernelRoutes"]),
-  interfaces: new Set([
-    "newFlows",
-    "police",
-    "shared",
-    "qos",
-    "tableFull",
-    "synGuard",
-    "tune",
-    "replaceXdp",
-  ]),
+  interfaces: new Set(["newFlows", "police", "shared", "qos", "tableFull", "synGuard", "tune", "replaceXdp"]),
   policies: new Set(["rules.mirror"]),
 };
 

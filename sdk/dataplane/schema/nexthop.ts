@@ -40,10 +40,9 @@ export const NexthopSchema = Type.Object(
     ),
     members: Type.Optional(
       Type.Array(MemberSchema, {
-        minItems: 1,
         maxItems: 1024,
         description: "Next hops to choose from (type ecmp), or to copy to (type flood).",
-        expects: "a list of 1 to 1024 members",
+        expects: "a list of at most 1024 members",
       }),
     ),
     hash: Type.Optional(
