@@ -21,6 +21,17 @@ static __always_inline void count_received(const struct walk *w)
 	}
 }
 
+/* It will be counted when the other hook receives it. */
+static __always_inline void uncount_received(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c) {
+		c->rx_packets--;
+		c->rx_bytes -= w->length;
+	}
+}
+
 static __always_inline void count_transmitted(const struct walk *w, __u32 interface)
 {
 	struct interface_counters *c = counters_of(interface);

@@ -4,6 +4,7 @@
 #define WEIR_PIPELINE_H
 
 #include "answer.h"
+#include "decapsulate.h"
 #include "flow_miss.h"
 #include "forward.h"
 #include "source_check.h"
@@ -39,38 +40,10 @@ static __always_inline int is_for_router(const struct packet *p, const struct in
 	       (mac_equal(eth->h_dest, i->gateway_mac) || mac_equal(eth->h_dest, i->device_mac));
 }
 
-/* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
-static __always_inline int walk_other(const struct packet *p, const struct interface *i)
+/* From a fabric device, and out of no tunnel: the host has addresses and routes of its own there. */
+static __always_inline int is_underlay(const struct walk *w, const struct interface *i)
 {
-	struct walk *w = p->walk;
-	struct ethhdr *eth = packet_ethernet(p);
-	struct fdb_entry *entry;
-	struct nexthop *nh;
-	int is_arp = w->ethertype == ETH_P_ARP;
-
-	if (!eth)
-		return drop(p, DROP_INVALID_PACKET);
-	if (w->flags & WALK_ROUTED)
-		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
-	if (i->flags & INTERFACE_SOURCE_CHECK) {
-		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
-			return drop(p, DROP_SOURCE_MISMATCH);
-		if (is_arp && !arp_sender_is_own(p, i))
-			return drop(p, DROP_SOURCE_MISMATCH);
-		eth = packet_ethernet(p);
-		if (!eth)
-			return drop(p, DROP_INVALID_PACKET);
-	}
-	entry = fdb_find(i->vrf, eth->h_dest);
-	if (!entry)
-		return drop(p, DROP_UNKNOWN_UNICAST);
-	nh = nexthop_get(entry->nexthop);
-	if (!nh || nh->type != NEXTHOP_INTERFACE)
-		return drop(p, DROP_NO_NEXTHOP);
-	/* ARP too: what a neighbour may know has been answered, and forged answers redirect. */
-	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
-		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
-	return forward_interface(p, nh, 0);
+	return i->role == ROLE_FABRIC && !(w->flags & WALK_DECAPSULATED);
 }
 
 /* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */
@@ -85,8 +58,7 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 	if (route && (route->flags & ROUTE_DEFAULT) && destination_is_link_scope(w))
 		route = NULL;
 	if (!route) {
-		/* On a fabric device the host has its own addresses and routes. */
-		if (i->role == ROLE_FABRIC)
+		if (is_underlay(w, i))
 			return pass_to_host(p);
 		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
 	}
@@ -99,10 +71,10 @@ static __always_inline int find_bridge_entry(const struct packet *p, const struc
 {
 	struct walk *w = p->walk;
 	struct ethhdr *eth = packet_ethernet(p);
-	struct fdb_entry *entry = eth ? fdb_find(i->vrf, eth->h_dest) : NULL;
+	struct fdb_entry *entry = eth ? fdb_find(w->key.vrf, eth->h_dest) : NULL;
 
 	if (!entry)
-		return i->role == ROLE_FABRIC ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
+		return is_underlay(w, i) ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;
 	w->label = label_of(entry->label, entry->flags);
 	w->trap_flags |= TRAP_FLAG_BRIDGED;
@@ -115,6 +87,42 @@ static __always_inline int follow_indirect(const struct packet *p)
 	struct nexthop *nh = nexthop_get(p->walk->nexthop);
 
 	return nh && is_indirect(nh) ? call_resolve(p) : CONTINUE;
+}
+
+/* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
+static __always_inline int walk_other(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	struct nexthop *nh;
+	int is_arp = w->ethertype == ETH_P_ARP;
+	int verdict;
+
+	if (!eth)
+		return drop(p, DROP_INVALID_PACKET);
+	if (w->flags & WALK_ROUTED)
+		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	if (!(w->flags & WALK_DECAPSULATED) && (i->flags & INTERFACE_SOURCE_CHECK)) {
+		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
+			return drop(p, DROP_SOURCE_MISMATCH);
+		if (is_arp && !arp_sender_is_own(p, i))
+			return drop(p, DROP_SOURCE_MISMATCH);
+	}
+	if (!(w->flags & WALK_LABEL)) {
+		verdict = find_bridge_entry(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	nh = nexthop_get(w->nexthop);
+	if (!nh)
+		return drop(p, DROP_NO_NEXTHOP);
+	/* ARP too: what a neighbour may know has been answered, and forged answers redirect. */
+	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
+		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	return nh->type == NEXTHOP_LOCAL ? drop(p, DROP_NO_NEXTHOP) : forward(p);
 }
 
 /* The last hop: only what is for the host may go on. CONTINUE, or the packet's verdict. */
@@ -154,7 +162,8 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	struct nexthop *nh;
 	int verdict;
 
-	if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i))
+	if ((i->flags & INTERFACE_SOURCE_CHECK) && !(w->flags & WALK_DECAPSULATED) &&
+	    !source_is_own(p, i))
 		return drop(p, DROP_SOURCE_MISMATCH);
 	if (!(w->flags & WALK_LABEL)) {
 		verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
@@ -201,20 +210,27 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 static __always_inline int walk(const struct packet *p, struct interface *i)
 {
 	struct walk *w = p->walk;
-	int is_host_device = i->role == ROLE_FABRIC || i->role == ROLE_HOST;
-	int verdict;
+	int is_host_device, verdict;
 
-	count_received(w);
-	w->key.vrf = i->vrf;
-	w->route_vrf = i->vrf;
+	if (!(w->flags & WALK_DECAPSULATED)) {
+		count_received(w);
+		w->key.vrf = i->vrf;
+		w->route_vrf = i->vrf;
+		if (i->role == ROLE_FABRIC && may_be_tunneled(w)) {
+			verdict = call_decapsulate(p);
+			if (verdict != CONTINUE)
+				return verdict;
+		}
+	}
+	is_host_device = is_underlay(w, i) || i->role == ROLE_HOST;
 	if (is_host_device && ((w->flags & WALK_GROUP) || w->ethertype == ETH_P_ARP ||
 			       is_solicitation(w) || is_advertisement(w)))
 		return pass_to_host(p);
 	if ((i->flags & INTERFACE_LEARN_MAC) && !(i->flags & INTERFACE_MAC_LEARNED))
 		learn_mac(p, i);
-	if (is_for_router(p, i))
+	if (!(w->flags & WALK_DECAPSULATED) && is_for_router(p, i))
 		w->flags |= WALK_ROUTED;
-	if (!is_host_device && may_be_answered(w)) {
+	if (!is_host_device && !(w->flags & WALK_DECAPSULATED) && may_be_answered(w)) {
 		verdict = call_answer(p);
 		if (verdict != CONTINUE)
 			return verdict;

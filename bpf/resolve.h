@@ -33,7 +33,7 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 	w->route_vrf = vrf;
 	if (w->flags & WALK_ROUTED) {
 		/* By a label into a VRF: routed there, which costs a hop. */
-		w->flags &= ~WALK_KEEP_TTL;
+		w->flags &= ~(WALK_KEEP_TTL | WALK_LABEL);
 		route = route_to_destination(w);
 		if (!route)
 			return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);

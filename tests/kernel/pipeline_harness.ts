@@ -216,7 +216,7 @@ export class Pipeline implements Disposable {
   setNexthop(
     id: number,
     type: NexthopType,
-    o: { interface?: number; flags?: number; mac?: string; mtu?: number } = {},
+    o: { interface?: number; flags?: number; mac?: string; sourceMac?: string; mtu?: number } = {},
   ): void {
     const { bytes, view } = this.#nexthops;
     const base = id * nexthopLayout.size;
@@ -227,7 +227,7 @@ export class Pipeline implements Disposable {
     nexthopCodec.flags.set(view, base, o.flags ?? 0);
     nexthopCodec.mtu.set(view, base, o.mtu ?? 0);
     if (o.mac !== undefined) nexthopCodec.destinationMac.set(bytes, base, macBytes(o.mac));
-    nexthopCodec.sourceMac.set(bytes, base, macBytes(GATEWAY_MAC));
+    nexthopCodec.sourceMac.set(bytes, base, macBytes(o.sourceMac ?? GATEWAY_MAC));
   }
 
   nexthopMac(id: number): Uint8Array {
@@ -246,7 +246,7 @@ export class Pipeline implements Disposable {
     this.map("interface_addresses").update(key, u32(flags));
   }
 
-  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0): void {
+  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0, label = 0): void {
     const [address = "", bits = ""] = prefix.split("/");
     const bytes = addressBytes(address);
     const key = new Uint8Array(8 + bytes.length);
@@ -254,7 +254,7 @@ export class Pipeline implements Disposable {
     view.setUint32(0, 32 + Number(bits), true);
     view.setUint32(4, vrf);
     key.set(bytes, 8);
-    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, 0, flags, 0));
+    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, label, flags, 0));
   }
 
   addBridgeEntry(vrf: number, mac: string, nexthop: number): void {

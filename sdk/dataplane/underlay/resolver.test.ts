@@ -166,6 +166,18 @@ describe("a change of a link", () => {
     expect(flush()).toEqual({ [remote]: [1, 2] });
   });
 
+  test("revives the ways that the kernel gave up with it before they are looked up", () => {
+    resolver.track({ remote });
+    kernel.routes.set(remote, route(way(1, "10.1.0.1", { dead: true }), way(2, "10.2.0.1")));
+    resolver.linkChanged(1, link(1, { running: false }));
+    expect(flush()).toEqual({ [remote]: [2] });
+    resolver.linkChanged(1, link(1));
+    const told: number[] = [];
+    resolver.flush(({ paths }) => told.push(paths.length));
+    // What the look-up says counts in the end.
+    expect(told).toEqual([2, 1]);
+  });
+
   test("is no matter where nothing of interest changed, or nobody uses the link", () => {
     resolver.track({ remote });
     resolver.linkChanged(1, link(1));

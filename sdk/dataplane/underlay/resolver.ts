@@ -113,11 +113,14 @@ export class Resolver {
 
   /** A link was changed; `undefined`: it is gone. */
   linkChanged(ifindex: number, link: UnderlayLink | undefined): void {
-    if (!this.#links.has(ifindex) || sameLink(this.#links.get(ifindex), link)) return;
+    const before = this.#links.get(ifindex);
+    if (!this.#links.has(ifindex) || sameLink(before, link)) return;
+    const matters = isUsable(before) || isUsable(link);
     // IPv4 routes vanish with a link that goes down, and no event tells of it.
     for (const user of this.#links.set(ifindex, link)) {
-      this.#touched.add(user);
+      if (matters) this.#touched.add(user);
       this.#stale.add(user);
+      if (isUsable(link)) revive(this.#targets.get(user), ifindex);
     }
     // Asked before, on a link that could not carry the question.
     for (const key of this.#asked) if (key.startsWith(`${ifindex} `)) this.#asked.delete(key);
@@ -241,7 +244,7 @@ export class Resolver {
   #compose({ route }: Tracked): readonly UnderlayPath[] {
     return route.ways.flatMap((way) => {
       const link = this.#links.get(way.ifindex);
-      if (way.dead || link?.mac === undefined || !link.up || !link.running) return [];
+      if (way.dead || !isUsable(link)) return [];
       const key = neighbourKey(way.ifindex, way.gateway);
       const neighbour = this.#neighbours.get(key);
       if (!isSettled(neighbour) && !this.#asked.has(key)) {
@@ -262,6 +265,18 @@ export class Resolver {
       ];
     });
   }
+}
+
+function isUsable(link: UnderlayLink | undefined): link is UnderlayLink & { readonly mac: string } {
+  return link?.mac !== undefined && link.up && link.running;
+}
+
+/** The kernel uses the ways again that it gave up with their link. That is taken for granted until they are looked up. */
+function revive(tracked: Tracked | undefined, ifindex: number): void {
+  const lost = (way: UnderlayWay) => way.dead && way.ifindex === ifindex;
+  if (tracked === undefined || !tracked.route.ways.some(lost)) return;
+  const ways = tracked.route.ways.map((way) => (lost(way) ? { ...way, dead: false } : way));
+  tracked.route = { ...tracked.route, ways };
 }
 
 function isSettled(neighbour: UnderlayNeighbour | undefined): boolean {

@@ -6,8 +6,11 @@ import { canonical, KernelTables, underlayLink, underlayNeighbour } from "./kern
 import type { UnderlayPath, UnderlayTarget } from "./path.ts";
 import { Resolver } from "./resolver.ts";
 
-/** Longest time for look-ups before other work gets its turn. */
-const SLICE_MS = 5;
+/**
+ * Longest time for look-ups before other work gets its turn. Short, as events come one a turn, and those that
+ * follow may matter more than the look-ups that the first ones caused.
+ */
+const SLICE_MS = 1;
 
 /** Time between two questions for a neighbour that does not answer. */
 const ASK_AGAIN_MS = 1000;
