@@ -26,7 +26,10 @@ async function routed(encap: Encapsulation, hook: HookName, underlay: 4 | 6, fie
       rules: ["icmp", "icmpv6"].map((proto) => ({ action: "allow", direction: "ingress", proto })),
     },
   ];
-  await applyBoth(overlay, (_, node) => ({ ...routedDocument(overlay, node, { encap, hook, underlay, fields }), policies }));
+  await applyBoth(overlay, (_, node) => ({
+    ...routedDocument(overlay, node, { encap, hook, underlay, fields }),
+    policies,
+  }));
   await resolved(overlay);
   for (const [from, to] of [
     [a1, a2],
