@@ -29,6 +29,7 @@ struct decapsulation {
 	__u32 nexthop; /* by label; 0: look up */
 	__u32 ingress; /* INGRESS_* */
 	__u32 counter; /* of the tunnel next hop */
+	__u32 end;     /* offset of what follows the outer IP packet */
 	__u16 interface;
 	__u8 ethernet;
 	__u8 traffic_class;
@@ -196,10 +197,16 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 	return DROP_NONE;
 }
 
-/* Linux takes no packet apart whose rest is shorter than an IP header: padding behind it. */
+/*
+ * What is left must be as long as an IP header of the family that Linux takes it to have:
+ * padding behind it.
+ */
 static __always_inline int skb_pad(const struct packet *p, const struct decapsulation *d)
 {
-	__u32 least = d->offset + sizeof(struct ipv6hdr);
+	__u8 family = (kernel_features & KERNEL_DECAP_L3) && d->inner_family ? d->inner_family
+									     : d->family;
+	__u32 header = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 least = d->offset + header;
 
 	return CONTEXT_FIELD(p->skb, len) >= least ? 0 : bpf_skb_change_tail(p->skb, least, 0);
 }
@@ -257,6 +264,9 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 		w->flags |= WALK_NEW_FAMILY;
 	if (reason)
 		return reason;
+	/* Padding is no part of what was carried. */
+	if (w->family && w->l3_offset + w->ip_length > d->end + ETH_HLEN - d->offset)
+		return DROP_INVALID_PACKET;
 	eth = packet_ethernet(p);
 	if (!eth || !c)
 		return DROP_INVALID_PACKET;
@@ -293,6 +303,7 @@ static __always_inline int decapsulate(const struct packet *p)
 		return drop(p, DROP_FRAGMENT);
 	d.interface = w->interface;
 	d.family = w->family;
+	d.end = w->l3_offset + w->ip_length;
 	d.injected = (w->flags & WALK_INJECTED) != 0;
 	d.traffic_class = traffic_class(p, w->l3_offset);
 	find_tunnel(w, &d);

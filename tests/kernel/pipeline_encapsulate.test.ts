@@ -14,7 +14,7 @@ import {
 } from "./pipeline_overlay.ts";
 import { GATEWAY_MAC, MAC_A, MAC_B, udp } from "./pipeline_packets.ts";
 import { FABRIC_MAC, outerHeaders, PEER_MAC, routedEthernet, tunnelCases, tunnelId, VNI } from "./pipeline_tunnels.ts";
-import { scapyPackets } from "./scapy.ts";
+import { SCAPY_TIMEOUT_MS, scapyPackets } from "./scapy.ts";
 
 const FABRIC = 3;
 const UPLINK = 50;
@@ -52,7 +52,7 @@ beforeAll(() => {
   }
   texts["arp"] = request;
   packets = scapyPackets(texts);
-});
+}, SCAPY_TIMEOUT_MS);
 afterAll(() => pipeline[Symbol.dispose]());
 beforeEach(() => {
   pipeline.clear();

@@ -78,6 +78,7 @@ describe.each(hooks)("on the %s hook", (hook) => {
         vrf: 1,
         nexthop: 2,
         reverseNexthop: 1,
+        ingress: 1,
         generation,
         packet: frame,
       });

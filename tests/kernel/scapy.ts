@@ -6,10 +6,16 @@ import { spawnSync } from "node:child_process";
 const PROGRAM = `
 import json, sys, logging
 logging.getLogger("scapy").setLevel(logging.ERROR)
-from scapy.all import *
+from scapy.layers.l2 import *
+from scapy.layers.inet import *
+from scapy.layers.inet6 import *
+from scapy.layers.vxlan import VXLAN
 from scapy.contrib.mpls import MPLS
 print(json.dumps({name: bytes(eval(text)).hex() for name, text in json.load(sys.stdin).items()}))
 `;
+
+/** Time for a hook that builds packets, ms. */
+export const SCAPY_TIMEOUT_MS = 60_000;
 
 /**
  * Evaluates scapy expressions, such as `Ether()/IP()/UDP()`, and gives their bytes by the same names.
