@@ -15,7 +15,6 @@ const WORKLOAD_FIELDS = [
   "mac",
   "addresses",
   "gateways",
-  "netns",
   "policies",
   "allowedAddresses",
   "sourceCheck",

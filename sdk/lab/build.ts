@@ -69,7 +69,10 @@ function addDevice(device: TopologyDevice, prefix: string): void {
     netlink.addLink({ kind: "bridge", name, mac, mtu });
   } else {
     const { vni, local, remote } = device;
-    netlink.addLink({ kind: "vxlan", name, mac, mtu, vni, local, remote, parent: indexOf(netlink, device.parent) });
+    // Checksum 0 over IPv6 as over IPv4: what Weir sends (RFC 6935).
+    const zeroChecksum6 = true;
+    const parent = indexOf(netlink, device.parent);
+    netlink.addLink({ kind: "vxlan", name, mac, mtu, vni, local, remote, parent, zeroChecksum6 });
   }
   bringUp(device, prefix);
 }
