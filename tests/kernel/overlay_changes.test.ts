@@ -162,3 +162,55 @@ test("two uplinks carry a tunnel's flows, and one carries all within 50 ms of th
   await waitFor(() => interfaces().length === 2, { what: "both uplinks again" });
   expect(await overlay.received("a1", a2.ipv6)).toBe(3);
 }, 90_000);
+
+test("tunnels, members and counters outlive a controller, and the next one takes them over as they are", async () => {
+  await using overlay = await OverlayNodes.start({ name: "restart", topology: twoNodesTopology() });
+  await applyBoth(overlay, (_, node) => {
+    const document = routedDocument(overlay, node, vxlan) as Record<string, object[]>;
+    if (node !== nodes.n1) return { ...document, labels: [{ label: LABEL, via: "red" }] };
+    const members = [
+      { nexthop: "to-n2", vni: VNI },
+      { nexthop: "by-gre", label: LABEL },
+    ];
+    return {
+      ...document,
+      nexthops: [
+        ...(document["nexthops"] ?? []),
+        { name: "by-gre", type: "tunnel", encap: "mpls-gre", remote: nodes.n2.underlay4 },
+        { name: "gone", type: "tunnel", encap: "mpls-udp", remote: "192.0.2.77" },
+        { name: "both", type: "ecmp", members },
+      ],
+      routes: [`${a2.ipv4}/32`, `${a2.ipv6}/128`].map((prefix) => ({ vrf: "red", prefix, via: "both" })),
+      fdb: [{ vrf: "red", mac: "02:00:00:00:09:09", via: "to-n2", vni: VNI }],
+    };
+  });
+  await resolved(overlay, "by-gre", true);
+  expect(await overlay.received("a1", a2.ipv4)).toBe(3);
+  const before = sent(overlay, "to-n2") + sent(overlay, "by-gre");
+  const flow = () => overlay.run(a1.name, "python3", "-c", UDP_FLOW);
+  const used = async () => {
+    const was = sent(overlay, "to-n2");
+    await flow();
+    return sent(overlay, "to-n2") > was ? "to-n2" : "by-gre";
+  };
+  const member = await used();
+
+  await overlay.close("n1");
+  expect(await overlay.received("a1", a2.ipv6, 5)).toBe(5);
+  await overlay.open("n1");
+  expect(sent(overlay, "to-n2") + sent(overlay, "by-gre")).toBeGreaterThanOrEqual(before + 5);
+  expect(await overlay.received("a1", a2.ipv4)).toBe(3);
+  expect(await used()).toBe(member);
+  const { tables } = overlay.plane("n1");
+  expect(tables.fdb.get({ vrf: "red", mac: "02:00:00:00:09:09" })?.status).toEqual({ active: true });
+  expect([tables.vnis.size, tables.labels.size, tables.nexthops.size]).toEqual([1, 0, 5]);
+  expect(overlay.drops()).toEqual({});
+}, 90_000);
+
+/** Packets of one flow, the same each time. */
+const UDP_FLOW = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 33333))
+for _ in range(5): s.sendto(b"x", ("${a2.ipv4}", 44444))
+`;

@@ -27,28 +27,37 @@ export const otherNode = (node: LabNode): LabNode => (node === nodes.n1 ? nodes.
 /** The lab and its data planes. */
 export class OverlayNodes implements AsyncDisposable {
   readonly lab: Lab;
-  readonly #planes: ReadonlyMap<NodeName, DataPlane>;
+  readonly #name: string;
+  readonly #planes = new Map<NodeName, DataPlane>();
 
-  private constructor(lab: Lab, planes: ReadonlyMap<NodeName, DataPlane>) {
+  private constructor(lab: Lab, name: string) {
     this.lab = lab;
-    this.#planes = planes;
+    this.#name = name;
   }
 
   static async start(o: OverlayOptions): Promise<OverlayNodes> {
     const lab = Lab.create(o.topology, { prefix: `wM-${process.pid}-${o.name}-` });
-    const planes = new Map<NodeName, DataPlane>();
+    const overlay = new OverlayNodes(lab, o.name);
     try {
-      for (const name of o.nodes ?? (["n1", "n2"] as const)) {
-        const instance = `wM-${process.pid}-${o.name}-${name}`;
-        const options = { instance, netns: lab.path(name), limits: { flows: 8192 }, store: false } as const;
-        planes.set(name, await DataPlane.open(options));
-      }
-      return new OverlayNodes(lab, planes);
+      for (const name of o.nodes ?? (["n1", "n2"] as const)) await overlay.open(name);
+      return overlay;
     } catch (error) {
-      for (const plane of planes.values()) await plane.destroy();
-      lab.destroy();
+      await overlay[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Starts a node's controller. */
+  async open(name: NodeName): Promise<DataPlane> {
+    const instance = `wM-${process.pid}-${this.#name}-${name}`;
+    const plane = await DataPlane.open({ instance, netns: this.lab.path(name), limits: { flows: 8192 } });
+    this.#planes.set(name, plane);
+    return plane;
+  }
+
+  /** Ends a node's controller; the kernel forwards on. */
+  async close(name: NodeName): Promise<void> {
+    await this.plane(name).close();
   }
 
   /** The data plane of a node. */
