@@ -85,6 +85,7 @@ enum trap_reason {
 	TRAP_ASK,
 	TRAP_BFD,
 	TRAP_USER,
+	TRAP_IGMP, /* or MLD: who listens to which groups */
 };
 
 #define WEIR_TRAP_MAGIC 0x57454952 /* "WEIR"; first word of either header on the trap link */

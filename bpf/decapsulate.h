@@ -6,6 +6,7 @@
 #ifndef WEIR_DECAPSULATE_H
 #define WEIR_DECAPSULATE_H
 
+#include "bridge.h"
 #include "ecn.h"
 #include "hash.h"
 #include "output.h"
@@ -316,7 +317,7 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (reason)
 		return drop(p, reason);
 	/* Copies are made behind TC only, from the packet as it came. */
-	if (p->hook == HOOK_XDP && (inner.h_dest[0] & 1))
+	if (p->hook == HOOK_XDP && d.ethernet && is_flooded(d.vrf, inner.h_dest))
 		return hand_over(p);
 	count_tunnel(d.counter, 1, w->length);
 	if (remove_outer(p, &d, &inner))

@@ -53,7 +53,7 @@ static __always_inline int plan(const struct packet *p, const struct nexthop *nh
 				struct encapsulation *e)
 {
 	struct walk *w = p->walk;
-	struct ethhdr *eth = packet_ethernet(p);
+	struct ethhdr *eth = packet_at(p, w->room, sizeof(*eth));
 
 	if (!eth)
 		return -1;
@@ -64,10 +64,10 @@ static __always_inline int plan(const struct packet *p, const struct nexthop *nh
 	e->room = (e->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
 		  shim_length(nh->encap) + (e->ethernet ? ETH_HLEN : 0);
 	/* What pads a short frame behind its IP packet is not carried. */
-	e->length = e->room + (w->family ? w->ip_length : packet_length(p) - ETH_HLEN);
+	e->length = e->room + (w->family ? w->ip_length : packet_length(p) - w->room - ETH_HLEN);
 	e->id = w->label & LABEL_MASK;
 	e->source_port = bpf_htons(ENTROPY_PORT + (hash_packet(p) & ENTROPY_PORT_MASK));
-	e->traffic_class = traffic_class(p, w->l3_offset);
+	e->traffic_class = traffic_class(p, w->room + w->l3_offset);
 	e->ttl = e->ethernet ? OUTER_TTL : w->ttl;
 	return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef WEIR_FORWARD_H
 #define WEIR_FORWARD_H
 
-#include "encapsulate.h"
+#include "flood.h"
 
 /* Out of a device. `routed` 0: bridged, or sent as it is. */
 static __always_inline int forward_interface(const struct packet *p, const struct nexthop *nh,
@@ -46,6 +46,9 @@ static __always_inline int forward(const struct packet *p)
 		return forward_interface(p, nh, w->flags & WALK_ROUTED);
 	case NEXTHOP_TUNNEL:
 		return call_encapsulate(p);
+	case NEXTHOP_FLOOD:
+		count_kind(w, VRF_KIND_FLOOD);
+		return call_flood(p);
 	case NEXTHOP_LOCAL:
 		count_kind(w, VRF_KIND_LOCAL);
 		return deliver(p);

@@ -41,7 +41,7 @@ static __always_inline __u32 hash_address6(__u32 hash, const __u8 *address)
 /* What is no IP packet is told apart by its MACs. */
 static __always_inline __u32 hash_ethernet(const struct packet *p)
 {
-	struct ethhdr *eth = packet_ethernet(p);
+	struct ethhdr *eth = packet_at(p, p->walk->room, sizeof(*eth));
 	const __u16 *words = (const __u16 *)eth;
 	__u32 hash = 0;
 

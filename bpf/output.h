@@ -116,7 +116,7 @@ static __always_inline int is_passed(const struct packet *p)
 	return mark && mark->mark == PASS_MARK;
 }
 
-/* A route to `local`: the frame is made one to the device itself. */
+/* To `local`: the frame is made one to the device itself, unless it is for a group. */
 static __always_inline int deliver(const struct packet *p)
 {
 	struct interface *i = interface_get(p->walk->interface);
@@ -124,7 +124,8 @@ static __always_inline int deliver(const struct packet *p)
 
 	if (!i || !eth)
 		return drop(p, DROP_INVALID_PACKET);
-	mac_copy(eth->h_dest, i->device_mac);
+	if (!(p->walk->flags & WALK_GROUP))
+		mac_copy(eth->h_dest, i->device_mac);
 	return pass_to_host(p);
 }
 

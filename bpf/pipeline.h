@@ -4,6 +4,7 @@
 #define WEIR_PIPELINE_H
 
 #include "answer.h"
+#include "bridge.h"
 #include "decapsulate.h"
 #include "flow_miss.h"
 #include "forward.h"
@@ -14,6 +15,10 @@
 #define DHCPV6_CLIENT_PORT 546
 #define DHCPV6_SERVER_PORT 547
 
+#define MLD_QUERY   130
+#define MLD_DONE    132
+#define MLD2_REPORT 143
+
 static __always_inline int is_dhcp_request(const struct walk *w)
 {
 	if (w->protocol != IPPROTO_UDP || !w->l4_offset)
@@ -23,12 +28,6 @@ static __always_inline int is_dhcp_request(const struct walk *w)
 		       w->key.v4.destination_port == bpf_htons(DHCP_SERVER_PORT);
 	return w->key.v6.source_port == bpf_htons(DHCPV6_CLIENT_PORT) &&
 	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
-}
-
-/* Group frames are for the host on its own devices; elsewhere nobody takes them yet. */
-static __always_inline int walk_group(const struct packet *p)
-{
-	return is_dhcp_request(p->walk) ? trap(p, TRAP_DHCP) : drop(p, DROP_BROADCAST);
 }
 
 /* Whether the frame is for Weir as a router, and not for somebody on the same segment. */
@@ -71,7 +70,7 @@ static __always_inline int find_bridge_entry(const struct packet *p, const struc
 {
 	struct walk *w = p->walk;
 	struct ethhdr *eth = packet_ethernet(p);
-	struct fdb_entry *entry = eth ? fdb_find(w->key.vrf, eth->h_dest) : NULL;
+	struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
 
 	if (!entry)
 		return is_underlay(w, i) ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
@@ -123,6 +122,52 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	return nh->type == NEXTHOP_LOCAL ? drop(p, DROP_NO_NEXTHOP) : forward(p);
+}
+
+/* Who listens to which groups is the controller's business (RFC 2236, 3376; RFC 2710, 3810). */
+static __always_inline int is_group_report(const struct walk *w)
+{
+	if (w->family == 4)
+		return w->protocol == IPPROTO_IGMP;
+	return w->protocol == IPPROTO_ICMPV6 && w->l4_offset &&
+	       ((w->icmp_type >= MLD_QUERY && w->icmp_type <= MLD_DONE) ||
+		w->icmp_type == MLD2_REPORT);
+}
+
+/* An address may be unspecified as long as its owner is not sure of it (RFC 4862, RFC 5227). */
+static __always_inline int source_is_unspecified(const struct walk *w)
+{
+	return w->family == 4 ? !w->key.v4.source : address6_is_zero(w->key.v6.source);
+}
+
+/* Broadcast and multicast: not decided by policy, but by who is told to get it. */
+static __always_inline int walk_group(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	int verdict;
+
+	if (!(w->flags & WALK_DECAPSULATED)) {
+		if (is_dhcp_request(w))
+			return trap(p, TRAP_DHCP);
+		if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i) &&
+		    !(w->family && source_is_unspecified(w)))
+			return drop(p, DROP_SOURCE_MISMATCH);
+		if (w->family && is_group_report(w))
+			return trap(p, TRAP_IGMP);
+	}
+	if (!(w->flags & WALK_LABEL)) {
+		struct ethhdr *eth = packet_ethernet(p);
+		struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
+
+		if (!entry)
+			return drop(p, DROP_BROADCAST);
+		w->nexthop = entry->nexthop;
+		w->label = label_of(entry->label, entry->flags);
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	return forward(p);
 }
 
 /* The last hop: only what is for the host may go on. CONTINUE, or the packet's verdict. */
@@ -228,6 +273,11 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 		return pass_to_host(p);
 	if ((i->flags & INTERFACE_LEARN_MAC) && !(i->flags & INTERFACE_MAC_LEARNED))
 		learn_mac(p, i);
+	if ((i->flags & INTERFACE_BRIDGE_LEARN) && !(w->flags & WALK_DECAPSULATED)) {
+		verdict = call_learn_source(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	if (!(w->flags & WALK_DECAPSULATED) && is_for_router(p, i))
 		w->flags |= WALK_ROUTED;
 	if (!is_host_device && !(w->flags & WALK_DECAPSULATED) && may_be_answered(w)) {
@@ -236,7 +286,7 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 			return verdict;
 	}
 	if (w->flags & WALK_GROUP)
-		return walk_group(p);
+		return walk_group(p, i);
 	if (!w->family)
 		return is_host_device && (w->flags & WALK_ROUTED) ? pass_to_host(p)
 								  : walk_other(p, i);

@@ -73,6 +73,7 @@ static __always_inline int retag(const struct packet *p)
 	if (out->vlan && bpf_skb_vlan_push(p->skb, bpf_htons(ETH_P_8021Q), out->vlan))
 		return drop(p, DROP_REDIRECT_FAILED);
 	w->tags = out->vlan ? 1 : 0;
+	w->vlan = out->vlan;
 	return CONTINUE;
 }
 STAGE(retag)

@@ -49,8 +49,11 @@ struct walk {
 	__u8 trap_flags;
 	__u8 drop_reason; /* counted besides the trap; 0: none */
 	__u16 scratch;    /* see forget_range() */
+	__u32 member;     /* flood: index in `members` of the one that is next */
+	__u16 room;       /* flood: bytes of tunnel headers in front of the frame */
+	__u16 reserved;
 };
-_Static_assert(sizeof(struct walk) == 108, "no padding: it is passed as memory");
+_Static_assert(sizeof(struct walk) == 116, "no padding: it is passed as memory");
 
 #define WALK_GROUP         0x001  /* destination MAC is a group address */
 #define WALK_ROUTED        0x002  /* destination MAC is the gateway's: route, else bridge */

@@ -113,6 +113,7 @@ export const TRAP_LOG: u32 = 13;
 export const TRAP_ASK: u32 = 14;
 export const TRAP_BFD: u32 = 15;
 export const TRAP_USER: u32 = 16;
+export const TRAP_IGMP: u32 = 17;
 
 // enum inject_action
 export const INJECT_NONE: u32 = 0;

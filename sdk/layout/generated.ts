@@ -178,6 +178,8 @@ export const trapReasons = [
   "ask",
   "bfd",
   "user",
+  /** or MLD: who listens to which groups */
+  "igmp",
 ] as const;
 export type TrapReason = (typeof trapReasons)[number];
 export const TrapReasonValue: Readonly<Record<TrapReason, number>> = valuesOf(trapReasons);
