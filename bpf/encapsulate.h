@@ -283,7 +283,7 @@ static __always_inline int encapsulate(const struct packet *p)
 	struct nexthop *underlay;
 	__u32 id;
 
-	if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN) || !label_fits(nh, w->label))
+	if (!nh || !label_fits(nh, w->label))
 		return drop(p, DROP_NO_NEXTHOP);
 	if ((w->flags & WALK_DECAPSULATED) || (i && i->role == ROLE_FABRIC))
 		return drop(p, DROP_FABRIC_TO_FABRIC);

@@ -6,6 +6,9 @@ import type { Core } from "./core.ts";
 import type { Counters } from "./counters.ts";
 import type { Nexthop } from "./schema/index.ts";
 
+/** Of a neighbour that has yet to answer. */
+const NO_MAC = "00:00:00:00:00:00";
+
 type Status = Readonly<Record<string, unknown>>;
 
 /** `status` of a next hop. */
@@ -41,7 +44,7 @@ function tunnelStatus(core: Core, counters: Counters, id: number): Status {
   const { nexthops, tunnels } = core.parts.tables;
   const base = nexthops.at(id);
   const counted = counters.tunnel(tunnels.placeOf(id));
-  const paths = pathsOf(core, nexthopCodec.underlay.get(nexthops.view, base));
+  const paths = pathsOf(core, nexthopCodec.underlay.get(nexthops.view, base)).filter(({ mac }) => mac !== NO_MAC);
   return {
     resolved: paths.length > 0,
     ...(paths.length === 0 ? {} : { paths, mtu: nexthopCodec.mtu.get(nexthops.view, base) }),

@@ -25,7 +25,6 @@ import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "./live.ts";
 import { DEFAULT_GATEWAY_MAC, DEFAULT_GATEWAYS, type Encap, type Interface, type Node } from "./schema/index.ts";
-import type { UnderlayPath } from "./underlay/index.ts";
 
 const addressesOf = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
 
@@ -129,14 +128,9 @@ export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Arra
 
 /**
  * `struct nexthop` of a path over the fabric.
- * @param mac of the neighbour.
+ * @param mac of the neighbour; `undefined`: packets wait for it.
  */
-export function pathNexthop(
-  id: number,
-  live: LiveInterface,
-  { mtu }: Pick<UnderlayPath, "mtu">,
-  mac: Uint8Array | undefined,
-): NexthopRecord {
+export function pathNexthop(id: number, live: LiveInterface, mtu: number, mac: Uint8Array | undefined): NexthopRecord {
   return { ...interfaceNexthop(id, live, mac), mtu };
 }
 

@@ -69,6 +69,19 @@ test("a route that is withdrawn leads nowhere, and a next hop that changes takes
   expect(plane.transaction().delete("nexthops", "to-n2").commit()).rejects.toMatchObject({ code: "EREFERENCED" });
 }, 60_000);
 
+test("the first packets wait until the fabric's neighbour has answered", async () => {
+  await using overlay = await OverlayNodes.start({ name: "first", topology: twoNodesTopology() });
+  await overlay.run("n2", "ip", "link", "set", "f0", "arp", "off");
+  await overlay.run("n1", "ip", "neigh", "flush", "dev", "f0");
+  await applyBoth(overlay, (_, node) => routedDocument(overlay, node, vxlan));
+  expect(statusOf(overlay, "to-n2").resolved).toBe(false);
+  const ping = overlay.lab.ping("a1", a2.ipv4, { count: 2, intervalMs: 20, timeoutMs: 3000 });
+  await Bun.sleep(300);
+  await overlay.run("n2", "ip", "link", "set", "f0", "arp", "on");
+  expect((await ping).received).toBe(2);
+  expect(overlay.drops()).toEqual({});
+}, 60_000);
+
 test("a tunnel is lost with its link, and comes back with it", async () => {
   await using overlay = await OverlayNodes.start({ name: "lost", topology: twoNodesTopology() });
   await applyBoth(overlay, (_, node) => routedDocument(overlay, node, vxlan));

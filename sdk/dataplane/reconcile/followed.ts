@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which next hops follow which targets over the fabric. */
-import type { UnderlayPath, UnderlayTarget } from "../underlay/index.ts";
+import type { UnderlayPath, UnderlayTarget, UnderlayWait } from "../underlay/index.ts";
 import type { Run } from "./context.ts";
 
 /** What knows the paths: `Underlay`. */
@@ -8,6 +8,7 @@ export interface PathSource {
   track(target: UnderlayTarget): readonly UnderlayPath[];
   untrack(target: UnderlayTarget): void;
   paths(target: UnderlayTarget): readonly UnderlayPath[];
+  awaited(target: UnderlayTarget): UnderlayWait | undefined;
 }
 
 const textOf = ({ remote, source, ifindex }: UnderlayTarget): string => `${remote} ${source ?? ""} ${ifindex ?? ""}`;
@@ -34,6 +35,11 @@ export class Followed {
     });
     if (before !== undefined) run.retire.push(() => this.#source.untrack(before));
     return paths;
+  }
+
+  /** The neighbour that a target without paths waits for. */
+  awaited(target: UnderlayTarget): UnderlayWait | undefined {
+    return this.#source.awaited(target);
   }
 
   /** The next hop follows nothing any more. */

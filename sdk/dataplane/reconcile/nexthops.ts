@@ -54,7 +54,7 @@ function interfaceRecord(run: Run, object: Nexthop, id: number): NexthopRecord {
   const target = { remote: canonical(object.gateway), ifindex: live.device.ifindex };
   const [path] = run.followed.follow(run, object.name, target);
   if (path === undefined) return interfaceNexthop(id, live, undefined);
-  return pathNexthop(id, live, path, parseMac(path.destinationMac));
+  return pathNexthop(id, live, path.mtu, parseMac(path.destinationMac));
 }
 
 function tunnelRecord(run: Run, object: Nexthop, id: number): NexthopRecord {
@@ -67,13 +67,16 @@ function tunnelRecord(run: Run, object: Nexthop, id: number): NexthopRecord {
   const { nexthops } = run.tables;
   const wasDown = (nexthopCodec.flags.get(nexthops.view, nexthops.at(id)) & NEXTHOP_FLAG_DOWN) !== 0;
   const target = { remote: formatAddress(remote.bytes), source: formatAddress(local.bytes) };
-  const way = run.ways.lead(run, object.name, run.followed.follow(run, object.name, target));
+  const paths = run.followed.follow(run, object.name, target);
+  const way = run.ways.lead(run, object.name, paths, run.followed.awaited(target));
+  // An ecmp avoids it; packets of routes that lead nowhere else may wait for a neighbour, see `Ways.lead`.
+  const isDown = paths.length === 0 || way.nexthop === 0;
   // Flows that an ecmp led there are to find another member.
-  if (way.nexthop === 0 && !wasDown) run.stale.nexthops.add(id);
+  if (isDown && !wasDown) run.stale.nexthops.add(id);
   return {
     id,
     type: "tunnel",
-    flags: way.nexthop === 0 ? NEXTHOP_FLAG_DOWN : 0,
+    flags: isDown ? NEXTHOP_FLAG_DOWN : 0,
     mtu: tunnelMtu(encap, remote.family, way.mtu),
     tunnel: {
       encap,

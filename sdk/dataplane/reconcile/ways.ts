@@ -6,7 +6,7 @@
 import { parseMac } from "../../address.ts";
 import type { LiveInterface } from "../live.ts";
 import { pathNexthop } from "../records_of.ts";
-import type { UnderlayPath } from "../underlay/index.ts";
+import type { UnderlayPath, UnderlayWait } from "../underlay/index.ts";
 import type { Run } from "./context.ts";
 
 /** Begins the names of these next hops: no object's name begins so. */
@@ -16,17 +16,18 @@ export const OWN_PREFIX = "~";
 export interface Way {
   /** Number of the next hop; 0: nowhere. */
   readonly nexthop: number;
-  /** Largest outer packet, in bytes; 0: nowhere. */
+  /** Largest outer packet, in bytes; 0: not known. */
   readonly mtu: number;
-  /** Names of the interfaces that it leads out of. */
-  readonly interfaces: readonly string[];
 }
 
-const NOWHERE: Way = { nexthop: 0, mtu: 0, interfaces: [] };
+const NOWHERE: Way = { nexthop: 0, mtu: 0 };
+
+/** A path, or the neighbour that it waits for. */
+type Hop = UnderlayWait & Partial<UnderlayPath>;
 
 interface Leg {
   readonly live: LiveInterface;
-  readonly path: UnderlayPath;
+  readonly hop: Hop;
   /** Name of its next hop. */
   readonly name: string;
 }
@@ -43,12 +44,12 @@ export class Ways {
   /**
    * Has `user` lead along `paths`. Those out of devices that are none of the interfaces are not used.
    * @param user name of a next hop.
+   * @param awaited where there are no paths, the neighbour whose answer packets wait for.
    */
-  lead(run: Run, user: string, paths: readonly UnderlayPath[]): Way {
+  lead(run: Run, user: string, paths: readonly UnderlayPath[], awaited: UnderlayWait | undefined): Way {
     const before = this.#used.get(user)?.[0];
-    const legs = legsOf(run, paths);
-    const interfaces = [...new Set(legs.map(({ live }) => live.object.name))];
-    const mtu = legs.reduce((least, { path }) => Math.min(least, path.mtu), legs.length === 0 ? 0 : 65_535);
+    const legs = legsOf(run, paths.length === 0 && awaited !== undefined ? [awaited] : paths);
+    const mtu = Math.min(...legs.map(({ hop, live }) => hop.mtu ?? live.device?.mtu ?? 0));
     const [first] = legs;
     if (first === undefined) {
       this.#use(run, user, []);
@@ -56,9 +57,9 @@ export class Ways {
     }
     if (legs.length === 1) {
       this.#use(run, user, [first.name]);
-      return { nexthop: this.#writeLeg(run, first), mtu, interfaces };
+      return { nexthop: this.#writeLeg(run, first), mtu };
     }
-    const name = `${OWN_PREFIX}paths ${legs.map((leg) => `${leg.name.slice(1)} ${leg.path.weight}`).join(", ")}`;
+    const name = `${OWN_PREFIX}paths ${legs.map((leg) => `${leg.name.slice(1)} ${leg.hop.weight}`).join(", ")}`;
     const isNew = !this.#users.has(name);
     this.#use(run, user, [name]);
     const nexthop = run.ids.take("nexthop", name);
@@ -67,13 +68,13 @@ export class Ways {
       name,
       legs.map((leg) => leg.name),
     );
-    const members = legs.map((leg) => ({ nexthop: this.#writeLeg(run, leg), tag: 0, weight: leg.path.weight }));
+    const members = legs.map((leg) => ({ nexthop: this.#writeLeg(run, leg), tag: 0, weight: leg.hop.weight ?? 1 }));
     if (isNew) {
       const model = before === undefined ? undefined : run.ids.nexthop.get(before);
       const range = run.tables.members.buckets(nexthop, members, run, model);
       run.tables.nexthops.set({ id: nexthop, type: "ecmp", mtu, members: range }, run.undo);
     }
-    return { nexthop, mtu, interfaces };
+    return { nexthop, mtu };
   }
 
   /** `user` is no more, or leads nowhere over the fabric. */
@@ -81,9 +82,10 @@ export class Ways {
     this.#use(run, user, []);
   }
 
-  #writeLeg(run: Run, { live, path, name }: Leg): number {
+  #writeLeg(run: Run, { live, hop, name }: Leg): number {
     const id = run.ids.take("nexthop", name);
-    run.tables.nexthops.set(pathNexthop(id, live, path, parseMac(path.destinationMac)), run.undo);
+    const mac = hop.destinationMac === undefined ? undefined : parseMac(hop.destinationMac);
+    run.tables.nexthops.set(pathNexthop(id, live, hop.mtu ?? live.device?.mtu ?? 0, mac), run.undo);
     return id;
   }
 
@@ -138,17 +140,17 @@ export class Ways {
 }
 
 /** Sorted, so that the same paths make the same set in whatever order the kernel tells them. */
-function legsOf(run: Run, paths: readonly UnderlayPath[]): Leg[] {
+function legsOf(run: Run, hops: readonly Hop[]): Leg[] {
   const byIndex = new Map<number, LiveInterface>();
   for (const live of run.live.values()) {
     if (live.device !== undefined && live.object.parent === undefined) byIndex.set(live.device.ifindex, live);
   }
   const legs = new Map<string, Leg>();
-  for (const path of paths) {
-    const live = byIndex.get(path.ifindex);
+  for (const hop of hops) {
+    const live = byIndex.get(hop.ifindex);
     if (live === undefined) continue;
-    const name = `${OWN_PREFIX}path ${live.object.name} ${path.gateway}`;
-    legs.set(name, { live, path, name });
+    const name = `${OWN_PREFIX}path ${live.object.name} ${hop.gateway}`;
+    legs.set(name, { live, hop, name });
   }
   return [...legs.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

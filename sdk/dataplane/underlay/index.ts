@@ -2,5 +2,5 @@
 /** Where the kernel's routes and neighbours lead: the outermost part of every path over the fabric. */
 
 export { releaseNeighbours } from "./kernel.ts";
-export type { UnderlayPath, UnderlayTarget } from "./path.ts";
+export type { UnderlayPath, UnderlayTarget, UnderlayWait } from "./path.ts";
 export { Underlay, type UnderlayOptions } from "./underlay.ts";

@@ -29,6 +29,9 @@ export interface UnderlayPath {
   readonly weight: number;
 }
 
+/** A neighbour that has yet to answer. */
+export type UnderlayWait = Pick<UnderlayPath, "ifindex" | "gateway">;
+
 /** A way out as the kernel's tables describe it, before it is known whether the link and the neighbour are usable. */
 export interface UnderlayWay {
   readonly ifindex: number;

@@ -14,6 +14,7 @@ import {
   type UnderlayPath,
   type UnderlayRoute,
   type UnderlayTarget,
+  type UnderlayWait,
   type UnderlayWay,
 } from "./path.ts";
 import { UsedFacts } from "./users.ts";
@@ -109,6 +110,14 @@ export class Resolver {
   /** The paths of a target that is tracked; none for others. */
   paths(target: UnderlayTarget): readonly UnderlayPath[] {
     return this.#targets.get(keyOf(target))?.paths ?? [];
+  }
+
+  /** The first way to a target whose neighbour has yet to answer; none where the target has paths. */
+  awaited(target: UnderlayTarget): UnderlayWait | undefined {
+    const tracked = this.#targets.get(keyOf(target));
+    if (tracked === undefined || tracked.paths.length > 0) return undefined;
+    const { ways } = tracked.route;
+    return ways.find(({ ifindex, dead }) => !dead && isUsable(this.#links.get(ifindex)));
   }
 
   /** A link was changed; `undefined`: it is gone. */

@@ -3,7 +3,7 @@
 
 import { Netlink, type WatchEvent } from "../../netlink/index.ts";
 import { canonical, KernelTables, underlayLink, underlayNeighbour } from "./kernel.ts";
-import type { UnderlayPath, UnderlayTarget } from "./path.ts";
+import type { UnderlayPath, UnderlayTarget, UnderlayWait } from "./path.ts";
 import { Resolver } from "./resolver.ts";
 
 /**
@@ -88,6 +88,11 @@ export class Underlay implements Disposable {
   /** The paths of a target as they were told last; none if it is not tracked. */
   paths(target: UnderlayTarget): readonly UnderlayPath[] {
     return this.#resolver.paths(target);
+  }
+
+  /** The neighbour whose answer a target without paths waits for; none where there is no way at all. */
+  awaited(target: UnderlayTarget): UnderlayWait | undefined {
+    return this.#resolver.awaited(target);
   }
 
   /** Ends following. The kernel keeps the neighbours fresh: what was programmed may go on being used. */
