@@ -93,7 +93,13 @@ function endpoint(text: string | undefined, pointer: string): 4 | 6 | undefined 
   throw invalid(pointer, `is "${text}", which no node can have`, "give a unicast address");
 }
 
+/** Copies that the kernel program makes of one frame (MAX_FLOOD_MEMBERS in bpf/flood.h). */
+const MOST_COPIES = 256;
+
 function checkMembers(state: DesiredState, { type, members = [] }: Nexthop, pointer: string): void {
+  if (type === "flood" && members.length > MOST_COPIES) {
+    throw invalid(`${pointer}/members`, `has ${members.length} members`, `flood to at most ${MOST_COPIES}`);
+  }
   for (const [i, member] of members.entries()) {
     const at = `${pointer}/members/${i}`;
     if (type === "flood" && member.weight !== undefined) {

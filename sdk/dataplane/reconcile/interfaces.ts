@@ -29,6 +29,7 @@ export function writeInterface(run: Run, object: Interface): void {
     lost: device === undefined ? lastDevice(before) : undefined,
     record: undefined,
     addresses: device === undefined ? NO_ADDRESSES : interfaceAddresses(object),
+    mac: undefined,
     bridgeMac: undefined,
     attachment: before?.attachment,
     direct: parentOf(run, object) === undefined ? before?.direct : parentOf(run, object)?.direct,
@@ -119,16 +120,17 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
   });
   run.tables.setInterface(record, run.undo);
   const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
-  keepLive(run, name, { ...live, record, bridgeMac: object.role === "workload" ? mac : undefined });
+  const bridgeMac = object.role !== "workload" ? undefined : object.learn === true ? record.mac : mac;
+  keepLive(run, name, { ...live, record, mac, bridgeMac });
   run.tables.nexthops.set(interfaceNexthop(live.nexthop, required(run, name), mac), run.undo);
-  if (object.role !== "workload" || mac === undefined) return;
-  run.tables.bridge.set("interface", live.vrf, mac, { nexthop: live.nexthop, tag: 0 }, run.undo);
+  if (bridgeMac === undefined) return;
+  run.tables.bridge.set("interface", live.vrf, bridgeMac, { nexthop: live.nexthop, tag: 0 }, run.undo);
 }
 
-/** True when the kernel program has learned a MAC that the interface's bridge entry does not have yet. */
-export function hasLearned(run: Run, { object, id, device, bridgeMac }: LiveInterface): boolean {
+/** True when the kernel program has learned a MAC that the interface's other tables do not have yet. */
+export function hasLearned(run: Run, { object, id, device, mac }: LiveInterface): boolean {
   if (object.role !== "workload" || object.mac !== undefined || device === undefined) return false;
-  return !sameValue(learnedMac(run.tables.interfaces, id)?.toHex(), bridgeMac?.toHex());
+  return !sameValue(learnedMac(run.tables.interfaces, id)?.toHex(), mac?.toHex());
 }
 
 /** Makes the bridge entry of an interface what its learned MAC says. */
