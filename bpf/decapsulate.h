@@ -11,6 +11,7 @@
 #include "hash.h"
 #include "output.h"
 #include "trap.h"
+#include "udp_checksum.h"
 
 /* Linux 6.3: adjust_room says that the family changes. Before, the skb keeps the outer one. */
 #define ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
@@ -39,6 +40,9 @@ struct decapsulation {
 	__u8 expired; /* the label's TTL has run out */
 	__u8 bridge;  /* by label: the frame is for an interface as it is */
 	__u8 injected;
+	__u8 bad_checksum; /* of the outer UDP header */
+	__u8 checksummed;
+	__u8 reserved[2];
 };
 
 /* A quick test, so that other packets do not pay for the call. */
@@ -84,6 +88,7 @@ static __always_inline int read_outer(const struct packet *p, struct decapsulati
 		if (!udp)
 			return 0;
 		d->encap = udp->destination == bpf_htons(VXLAN_PORT) ? ENCAP_VXLAN : ENCAP_MPLS_UDP;
+		d->checksummed = udp->checksum != 0;
 		d->offset += sizeof(*udp);
 	}
 	return 1;
@@ -268,6 +273,8 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	/* Padding is no part of what was carried. */
 	if (w->family && w->l3_offset + w->ip_length > d->end + ETH_HLEN - d->offset)
 		return DROP_INVALID_PACKET;
+	if (d->bad_checksum && !checksum_is_partial(p))
+		return DROP_CHECKSUM;
 	eth = packet_ethernet(p);
 	if (!eth || !c)
 		return DROP_INVALID_PACKET;
@@ -320,6 +327,8 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (p->hook == HOOK_XDP && d.ethernet && is_flooded(d.vrf, inner.h_dest))
 		return hand_over(p);
 	count_tunnel(d.counter, 1, w->length);
+	if (d.checksummed)
+		d.bad_checksum = call_udp_checksum_fails(p) != 0;
 	if (remove_outer(p, &d, &inner))
 		return drop(p, DROP_REDIRECT_FAILED);
 	reason = walk_anew(p, &d);

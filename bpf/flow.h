@@ -11,6 +11,7 @@
 
 #include "counters.h"
 #include "drop.h"
+#include "fragment.h"
 #include "nexthop.h"
 #include "parse_l4.h"
 
@@ -167,6 +168,8 @@ static __always_inline int follow_flow(const struct packet *p)
 	struct walk *w = p->walk;
 	struct flow_entry *flow;
 
+	if (w->flags & WALK_FRAGMENT)
+		fragment_ports(w);
 	if (w->flags & (WALK_NO_PORTS | WALK_UNRELATED))
 		return CONTINUE;
 	flow = flow_find(w->family, &w->key);

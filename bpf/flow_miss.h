@@ -104,8 +104,11 @@ static __always_inline int flow_miss(const struct packet *p)
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	/* Perhaps its first fragment is only late: the slow path waits for it, and tries once more. */
 	if (w->flags & WALK_NO_PORTS)
-		return drop(p, DROP_FRAGMENT);
+		return (w->flags & WALK_INJECTED) || !controller_listens(p, i)
+			       ? drop(p, DROP_FRAGMENT)
+			       : trap(p, TRAP_FRAGMENT);
 	/* An error about a flow that is not there, or was not allowed. */
 	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
 		return drop(p, DROP_POLICY_DENY);

@@ -4,6 +4,7 @@
 #define WEIR_FORWARD_H
 
 #include "flood.h"
+#include "mss.h"
 
 /* Out of a device. `routed` 0: bridged, or sent as it is. */
 static __always_inline int forward_interface(const struct packet *p, const struct nexthop *nh,
@@ -40,6 +41,8 @@ static __always_inline int forward(const struct packet *p)
 
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
+	if (is_syn(w))
+		call_clamp_mss(p);
 	switch (nh->type) {
 	case NEXTHOP_INTERFACE:
 		count_kind(w, w->flags & WALK_ROUTED ? VRF_KIND_INTERFACE : VRF_KIND_BRIDGED);

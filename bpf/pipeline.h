@@ -8,6 +8,7 @@
 #include "decapsulate.h"
 #include "flow_miss.h"
 #include "forward.h"
+#include "rpf.h"
 #include "source_check.h"
 
 #define DHCP_CLIENT_PORT   68
@@ -210,6 +211,12 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	if ((i->flags & INTERFACE_SOURCE_CHECK) && !(w->flags & WALK_DECAPSULATED) &&
 	    !source_is_own(p, i))
 		return drop(p, DROP_SOURCE_MISMATCH);
+	if ((i->flags & (INTERFACE_RPF_LOOSE | INTERFACE_RPF_STRICT)) && !is_underlay(w, i) &&
+	    (w->flags & WALK_ROUTED)) {
+		verdict = call_check_reverse_path(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	if (!(w->flags & WALK_LABEL)) {
 		verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
 		if (verdict != CONTINUE)

@@ -44,8 +44,8 @@ static __always_inline struct member *ecmp_choose_back(const struct nexthop *ecm
 	return ecmp_choose(ecmp, hash_flow(w, ecmp->hash_fields ? ecmp->hash_fields : HASH_ALL));
 }
 
-/* Sets walk->reverse_nexthop and reverse_label. A default route leads to no workload. */
-__attribute__((noinline)) int find_reverse(struct walk *w)
+/* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
+__attribute__((noinline)) int follow_back(struct walk *w)
 {
 	struct route *route;
 	__u32 back, n;
@@ -53,12 +53,6 @@ __attribute__((noinline)) int find_reverse(struct walk *w)
 	if (!w)
 		return 0;
 	back = way_back(w);
-	w->reverse_nexthop = back;
-	route = route_to_source(w, w->key.vrf);
-	if (!route || (!(w->ingress & INGRESS_TUNNEL) && (route->flags & ROUTE_DEFAULT)))
-		return 0;
-	w->reverse_nexthop = route->nexthop;
-	w->reverse_label = label_of(route->label, route->flags);
 	for (n = 0; n < MAX_RESOLUTIONS; n++) {
 		struct nexthop *nh = nexthop_get(w->reverse_nexthop);
 		struct member *m;
@@ -82,6 +76,19 @@ __attribute__((noinline)) int find_reverse(struct walk *w)
 	}
 	w->reverse_nexthop = 0;
 	return 0;
+}
+
+/* Sets walk->reverse_nexthop and reverse_label. A default route leads to no workload. */
+static __always_inline void find_reverse(struct walk *w)
+{
+	struct route *route = route_to_source(w, w->key.vrf);
+
+	w->reverse_nexthop = way_back(w);
+	if (!route || (!(w->ingress & INGRESS_TUNNEL) && (route->flags & ROUTE_DEFAULT)))
+		return;
+	w->reverse_nexthop = route->nexthop;
+	w->reverse_label = label_of(route->label, route->flags);
+	follow_back(w);
 }
 
 #endif

@@ -32,6 +32,7 @@ struct walk {
 	__u32 route_vrf;     /* in which the destination was looked up */
 	__u32 label;         /* that goes with `nexthop`: LABEL_IS_*, or 0 */
 	__u32 reverse_label; /* that goes with `reverse_nexthop` */
+	__be32 fragment_id;  /* of a fragment: which datagram it is part of */
 	__u16 interface;     /* id of the interface that received it; 0: unknown */
 	__u16 out_interface; /* id of the interface that the next hop leads to */
 	__u16 ethertype;     /* of the payload, after VLAN tags; host order */
@@ -53,7 +54,7 @@ struct walk {
 	__u16 room;       /* flood: bytes of tunnel headers in front of the frame */
 	__u16 reserved;
 };
-_Static_assert(sizeof(struct walk) == 116, "no padding: it is passed as memory");
+_Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory");
 
 #define WALK_GROUP         0x001  /* destination MAC is a group address */
 #define WALK_ROUTED        0x002  /* destination MAC is the gateway's: route, else bridge */
