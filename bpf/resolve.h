@@ -4,6 +4,7 @@
 #define WEIR_RESOLVE_H
 
 #include "ecmp.h"
+#include "fdb.h"
 #include "route.h"
 #include "trap.h"
 
@@ -42,7 +43,7 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 		return CONTINUE;
 	}
 	eth = packet_ethernet(p);
-	entry = eth ? fdb_find(vrf, eth->h_dest) : NULL;
+	entry = eth ? bridge_find(vrf, eth->h_dest) : NULL;
 	if (!entry)
 		return drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;

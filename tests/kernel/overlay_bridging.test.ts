@@ -126,7 +126,7 @@ test("MACs behind an interface are learned, shown, and forgotten when they are o
   const plane = overlay.plane("n1");
   const learning = { mac: undefined, addresses: undefined, learn: true, learnAgeSeconds: 1, proxyArp: false };
   await plane.apply({
-    vrfs: [{ name: "red" }],
+    vrfs: [{ name: "red", unknownUnicast: "flood" }],
     interfaces: nodes.n1.pods.map((pod) => {
       const { mac: _mac, addresses: _addresses, ...rest } = overlay.workload(pod) as Record<string, unknown>;
       return { ...rest, ...JSON.parse(JSON.stringify(learning)) };
