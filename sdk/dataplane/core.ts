@@ -50,6 +50,7 @@ export class Core {
       followed: parts.followed,
       events,
       refresh: (interfaces, nexthops) => this.#refresh(interfaces, nexthops),
+      fabric: parts.reconciler,
       refreshAddresses: () => this.#unasked(() => this.parts.reconciler.refreshAddresses()),
     });
     parts.moved.notify = (target) => this.#watch.pathsMoved(target);

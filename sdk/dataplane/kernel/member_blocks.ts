@@ -27,9 +27,12 @@ export class MemberBlocks {
 
   /** A range of `count` elements, at least 1. @throws WeirError `ETABLEFULL` */
   take(count: number): MemberRange {
-    const fits = (range: MemberRange) => range.count >= count;
-    let index = this.#free.findIndex((range) => range.first >= this.#next && fits(range));
-    if (index < 0) index = this.#free.findIndex(fits);
+    const startIn = (range: MemberRange) => Math.max(range.first, this.#next);
+    let index = this.#free.findIndex((range) => range.first + range.count - startIn(range) >= count);
+    if (index < 0) {
+      this.#next = 0;
+      index = this.#free.findIndex((range) => range.count >= count);
+    }
     const range = this.#free[index];
     if (range === undefined) {
       throw new WeirError({
@@ -39,9 +42,10 @@ export class MemberBlocks {
         hint: "start the instance with a larger node.limits.nexthops",
       });
     }
-    this.#cut(index, { first: range.first, count });
-    this.#next = range.first + count;
-    return { first: range.first, count };
+    const taken = { first: startIn(range), count };
+    this.#cut(index, taken);
+    this.#next = taken.first + count;
+    return taken;
   }
 
   /** Takes a range that is in use already. False when it is not free: then nothing changes. */

@@ -4,7 +4,7 @@ import { parseAddress } from "../../address.ts";
 import type { Locate } from "../check.ts";
 import type { AnyChange, ObjectChange } from "../desired.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
-import { routeKeyText } from "../kernel/routes.ts";
+import { type RouteChange, routeKeyText } from "../kernel/routes.ts";
 import { gatewayMacOf } from "../records_of.ts";
 import { UNDERLAY_VRF } from "../references.ts";
 import type { Kind } from "../schema/index.ts";
@@ -24,7 +24,7 @@ import {
 import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
-import { staleFlows } from "./stale_flows.ts";
+import { staleFlows, translatedVrfs } from "./stale_flows.ts";
 import { removeStrays } from "./strays.ts";
 import { writeUnderlayAddresses } from "./underlay_addresses.ts";
 
@@ -40,6 +40,8 @@ export interface Applied {
 export class Reconciler {
   readonly #parts: Parts;
   #routes: RouteCounts = { 4: 0, 6: 0 };
+  /** VRFs that `vrf` next hops lead to; `undefined`: next hops changed since they were looked for. */
+  #translated: ReadonlySet<number> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -120,7 +122,13 @@ export class Reconciler {
       if (after.length === 0) removeNexthop(run, key);
     removeVrfs(run, of("vrfs"));
     run.ways.settle(run);
-    return () => staleFlows(run, routes, of("nexthops"));
+    return () => this.#stale(run, routes, of("nexthops"));
+  }
+
+  #stale(run: Run, routes: readonly RouteChange[], nexthops: readonly ObjectChange<"nexthops">[]): StaleFlows {
+    if (nexthops.length > 0) this.#translated = undefined;
+    if (routes.length > 0) this.#translated ??= translatedVrfs(run);
+    return staleFlows(run, routes, nexthops, this.#translated ?? new Set());
   }
 
   #node(run: Run, changed: boolean): void {
@@ -184,6 +192,20 @@ export class Reconciler {
     return finish(run);
   }
 
+  /** Marks the paths over the fabric whose link came or went, before anything else is looked up. */
+  linkChanged(ifindex: number, isUsable: boolean): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    run.ways.linkChanged(run, ifindex, isUsable);
+    finish(run);
+  }
+
+  /** Has the paths over the fabric to a neighbour go to its new MAC; `undefined`: it does not answer any more. */
+  neighbourChanged(ifindex: number, address: string, mac: Uint8Array | undefined): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    run.ways.neighbourChanged(run, ifindex, address, mac);
+    finish(run);
+  }
+
   /** Writes the addresses anew that tunnels may end at. */
   refreshAddresses(): void {
     const run = this.#run((kind, key) => `/${kind}/${key}`, true);
@@ -207,7 +229,10 @@ export class Reconciler {
     for (const change of changes) if (change.kind === "interfaces") foreseeInterface(run, change);
     run.policies.noteStale(run, changes);
     const routes = routeChanges(run, changesOf(changes, "routes"));
-    return staleFlows(run, routes, changesOf(changes, "nexthops"));
+    const stale = this.#stale(run, routes, changesOf(changes, "nexthops"));
+    // What was foreseen is not so yet.
+    this.#translated = undefined;
+    return stale;
   }
 }
 

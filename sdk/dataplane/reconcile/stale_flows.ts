@@ -6,11 +6,15 @@ import type { RouteChange } from "../kernel/routes.ts";
 import { type Nexthop, splitKey } from "../schema/index.ts";
 import type { Run, StaleFlows } from "./context.ts";
 
-/** What the run noted, and what its routes and next hops concern. */
+/**
+ * What the run noted, and what its routes and next hops concern.
+ * @param translated numbers of the VRFs that `vrf` next hops lead to.
+ */
 export function staleFlows(
   run: Run,
   routes: readonly RouteChange[],
   nexthops: readonly ObjectChange<"nexthops">[],
+  translated: ReadonlySet<number>,
 ): StaleFlows {
   const leading = new Set<string>();
   for (const { key, before, after } of nexthops) {
@@ -21,7 +25,7 @@ export function staleFlows(
     if (isIndirect(was) && (was.type !== is.type || was.vrf !== is.vrf)) leading.add(key);
     for (const member of lostMembers(was, is)) run.stale.nexthops.add(run.ids.nexthop.get(member) ?? 0);
   }
-  return { ...run.stale, prefixes: [...routes, ...routesVia(run, leading)], translated: translatedVrfs(run) };
+  return { ...run.stale, prefixes: [...routes, ...routesVia(run, leading)], translated };
 }
 
 /** What flows' entries do not hold: they have what it led to. */
@@ -49,7 +53,8 @@ function routesVia(run: Run, names: ReadonlySet<string>): Pick<RouteChange, "vrf
   return found;
 }
 
-function translatedVrfs(run: Run): Set<number> {
+/** Numbers of the VRFs that `vrf` next hops lead to. Looks through all next hops. */
+export function translatedVrfs(run: Run): Set<number> {
   const vrfs = new Set<number>();
   for (const { type, vrf } of run.state.objects("nexthops")) {
     const id = type === "vrf" && vrf !== undefined ? run.ids.vrf.get(vrf) : undefined;

@@ -4,6 +4,7 @@
  * set of paths. Tunnels share them, so a neighbour's new MAC is one write however many tunnels lead over it.
  */
 import { parseMac } from "../../address.ts";
+import { NEXTHOP_FLAG_DOWN, nexthopCodec } from "../../layout/index.ts";
 import type { LiveInterface } from "../live.ts";
 import { pathNexthop } from "../records_of.ts";
 import type { UnderlayPath, UnderlayWait } from "../underlay/index.ts";
@@ -113,6 +114,40 @@ export class Ways {
     if (!uses) this.#left.add(name);
   }
 
+  /**
+   * Marks paths out of a device as lost or found again, at once: one write for all that leads along each. What they
+   * lead to instead comes when the routes have been looked up.
+   */
+  linkChanged(run: Run, ifindex: number, isUsable: boolean): void {
+    for (const [name, live] of this.#pathsOut(run, ifindex)) this.#mark(run, name, live, { isUsable });
+  }
+
+  /** Has the paths to a neighbour go to its new MAC; `undefined`: it does not answer any more. */
+  neighbourChanged(run: Run, ifindex: number, address: string, mac: Uint8Array | undefined): void {
+    for (const [name, live] of this.#pathsOut(run, ifindex)) {
+      if (name.endsWith(` ${address}`)) this.#mark(run, name, live, { isUsable: mac !== undefined, mac });
+    }
+  }
+
+  *#pathsOut(run: Run, ifindex: number): Generator<[string, LiveInterface]> {
+    const live = byIndex(run).get(ifindex);
+    if (live === undefined) return;
+    const begin = pathName(live, "");
+    for (const name of this.#users.keys()) if (name.startsWith(begin)) yield [name, live];
+  }
+
+  #mark(run: Run, name: string, live: LiveInterface, o: { isUsable: boolean; mac?: Uint8Array | undefined }): void {
+    const id = run.ids.nexthop.get(name);
+    if (id === undefined) return;
+    const { nexthops } = run.tables;
+    const base = nexthops.at(id);
+    const known = nexthopCodec.destinationMac.bytes(nexthops.bytes, base).slice();
+    const mac = o.mac ?? (known.some((byte) => byte !== 0) ? known : undefined);
+    const record = pathNexthop(id, live, nexthopCodec.mtu.get(nexthops.view, base), mac);
+    const flags = (record.flags ?? 0) | (o.isUsable ? 0 : NEXTHOP_FLAG_DOWN);
+    nexthops.set({ ...record, flags }, run.undo);
+  }
+
   /** Takes away, later, what nobody uses after the run. */
   settle(run: Run): void {
     while (this.#left.size > 0) {
@@ -139,17 +174,25 @@ export class Ways {
   }
 }
 
+const pathName = (live: LiveInterface, gateway: string): string => `${OWN_PREFIX}path ${live.object.name} ${gateway}`;
+
+function byIndex(run: Run): Map<number, LiveInterface> {
+  const lives = new Map<number, LiveInterface>();
+  for (const live of run.live.values()) {
+    if (live.device !== undefined && live.object.parent === undefined) lives.set(live.device.ifindex, live);
+  }
+  return lives;
+}
+
 /** Sorted, so that the same paths make the same set in whatever order the kernel tells them. */
 function legsOf(run: Run, hops: readonly Hop[]): Leg[] {
-  const byIndex = new Map<number, LiveInterface>();
-  for (const live of run.live.values()) {
-    if (live.device !== undefined && live.object.parent === undefined) byIndex.set(live.device.ifindex, live);
-  }
   const legs = new Map<string, Leg>();
+  if (hops.length === 0) return [];
+  const lives = byIndex(run);
   for (const hop of hops) {
-    const live = byIndex.get(hop.ifindex);
+    const live = lives.get(hop.ifindex);
     if (live === undefined) continue;
-    const name = `${OWN_PREFIX}path ${live.object.name} ${hop.gateway}`;
+    const name = pathName(live, hop.gateway);
     legs.set(name, { live, hop, name });
   }
   return [...legs.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
