@@ -21,6 +21,7 @@
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
+#define WEIR_MAX_KINDS      16 /* counters of a VRF: one for each enum vrf_kind */
 
 /* ---- why a packet is dropped ---------------------------------------------------------- */
 
@@ -85,6 +86,7 @@ enum trap_reason {
 	TRAP_ASK,
 	TRAP_BFD,
 	TRAP_USER,
+	TRAP_IGMP, /* or MLD: who listens to which groups */
 };
 
 #define WEIR_TRAP_MAGIC 0x57454952 /* "WEIR"; first word of either header on the trap link */
@@ -106,12 +108,14 @@ struct trap_meta {   /* 32 bytes */
 	__u32 nexthop;         /* of the destination; 0: no route */
 	__u32 reverse_nexthop; /* of the source; 0: no route */
 	__u32 generation;      /* of the hold entry */
-	__u32 reserved;
+	__u32 ingress;         /* where it came from, as in struct flow_entry */
 };
 
 #define TRAP_FLAG_IPV6       0x01
 #define TRAP_FLAG_HOLD_OWNER 0x02 /* this packet made the hold entry */
 #define TRAP_FLAG_BRIDGED    0x04 /* the next hop came from the fdb: no TTL, no MAC rewrite */
+#define TRAP_FLAG_LABEL      0x08 /* `nexthop` is what the packet's MPLS label leads to */
+#define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
 
 /* What the slow path asks the node's end of the trap link to do. */
 enum inject_action {
@@ -127,7 +131,9 @@ struct inject_meta { /* 32 bytes; the packet follows */
 	__u8 flags;  /* INJECT_FLAG_* */
 	__u16 interface;
 	__u32 vrf;
-	__u32 reserved[5];
+	__u32 ingress; /* RECEIVED: struct trap_meta's; a tunnel: the packet has been decapsulated, into `vrf` */
+	__u32 nexthop; /* RECEIVED from a tunnel: what its label led to; 0: it had none */
+	__u32 reserved[3];
 };
 
 /* ---- interfaces ----------------------------------------------------------------------- */
@@ -176,6 +182,11 @@ struct interface {     /* 128 bytes */
 #define INTERFACE_XDP          0x0020 /* its packets are decided on the XDP hook */
 #define INTERFACE_PEER         0x0040 /* a veth whose other end is in another namespace */
 #define INTERFACE_DOWN         0x0080 /* device is gone or down */
+#define INTERFACE_RPF_LOOSE    0x0100 /* there must be a route to the source */
+#define INTERFACE_RPF_STRICT   0x0200 /* and it must lead back to where the packet came from */
+#define INTERFACE_MSS_CLAMP \
+	0x0400 /* TCP SYNs through it offer no larger segments than the next hop takes */
+#define INTERFACE_BRIDGE_LEARN 0x0800 /* source MACs are put into the fdb */
 
 /* Key of `interface_addresses`: what an address means on an interface. */
 struct interface_address_key { /* 20 bytes */
@@ -219,10 +230,14 @@ struct fdb_key { /* 12 bytes */
 	__u16 reserved;
 };
 
-struct fdb_entry { /* 8 bytes */
+struct fdb_entry { /* 16 bytes */
 	__u32 nexthop;
-	__u32 flags;
+	__u32 label; /* MPLS label or VNI, host order */
+	__u32 flags; /* ROUTE_LABEL, ROUTE_VNI, FDB_* */
+	__u32 seen; /* FDB_LEARNED: last frame from it, seconds of CLOCK_MONOTONIC (written by the kernel) */
 };
+
+#define FDB_LEARNED 0x10 /* by the kernel program, from a frame; ages */
 
 enum nexthop_type {
 	NEXTHOP_NONE = 0,
@@ -236,24 +251,148 @@ enum nexthop_type {
 	NEXTHOP_FLOOD,
 };
 
+/* Header of a tunnel, between the outer IP header and the inner packet. */
+enum encap {
+	ENCAP_NONE = 0,
+	ENCAP_VXLAN,    /* UDP 4789 (RFC 7348) */
+	ENCAP_MPLS_UDP, /* UDP 6635 (RFC 7510) */
+	ENCAP_MPLS_GRE, /* GRE 0x8847 (RFC 4023) */
+};
+
 /* Element of `nexthops`; the index is the next hop id, 0 is never used. */
-struct nexthop {   /* 64 bytes */
-	__u8 type; /* enum nexthop_type */
-	__u8 reserved0;
-	__u16 interface; /* outgoing interface id */
+struct nexthop {         /* 128 bytes */
+	__u8 type;       /* enum nexthop_type */
+	__u8 encap;      /* enum encap; type tunnel */
+	__u16 interface; /* outgoing interface id; type tunnel: 0 */
 	__u32 ifindex;   /* outgoing device */
-	__u32 flags;     /* NEXTHOP_* */
-	__u32 mtu;       /* layer 3 bytes that fit; 0: do not check */
+	__u32 flags;     /* NEXTHOP_FLAG_* */
+	__u32 mtu; /* layer 3 bytes that fit, of a tunnel: of the inner packet; 0: do not check */
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
-	__u32 vrf; /* type vrf: look up again there */
-	__u32 reserved[8];
+	__u32 vrf;      /* type vrf: look up again there */
+	__u32 underlay; /* type tunnel: interface or ecmp that leads to the remote; 0: none does */
+	__u32 members_first;     /* index in `members`; types ecmp and flood */
+	__u32 members_count;     /* ecmp: buckets, a power of two; flood: members */
+	__u8 underlay_family;    /* 4 or 6; type tunnel */
+	__u8 hash_fields;        /* HASH_*; type ecmp; 0: all */
+	__u8 router_mac[6];      /* inner destination MAC of routed packets; zero: the gateway's */
+	__u32 counter;           /* index in `tunnel_counters`; 0: not counted */
+	__u8 local_address[16];  /* outer source; IPv4: mapped */
+	__u8 remote_address[16]; /* outer destination; IPv4: mapped */
+	__u32 reserved[10];
 };
 
 #define NEXTHOP_FLAG_POLICY  0x1 /* the interface it leads to has policy */
 #define NEXTHOP_FLAG_PEER    0x2 /* bpf_redirect_peer may be used */
 #define NEXTHOP_FLAG_RESOLVE 0x4 /* destination_mac is not known: trap to the slow path */
-#define NEXTHOP_FLAG_DOWN    0x8
+#define NEXTHOP_FLAG_DOWN    0x8 /* leads nowhere at present; an ecmp avoids it */
+
+/* Which fields of the packet choose the bucket of an ecmp. */
+#define HASH_SOURCE           0x01
+#define HASH_DESTINATION      0x02
+#define HASH_PROTOCOL         0x04
+#define HASH_SOURCE_PORT      0x08
+#define HASH_DESTINATION_PORT 0x10
+
+/*
+ * Element of `members`: a bucket of an ecmp, or a member of a flood. Buckets are handed out
+ * by weight; those of a member that is lost are the only ones that change. Members of a flood
+ * stand in the order: interfaces, then tunnels by the size of their headers, smallest first
+ * (IPv4 before IPv6; mpls-gre, mpls-udp, vxlan), since the kernel can only add to a frame.
+ */
+struct member { /* 16 bytes */
+	__u32 nexthop;
+	__u32 label; /* instead of the route's, if flags say so */
+	__u32 flags; /* ROUTE_LABEL, ROUTE_VNI, MEMBER_DEAD */
+	__u32 reserved;
+};
+
+#define MEMBER_DEAD 0x80 /* is not to be used */
+
+/* ---- overlay --------------------------------------------------------------------------- */
+
+/* Value of `labels`; the key is an MPLS label (0..1048575). */
+struct label_entry {   /* 16 bytes */
+	__u32 nexthop; /* interface, ecmp, local, discard; vrf: look up there, and the TTL falls */
+	__u32 flags;   /* LABEL_* */
+	__u32 vrf;     /* of the flow key; of the interface that the next hop leads to */
+	__u32 reserved;
+};
+
+#define LABEL_ETHERNET 0x1 /* an Ethernet frame follows the label, not an IP packet */
+
+/* Value of `vnis`; the key is a VNI (0..16777215). */
+struct vni_entry { /* 8 bytes */
+	__u32 vrf;
+	__u32 flags; /* none yet */
+};
+
+/* Key of `underlay_addresses`: the node's own addresses that tunnels end at; the value is a __u32, not 0. */
+struct underlay_address { /* 16 bytes */
+	__u8 address[16]; /* IPv4: mapped */
+};
+
+/* Key of `tunnels`: which tunnel next hop a received packet belongs to; the value is its id. */
+struct tunnel_key {      /* 20 bytes */
+	__u8 remote[16]; /* outer source; IPv4: mapped */
+	__u32 encap;     /* enum encap */
+};
+
+/* Element of `tunnel_counters` (per CPU); index = nexthop.counter. Bytes with the outer headers. */
+struct tunnel_counters { /* 32 bytes */
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 rx_packets;
+	__u64 rx_bytes;
+};
+
+/* Element of `vrfs`; the index is the VRF id, 0 is never used. */
+struct vrf {         /* 16 bytes */
+	__u32 flags; /* VRF_* */
+	__u32 reserved[3];
+};
+
+#define VRF_FLOOD_UNKNOWN 0x1 /* unknown unicast follows the fdb's ff:ff:ff:ff:ff:ff entry */
+
+/* How a VRF's packets left it. VRF_KIND_VXLAN becomes "vxlan". */
+enum vrf_kind {
+	VRF_KIND_NONE = 0,
+	VRF_KIND_INTERFACE, /* routed out of an interface */
+	VRF_KIND_BRIDGED,   /* bridged out of an interface */
+	VRF_KIND_LOCAL,
+	VRF_KIND_DISCARD,
+	VRF_KIND_RESOLVE,
+	VRF_KIND_VXLAN,
+	VRF_KIND_MPLS_UDP,
+	VRF_KIND_MPLS_GRE,
+	VRF_KIND_ECMP, /* an ecmp on the way, besides what its member counts */
+	VRF_KIND_VRF,  /* a translation on the way, besides */
+	VRF_KIND_FLOOD,
+};
+
+/* Element of `vrf_counters` (per CPU); index = VRF id * WEIR_MAX_KINDS + enum vrf_kind. */
+struct vrf_counter { /* 16 bytes */
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Key of `fragments`: the datagram that a fragment is part of. */
+struct fragment_key { /* 44 bytes */
+	__u32 vrf;
+	__u8 source[16]; /* IPv4: mapped */
+	__u8 destination[16];
+	__be32 identification; /* IPv4: in the last two bytes */
+	__u8 protocol;
+	__u8 reserved[3];
+};
+
+/* What its first fragment told. */
+struct fragment_entry { /* 16 bytes */
+	__u64 seen;
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 reserved;
+};
 
 /* ---- flows ---------------------------------------------------------------------------- */
 
@@ -313,18 +452,31 @@ struct flow_entry { /* 80 bytes */
 	__u32 rule;         /* policy rule that decided; 0: none */
 	__u32 idle_seconds; /* 0: the protocol's default */
 	__u32 revision;     /* of the policy that decided */
-	__u16 ingress;      /* interface id that it must come from */
-	__u16 tcp_flags;    /* seen so far (low byte) */
+	__u32 ingress;      /* where it must come from: interface id, or INGRESS_* */
 	__u8 action;        /* enum flow_action */
 	__u8 state;         /* enum flow_state */
 	__u8 flags;         /* FLOW_FLAG_* */
 	__u8 worker;
 	__u8 drop_reason; /* enum drop_reason, action drop */
 	__u8 mirror;
-	__u8 reserved0[2];
-	__u32 trapped; /* packets sent to the slow path for a decision on this entry */
-	__u32 reserved[3];
+	__u16 tcp_flags; /* seen so far (low byte) */
+	__u32 trapped;   /* packets sent to the slow path for a decision on this entry */
+	__u32 label; /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+	__u32 reverse_label; /* of a hold: the same for the reverse direction */
+	__u32 reverse_vrf;   /* in which the reverse direction's entry is kept; 0: the same */
 };
+
+/*
+ * Bits of `ingress` that is no interface. TUNNEL: the rest is the id of a tunnel next hop, or,
+ * with UNKNOWN, a hash of a remote address that no tunnel next hop has.
+ */
+#define INGRESS_TUNNEL  0x80000000
+#define INGRESS_UNKNOWN 0x40000000
+
+/* Set in `label` of flow entries and decisions; none: there is no label. */
+#define LABEL_IS_MPLS 0x01000000
+#define LABEL_IS_VNI  0x02000000
+#define LABEL_MASK    0x00ffffff
 
 #define FLOW_FLAG_BRIDGED 0x01 /* no TTL, no MAC rewrite */
 #define FLOW_FLAG_REVERSE 0x02 /* the reverse direction of the pair */
@@ -370,16 +522,19 @@ struct flow_decision {  /* 128 bytes */
 	__be16 destination_port;
 	__u8 protocol;
 	__u8 reserved0;
-	__u16 ingress; /* interface ids that either direction must come from */
-	__u16 reverse_ingress;
 	__u16 reserved1;
+	__u32 ingress; /* where either direction must come from, as in struct flow_entry; ... */
+	__u32 reverse_ingress; /* ... 0: where the other direction's next hop leads to */
 	__u32 nexthop;
 	__u32 reverse_nexthop;
 	__u32 rule;
 	__u32 idle_seconds;
 	__u32 revision;
 	__u32 new_generation; /* of the entry now in place, written by the kernel */
-	__u32 reserved[11];
+	__u32 label; /* as in struct flow_entry; 0: the hold entry's, if the next hop is that of the hold */
+	__u32 reverse_label; /* 0: the hold entry's */
+	__u32 reverse_vrf;   /* 0: the hold entry's, else `vrf` */
+	__u32 reserved[7];
 };
 
 #define WEIR_DECISIONS_PER_WORKER 1024 /* 128 KiB: a multiple of the page */
@@ -406,7 +561,7 @@ struct flow_sweep_args { /* 24 bytes */
 /* ---- configuration and counters ---------------------------------------------------------- */
 
 /* Element 0 of `config` (mmapable). */
-struct config {            /* 64 bytes */
+struct config {            /* 128 bytes */
 	__u32 abi_version; /* WEIR_ABI_VERSION */
 	__u32 generation;  /* next flow generation; the kernel programs count it up */
 	__u32 workers;
@@ -425,7 +580,10 @@ struct config {            /* 64 bytes */
 	__u16 other_seconds;
 	__u16 reserved0;
 	__u32 trap_bytes; /* longest frame that the slow path takes; 0: any */
-	__u32 reserved[3];
+	__u32 foreign_tunnels; /* tunnel packets that are not ours: 0 to the host, 1 drop */
+	__u8 gateway_mac[6];   /* inner MAC of routed packets in tunnels: node.gatewayMac */
+	__u16 reserved1;
+	__u32 reserved[16];
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */
@@ -464,15 +622,25 @@ _Static_assert(sizeof(struct route4_key) == 12, "route4_key");
 _Static_assert(sizeof(struct route6_key) == 24, "route6_key");
 _Static_assert(sizeof(struct route) == 16, "route");
 _Static_assert(sizeof(struct fdb_key) == 12, "fdb_key");
-_Static_assert(sizeof(struct fdb_entry) == 8, "fdb_entry");
-_Static_assert(sizeof(struct nexthop) == 64, "nexthop");
+_Static_assert(sizeof(struct fdb_entry) == 16, "fdb_entry");
+_Static_assert(sizeof(struct nexthop) == 128, "nexthop");
+_Static_assert(sizeof(struct member) == 16, "member");
+_Static_assert(sizeof(struct label_entry) == 16, "label_entry");
+_Static_assert(sizeof(struct vni_entry) == 8, "vni_entry");
+_Static_assert(sizeof(struct underlay_address) == 16, "underlay_address");
+_Static_assert(sizeof(struct tunnel_key) == 20, "tunnel_key");
+_Static_assert(sizeof(struct tunnel_counters) == 32, "tunnel_counters");
+_Static_assert(sizeof(struct vrf) == 16, "vrf");
+_Static_assert(sizeof(struct vrf_counter) == 16, "vrf_counter");
+_Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
+_Static_assert(sizeof(struct fragment_entry) == 16, "fragment_entry");
 _Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
 _Static_assert(sizeof(struct flow_entry) == 80, "flow_entry");
 _Static_assert(sizeof(struct flow_decision) == 128, "flow_decision");
 _Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
 _Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");
-_Static_assert(sizeof(struct config) == 64, "config");
+_Static_assert(sizeof(struct config) == 128, "config");
 _Static_assert(sizeof(struct interface_counters) == 80, "interface_counters");
 _Static_assert(sizeof(struct drop_counter) == 16, "drop_counter");
 _Static_assert(sizeof(struct trap_limit) == 16, "trap_limit");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Per-interface counters. Per CPU, so plain additions do. Bytes count from the MAC header. */
+/* Counters of interfaces and VRFs. Per CPU, so plain additions do. Bytes count from the MAC header. */
 #ifndef WEIR_COUNTERS_H
 #define WEIR_COUNTERS_H
 
@@ -18,6 +18,17 @@ static __always_inline void count_received(const struct walk *w)
 	if (c) {
 		c->rx_packets++;
 		c->rx_bytes += w->length;
+	}
+}
+
+/* It will be counted when the other hook receives it. */
+static __always_inline void uncount_received(const struct walk *w)
+{
+	struct interface_counters *c = counters_of(w->interface);
+
+	if (c) {
+		c->rx_packets--;
+		c->rx_bytes -= w->length;
 	}
 }
 
@@ -57,6 +68,18 @@ static __always_inline void count_flow_hit(const struct walk *w)
 
 	if (c)
 		c->flow_hits++;
+}
+
+/* A packet that left its VRF in this way. */
+static __always_inline void count_kind(const struct walk *w, __u32 kind)
+{
+	__u32 index = w->route_vrf * WEIR_MAX_KINDS + kind;
+	struct vrf_counter *c = bpf_map_lookup_elem(&vrf_counters, &index);
+
+	if (c) {
+		c->packets++;
+		c->bytes += w->length;
+	}
 }
 
 static __always_inline void count_answered(const struct walk *w)

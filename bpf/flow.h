@@ -11,6 +11,8 @@
 
 #include "counters.h"
 #include "drop.h"
+#include "fragment.h"
+#include "nexthop.h"
 #include "parse_l4.h"
 
 #define TCP_FLAG_FIN   0x01
@@ -59,10 +61,13 @@ static __always_inline long flow_put(__u8 family, const union flow_key *key,
 	}
 }
 
-static __always_inline void flow_key_reverse(__u8 family, const union flow_key *key,
+/* `vrf`: of the reverse direction; 0: the same. */
+static __always_inline void flow_key_reverse(__u8 family, const union flow_key *key, __u32 vrf,
 					     union flow_key *reverse)
 {
 	*reverse = *key;
+	if (vrf)
+		reverse->vrf = vrf;
 	if (family == 4) {
 		reverse->v4.source = key->v4.destination;
 		reverse->v4.destination = key->v4.source;
@@ -100,7 +105,7 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 	flow = flow_find(w->family, &w->key);
 	if (!flow)
 		return CONTINUE;
-	flow_key_reverse(w->family, &w->key, &reverse);
+	flow_key_reverse(w->family, &w->key, flow->reverse_vrf, &reverse);
 	other = flow_find(w->family, &reverse);
 	if (w->protocol != IPPROTO_TCP) {
 		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
@@ -163,17 +168,27 @@ static __always_inline int follow_flow(const struct packet *p)
 	struct walk *w = p->walk;
 	struct flow_entry *flow;
 
+	if (w->flags & WALK_FRAGMENT)
+		fragment_ports(w);
 	if (w->flags & (WALK_NO_PORTS | WALK_UNRELATED))
 		return CONTINUE;
 	flow = flow_find(w->family, &w->key);
-	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->interface)
+	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
 		return CONTINUE;
 	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
 		return CONTINUE;
 	count_flow_hit(w);
 	flow_touch(w, flow);
 	if (flow->action == FLOW_FORWARD) {
+		struct nexthop *nh = nexthop_get(flow->nexthop);
+
+		/* The member that was chosen has died: another way is looked for. */
+		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
+			w->flags |= WALK_ALLOWED;
+			return CONTINUE;
+		}
 		w->nexthop = flow->nexthop;
+		w->label = flow->label;
 		return FORWARD;
 	}
 	return drop(p, flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason

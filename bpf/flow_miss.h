@@ -8,8 +8,7 @@
 
 #include "clock.h"
 #include "flow.h"
-#include "route.h"
-#include "trap.h"
+#include "reverse.h"
 
 #define E_EXIST 17
 
@@ -23,26 +22,30 @@ static __always_inline __u32 next_generation(struct config *c)
 	return generation;
 }
 
+/* VRF that the answers come into. */
+static __always_inline __u32 answer_vrf(const struct walk *w)
+{
+	struct interface *out = interface_get(w->out_interface);
+
+	return out ? out->vrf : w->route_vrf;
+}
+
 static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 {
 	struct flow_entry hold = {};
 
+	hold.nexthop = w->nexthop;
+	hold.label = w->label;
+	hold.reverse_label = w->reverse_label;
+	hold.reverse_vrf = answer_vrf(w);
 	hold.created = bpf_ktime_get_ns();
 	hold.last_seen = hold.created;
 	hold.generation = generation;
-	hold.ingress = w->interface;
+	hold.ingress = w->ingress;
 	hold.action = FLOW_HOLD;
 	hold.worker = w->worker;
 	hold.trapped = 1;
 	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
-}
-
-/* Where its answers would go: the route to the source, or the interface that it came from. */
-static __always_inline __u32 reverse_nexthop(const struct walk *w, const struct interface *i)
-{
-	struct route *route = route_to_source(w);
-
-	return route && !(route->flags & ROUTE_DEFAULT) ? route->nexthop : i->nexthop;
 }
 
 /* Both directions of a flow go to one worker: that of an entry which is there already. */
@@ -51,7 +54,7 @@ static __always_inline __u8 flow_worker(const struct walk *w, const struct inter
 	union flow_key reverse;
 	struct flow_entry *other;
 
-	flow_key_reverse(w->family, &w->key, &reverse);
+	flow_key_reverse(w->family, &w->key, answer_vrf(w), &reverse);
 	other = flow_find(w->family, &reverse);
 	return other ? other->worker : i->worker;
 }
@@ -74,7 +77,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		    generation) {
 			flow->created = now;
 			flow->last_seen = now;
-			flow->ingress = w->interface;
+			flow->ingress = w->ingress;
 			flow->trapped = 1;
 			count_drop(w->interface, DROP_HOLD_TIMEOUT, w->length);
 			w->generation = next;
@@ -101,8 +104,11 @@ static __always_inline int flow_miss(const struct packet *p)
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	/* Perhaps its first fragment is only late: the slow path waits for it, and tries once more. */
 	if (w->flags & WALK_NO_PORTS)
-		return drop(p, DROP_FRAGMENT);
+		return (w->flags & WALK_INJECTED) || !controller_listens(p, i)
+			       ? drop(p, DROP_FRAGMENT)
+			       : trap(p, TRAP_FRAGMENT);
 	/* An error about a flow that is not there, or was not allowed. */
 	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
 		return drop(p, DROP_POLICY_DENY);
@@ -113,7 +119,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	if (!fits_slow_path(p))
 		return drop(p, DROP_TRAP_TOO_BIG);
 	w->trap_reason = TRAP_FLOW_MISS;
-	w->reverse_nexthop = reverse_nexthop(w, i);
+	find_reverse(w);
 	flow = flow_find(w->family, &w->key);
 	if (flow)
 		return miss_existing(p, flow, c);

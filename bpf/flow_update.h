@@ -12,6 +12,16 @@
 #include "flow_miss.h"
 #include "flow_sweep.h"
 
+/* Where packets come from that next hop `id` leads back to; 0: nothing known. */
+static __always_inline __u32 ingress_of(__u32 id)
+{
+	struct nexthop *nh = nexthop_get(id);
+
+	if (!nh)
+		return 0;
+	return nh->type == NEXTHOP_TUNNEL ? INGRESS_TUNNEL | id : nh->interface;
+}
+
 static __always_inline void decision_key(const struct flow_decision *d, union flow_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
@@ -50,8 +60,32 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 	flow->worker = d->worker;
 	flow->drop_reason = d->drop_reason;
 	flow->mirror = d->mirror;
+	flow->label = d->label;
+	flow->reverse_vrf = d->reverse_vrf;
 	if (has_ports(d->protocol))
 		flow->state = FLOW_STATE_NEW;
+}
+
+/* What the pipeline found out at the first packet, and the decision leaves as it is. */
+static __always_inline void decision_complete(struct flow_decision *d,
+					      const struct flow_entry *hold)
+{
+	if (hold && hold->action == FLOW_HOLD) {
+		if (!d->label && d->nexthop == hold->nexthop)
+			d->label = hold->label;
+		if (!d->reverse_label)
+			d->reverse_label = hold->reverse_label;
+		if (!d->reverse_vrf)
+			d->reverse_vrf = hold->reverse_vrf;
+		if (!d->ingress)
+			d->ingress = hold->ingress;
+	}
+	if (!d->reverse_vrf)
+		d->reverse_vrf = d->vrf;
+	if (!d->ingress)
+		d->ingress = ingress_of(d->reverse_nexthop);
+	if (!d->reverse_ingress)
+		d->reverse_ingress = ingress_of(d->nexthop);
 }
 
 /* A connection that is decided again keeps its counters and its state. */
@@ -99,13 +133,14 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 	__u8 result;
 
 	decision_key(d, &key);
-	flow_key_reverse(family, &key, &reverse);
 	old = flow_find(family, &key);
 	result = decision_check(d, old);
 	if (result != DECISION_PENDING)
 		return result;
 	if (is_outdated(d, c))
 		return DECISION_STALE;
+	decision_complete(d, old);
+	flow_key_reverse(family, &key, d->reverse_vrf, &reverse);
 	entry_from_decision(d, &entry);
 	entry.generation = next_generation(c);
 	if (!(d->flags & FLOW_FLAG_SINGLE)) {
@@ -118,6 +153,8 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 			return DECISION_EXISTS;
 		back.nexthop = d->reverse_nexthop;
 		back.ingress = d->reverse_ingress;
+		back.label = d->reverse_label;
+		back.reverse_vrf = d->vrf;
 		back.flags |= FLOW_FLAG_REVERSE;
 		entry_inherit(&back, old_reverse);
 		if (flow_put(family, &reverse, &back, BPF_ANY))
@@ -154,7 +191,7 @@ static __always_inline __u8 decision_delete(struct flow_decision *d)
 		d->new_generation = old->generation;
 		return DECISION_STALE;
 	}
-	flow_key_reverse(family, &key, &reverse);
+	flow_key_reverse(family, &key, old->reverse_vrf, &reverse);
 	if (partner_of(family, old, &reverse))
 		flow_delete(family, &reverse);
 	flow_delete(family, &key);

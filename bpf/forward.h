@@ -3,61 +3,8 @@
 #ifndef WEIR_FORWARD_H
 #define WEIR_FORWARD_H
 
-#include "nexthop.h"
-#include "output.h"
-#include "trap.h"
-
-/* TTL or hop limit minus one; checksums by the difference only (RFC 1624). */
-static __always_inline int decrement_ttl(const struct packet *p)
-{
-	struct walk *w = p->walk;
-	__u32 check;
-
-	if (w->family == 4) {
-		struct iphdr *ip = packet_at(p, w->l3_offset, sizeof(*ip));
-
-		if (!ip)
-			return -1;
-		/* The TTL is the high byte of its word: the sum falls by 0x0100. */
-		check = ip->check + bpf_htons(0x0100);
-		ip->check = check + (check >= 0xffff);
-		ip->ttl--;
-	} else {
-		struct ipv6hdr *ip = packet_at(p, w->l3_offset, sizeof(*ip));
-
-		if (!ip)
-			return -1;
-		ip->hop_limit--;
-		/* No checksum in the header, but perhaps one of the whole packet from the device. */
-		if (p->hook == HOOK_TC)
-			bpf_csum_update(p->skb, bpf_htons(0xfffe));
-	}
-	return 0;
-}
-
-/* Routed: new MACs and one hop less. */
-static __always_inline int rewrite(const struct packet *p, const struct nexthop *nh)
-{
-	struct ethhdr *eth = packet_ethernet(p);
-
-	if (!eth)
-		return -1;
-	mac_copy(eth->h_dest, nh->destination_mac);
-	mac_copy(eth->h_source, nh->source_mac);
-	return decrement_ttl(p);
-}
-
-/* Whether the packet, or each segment that will be made of it, is larger than `mtu`. */
-static __always_inline int is_too_big(const struct packet *p, __u32 mtu)
-{
-	struct walk *w = p->walk;
-
-	if (!mtu || w->ip_length <= mtu)
-		return 0;
-	if (p->hook == HOOK_TC && (w->flags & WALK_GSO))
-		return w->l4_offset - w->l3_offset + CONTEXT_FIELD(p->skb, gso_size) > mtu;
-	return 1;
-}
+#include "flood.h"
+#include "mss.h"
 
 /* Out of a device. `routed` 0: bridged, or sent as it is. */
 static __always_inline int forward_interface(const struct packet *p, const struct nexthop *nh,
@@ -80,6 +27,12 @@ static __always_inline int forward_interface(const struct packet *p, const struc
 	return transmit(p, nh->flags & NEXTHOP_FLAG_PEER);
 }
 
+static __always_inline int discard(const struct packet *p)
+{
+	count_kind(p->walk, VRF_KIND_DISCARD);
+	return drop(p, DROP_DISCARD);
+}
+
 /* Sends the packet to walk->nexthop. */
 static __always_inline int forward(const struct packet *p)
 {
@@ -88,14 +41,24 @@ static __always_inline int forward(const struct packet *p)
 
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
+	if (is_syn(w))
+		call_clamp_mss(p);
 	switch (nh->type) {
 	case NEXTHOP_INTERFACE:
+		count_kind(w, w->flags & WALK_ROUTED ? VRF_KIND_INTERFACE : VRF_KIND_BRIDGED);
 		return forward_interface(p, nh, w->flags & WALK_ROUTED);
+	case NEXTHOP_TUNNEL:
+		return call_encapsulate(p);
+	case NEXTHOP_FLOOD:
+		count_kind(w, VRF_KIND_FLOOD);
+		return call_flood(p);
 	case NEXTHOP_LOCAL:
+		count_kind(w, VRF_KIND_LOCAL);
 		return deliver(p);
 	case NEXTHOP_DISCARD:
-		return drop(p, DROP_DISCARD);
+		return discard(p);
 	case NEXTHOP_RESOLVE:
+		count_kind(w, VRF_KIND_RESOLVE);
 		return trap(p, TRAP_RESOLVE);
 	default:
 		return drop(p, DROP_NO_NEXTHOP);

@@ -57,19 +57,28 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf)
 	struct route *route;
 	struct nexthop *nh;
 	struct ethhdr *eth;
+	int verdict;
 
 	if (!w->family)
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	w->key.vrf = vrf;
+	w->route_vrf = vrf;
 	route = route_to_destination(w);
 	if (!route)
 		return drop(p, DROP_NO_ROUTE);
 	w->nexthop = route->nexthop;
+	w->label = label_of(route->label, route->flags);
+	w->flags |= WALK_ROUTED;
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
 	nh = nexthop_get(w->nexthop);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
-	if (nh->type != NEXTHOP_INTERFACE)
+	if (nh->type != NEXTHOP_INTERFACE) {
+		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
 		return forward(p);
+	}
 	eth = packet_ethernet(p);
 	if (!eth)
 		return drop(p, DROP_INVALID_PACKET);
@@ -80,24 +89,49 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf)
 	return forward_interface(p, nh, 0);
 }
 
+/* It had been decapsulated when it was trapped: the walk goes on from there. */
+static __always_inline void injected_from_tunnel(const struct packet *p, __u32 vrf, __u32 ingress,
+						 __u32 nexthop)
+{
+	struct walk *w = p->walk;
+	struct config *c = the_config();
+	struct ethhdr *eth = packet_ethernet(p);
+
+	w->ingress = ingress;
+	w->key.vrf = vrf;
+	w->route_vrf = vrf;
+	w->nexthop = nexthop;
+	w->flags |= WALK_DECAPSULATED;
+	if (nexthop)
+		w->flags |= WALK_LABEL;
+	if (!eth || !c || !mac_equal(eth->h_dest, c->gateway_mac))
+		return;
+	w->flags |= WALK_ROUTED;
+	if (nexthop)
+		w->flags |= WALK_KEEP_TTL;
+}
+
 /* Node's end, TC: does what the slow path asks for. */
 static __always_inline int receive_injected_tc(const struct packet *p)
 {
 	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
 	struct walk *w = p->walk;
 	struct interface *i;
-	__u32 action, interface, vrf;
+	__u32 action, interface, vrf, ingress, nexthop;
 	int reason;
 
 	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
 		w->length = CONTEXT_FIELD(p->skb, len);
 		return drop(p, DROP_INVALID_PACKET);
 	}
+	ingress = meta->ingress;
+	nexthop = meta->nexthop;
 	action = meta->action;
 	interface = meta->interface;
 	vrf = meta->vrf;
 	reason = parse_packet(p);
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
+	w->ingress = w->interface;
 	w->flags |= WALK_INJECTED;
 	i = interface_get(w->interface);
 	if (action == INJECT_TRANSMIT) {
@@ -110,6 +144,8 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 		return inject_route(p, vrf);
 	if (action != INJECT_RECEIVED || !i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	if (ingress & INGRESS_TUNNEL)
+		injected_from_tunnel(p, vrf, ingress, nexthop);
 	return walk(p, i);
 }
 

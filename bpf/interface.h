@@ -22,6 +22,7 @@ static __always_inline struct interface *interface_find(const struct packet *p)
 	if (!id)
 		return NULL;
 	p->walk->interface = *id;
+	p->walk->ingress = *id;
 	return interface_get(*id);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * All maps. The SDK sets max_entries of nexthops, routes4/6, fdb and flows4/6 before load.
+ * All maps. The SDK sets max_entries of the tables (routes4/6, fdb, nexthops, members, labels,
+ * vnis, tunnels, vrfs, flows4/6, tunnel_counters, vrf_counters) before load.
  *
  * "pipeline" below stands for the XDP and TC programs, "sweep" and "update" for the SYSCALL
  * programs weir_flow_sweep and weir_flow_update.
@@ -82,6 +83,67 @@ struct {
 	__type(value, struct fdb_entry);
 } fdb SEC(".maps");
 
+/* Index -> struct member: buckets of ecmp next hops, members of floods. Writer: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct member);
+} members SEC(".maps");
+
+/* MPLS label -> struct label_entry. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct label_entry);
+} labels SEC(".maps");
+
+/* VNI -> struct vni_entry. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct vni_entry);
+} vnis SEC(".maps");
+
+/* The node's own addresses that tunnels end at -> not 0. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct underlay_address);
+	__type(value, __u32);
+} underlay_addresses SEC(".maps");
+
+/* Remote address and encapsulation -> id of the tunnel next hop. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tunnel_key);
+	__type(value, __u32);
+} tunnels SEC(".maps");
+
+/* VRF id -> struct vrf. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct vrf);
+} vrfs SEC(".maps");
+
+/* Datagram -> ports that its first fragment had. Writer and reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_entry);
+} fragments SEC(".maps");
+
 /*
  * One direction of a flow -> struct flow_entry. Writers: the pipeline (holds, counters, TCP
  * state), update (decisions), sweep (marks and removes). Preallocated, because the SYSCALL
@@ -156,6 +218,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct trap_limit);
 } trap_limits SEC(".maps");
+
+/* nexthop.counter -> struct tunnel_counters; 0 is never used. Writer: pipeline; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct tunnel_counters);
+} tunnel_counters SEC(".maps");
+
+/* VRF id * WEIR_MAX_KINDS + enum vrf_kind -> struct vrf_counter. Writer: pipeline; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4096 * WEIR_MAX_KINDS);
+	__type(key, __u32);
+	__type(value, struct vrf_counter);
+} vrf_counters SEC(".maps");
 
 /* Element 0 of `config`; the verifier wants the impossible miss handled. */
 static __always_inline struct config *the_config(void)

@@ -45,7 +45,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		verdict = bpf_redirect_map(&tx_ports, w->out_interface, XDP_DROP);
 		if (verdict != XDP_REDIRECT)
 			return drop(p, DROP_REDIRECT_FAILED);
-	} else if (peer && !out->vlan) {
+	} else if (peer && !out->vlan && !(w->flags & WALK_NEW_FAMILY)) {
 		skb_to_host(p->skb);
 		verdict = bpf_redirect_peer(out->ifindex, 0);
 	} else {
@@ -82,7 +82,8 @@ static __always_inline int pass_to_host(const struct packet *p)
 	count_local(w);
 	if (p->hook == HOOK_TC) {
 		skb_to_host(p->skb);
-		if (i && (w->flags & WALK_INJECTED))
+		/* Received anew, which also gives the skb the protocol that the frame has. */
+		if (i && (w->flags & (WALK_INJECTED | WALK_NEW_FAMILY)))
 			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
 		return TC_ACT_OK;
 	}
@@ -97,6 +98,13 @@ static __always_inline int pass_to_host(const struct packet *p)
 	return XDP_PASS;
 }
 
+/* XDP: what TC alone can do, the program there does from the start. */
+static __always_inline int hand_over(const struct packet *p)
+{
+	uncount_received(p->walk);
+	return XDP_PASS;
+}
+
 /* TC on a device whose packets XDP decides: has it passed this one? */
 static __always_inline int is_passed(const struct packet *p)
 {
@@ -108,7 +116,7 @@ static __always_inline int is_passed(const struct packet *p)
 	return mark && mark->mark == PASS_MARK;
 }
 
-/* A route to `local`: the frame is made one to the device itself. */
+/* To `local`: the frame is made one to the device itself, unless it is for a group. */
 static __always_inline int deliver(const struct packet *p)
 {
 	struct interface *i = interface_get(p->walk->interface);
@@ -116,7 +124,8 @@ static __always_inline int deliver(const struct packet *p)
 
 	if (!i || !eth)
 		return drop(p, DROP_INVALID_PACKET);
-	mac_copy(eth->h_dest, i->device_mac);
+	if (!(p->walk->flags & WALK_GROUP))
+		mac_copy(eth->h_dest, i->device_mac);
 	return pass_to_host(p);
 }
 

@@ -70,6 +70,7 @@ static __always_inline int parse_ipv4(const struct packet *p, __u32 offset)
 		w->flags |= WALK_DONT_FRAGMENT;
 	if (fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		w->flags |= WALK_FRAGMENT;
+	w->fragment_id = ip->id;
 	reason = parse_ipv4_checksum(p, offset, header / 4);
 	if (reason)
 		return reason;

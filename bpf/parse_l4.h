@@ -118,6 +118,7 @@ static __always_inline int parse_extensions(const struct packet *p, struct exten
 			/* Neither offset nor more: an atomic fragment, a whole packet (RFC 6946). */
 			e->fragment = (fragment & (IP6_FRAGMENT_AT | IP6_FRAGMENT_MORE)) != 0;
 			e->later_fragment = (fragment & IP6_FRAGMENT_AT) != 0;
+			p->walk->fragment_id = header->identification;
 		} else if (e->next == EXTENSION_AUTH) {
 			size = (header->length + 2) * 4;
 		} else {

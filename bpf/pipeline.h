@@ -4,14 +4,21 @@
 #define WEIR_PIPELINE_H
 
 #include "answer.h"
+#include "bridge.h"
+#include "decapsulate.h"
 #include "flow_miss.h"
 #include "forward.h"
+#include "rpf.h"
 #include "source_check.h"
 
 #define DHCP_CLIENT_PORT   68
 #define DHCP_SERVER_PORT   67
 #define DHCPV6_CLIENT_PORT 546
 #define DHCPV6_SERVER_PORT 547
+
+#define MLD_QUERY   130
+#define MLD_DONE    132
+#define MLD2_REPORT 143
 
 static __always_inline int is_dhcp_request(const struct walk *w)
 {
@@ -24,12 +31,6 @@ static __always_inline int is_dhcp_request(const struct walk *w)
 	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
 }
 
-/* Group frames are for the host on its own devices; elsewhere nobody takes them yet. */
-static __always_inline int walk_group(const struct packet *p)
-{
-	return is_dhcp_request(p->walk) ? trap(p, TRAP_DHCP) : drop(p, DROP_BROADCAST);
-}
-
 /* Whether the frame is for Weir as a router, and not for somebody on the same segment. */
 static __always_inline int is_for_router(const struct packet *p, const struct interface *i)
 {
@@ -39,38 +40,10 @@ static __always_inline int is_for_router(const struct packet *p, const struct in
 	       (mac_equal(eth->h_dest, i->gateway_mac) || mac_equal(eth->h_dest, i->device_mac));
 }
 
-/* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
-static __always_inline int walk_other(const struct packet *p, const struct interface *i)
+/* From a fabric device, and out of no tunnel: the host has addresses and routes of its own there. */
+static __always_inline int is_underlay(const struct walk *w, const struct interface *i)
 {
-	struct walk *w = p->walk;
-	struct ethhdr *eth = packet_ethernet(p);
-	struct fdb_entry *entry;
-	struct nexthop *nh;
-	int is_arp = w->ethertype == ETH_P_ARP;
-
-	if (!eth)
-		return drop(p, DROP_INVALID_PACKET);
-	if (w->flags & WALK_ROUTED)
-		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
-	if (i->flags & INTERFACE_SOURCE_CHECK) {
-		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
-			return drop(p, DROP_SOURCE_MISMATCH);
-		if (is_arp && !arp_sender_is_own(p, i))
-			return drop(p, DROP_SOURCE_MISMATCH);
-		eth = packet_ethernet(p);
-		if (!eth)
-			return drop(p, DROP_INVALID_PACKET);
-	}
-	entry = fdb_find(i->vrf, eth->h_dest);
-	if (!entry)
-		return drop(p, DROP_UNKNOWN_UNICAST);
-	nh = nexthop_get(entry->nexthop);
-	if (!nh || nh->type != NEXTHOP_INTERFACE)
-		return drop(p, DROP_NO_NEXTHOP);
-	/* ARP too: what a neighbour may know has been answered, and forged answers redirect. */
-	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
-		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
-	return forward_interface(p, nh, 0);
+	return i->role == ROLE_FABRIC && !(w->flags & WALK_DECAPSULATED);
 }
 
 /* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */
@@ -85,12 +58,12 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 	if (route && (route->flags & ROUTE_DEFAULT) && destination_is_link_scope(w))
 		route = NULL;
 	if (!route) {
-		/* On a fabric device the host has its own addresses and routes. */
-		if (i->role == ROLE_FABRIC)
+		if (is_underlay(w, i))
 			return pass_to_host(p);
 		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
 	}
 	w->nexthop = route->nexthop;
+	w->label = label_of(route->label, route->flags);
 	return CONTINUE;
 }
 
@@ -98,29 +71,131 @@ static __always_inline int find_bridge_entry(const struct packet *p, const struc
 {
 	struct walk *w = p->walk;
 	struct ethhdr *eth = packet_ethernet(p);
-	struct fdb_entry *entry = eth ? fdb_find(i->vrf, eth->h_dest) : NULL;
+	struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
 
 	if (!entry)
-		return i->role == ROLE_FABRIC ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
+		return is_underlay(w, i) ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;
+	w->label = label_of(entry->label, entry->flags);
 	w->trap_flags |= TRAP_FLAG_BRIDGED;
 	return CONTINUE;
+}
+
+/* What the next hop of a route or label leads to: CONTINUE, or the packet's verdict. */
+static __always_inline int follow_indirect(const struct packet *p)
+{
+	struct nexthop *nh = nexthop_get(p->walk->nexthop);
+
+	return nh && is_indirect(nh) ? call_resolve(p) : CONTINUE;
+}
+
+/* Neither IP nor answered ARP. Policy cannot decide on it, so it does not get past policy. */
+static __always_inline int walk_other(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	struct nexthop *nh;
+	int is_arp = w->ethertype == ETH_P_ARP;
+	int verdict;
+
+	if (!eth)
+		return drop(p, DROP_INVALID_PACKET);
+	if (w->flags & WALK_ROUTED)
+		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	if (!(w->flags & WALK_DECAPSULATED) && (i->flags & INTERFACE_SOURCE_CHECK)) {
+		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
+			return drop(p, DROP_SOURCE_MISMATCH);
+		if (is_arp && !arp_sender_is_own(p, i))
+			return drop(p, DROP_SOURCE_MISMATCH);
+	}
+	if (!(w->flags & WALK_LABEL)) {
+		verdict = find_bridge_entry(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	nh = nexthop_get(w->nexthop);
+	if (!nh)
+		return drop(p, DROP_NO_NEXTHOP);
+	/* ARP too: what a neighbour may know has been answered, and forged answers redirect. */
+	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
+		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
+	return nh->type == NEXTHOP_LOCAL ? drop(p, DROP_NO_NEXTHOP) : forward(p);
+}
+
+/* Who listens to which groups is the controller's business (RFC 2236, 3376; RFC 2710, 3810). */
+static __always_inline int is_group_report(const struct walk *w)
+{
+	if (w->family == 4)
+		return w->protocol == IPPROTO_IGMP;
+	return w->protocol == IPPROTO_ICMPV6 && w->l4_offset &&
+	       ((w->icmp_type >= MLD_QUERY && w->icmp_type <= MLD_DONE) ||
+		w->icmp_type == MLD2_REPORT);
+}
+
+/* An address may be unspecified as long as its owner is not sure of it (RFC 4862, RFC 5227). */
+static __always_inline int source_is_unspecified(const struct walk *w)
+{
+	return w->family == 4 ? !w->key.v4.source : address6_is_zero(w->key.v6.source);
+}
+
+/* Broadcast and multicast: not decided by policy, but by who is told to get it. */
+static __always_inline int walk_group(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	int verdict;
+
+	if (!(w->flags & WALK_DECAPSULATED)) {
+		if (is_dhcp_request(w))
+			return trap(p, TRAP_DHCP);
+		if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i) &&
+		    !(w->family && source_is_unspecified(w)))
+			return drop(p, DROP_SOURCE_MISMATCH);
+		if (w->family && is_group_report(w))
+			return trap(p, TRAP_IGMP);
+	}
+	if (!(w->flags & WALK_LABEL)) {
+		struct ethhdr *eth = packet_ethernet(p);
+		struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
+
+		if (!entry)
+			return drop(p, DROP_BROADCAST);
+		w->nexthop = entry->nexthop;
+		w->label = label_of(entry->label, entry->flags);
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	return forward(p);
 }
 
 /* The last hop: only what is for the host may go on. CONTINUE, or the packet's verdict. */
 static __always_inline int check_ttl(const struct packet *p)
 {
 	struct walk *w = p->walk;
-	struct route *route = route_to_destination(w);
 	struct nexthop *nh;
+	int verdict;
 
-	/* Without a route of its own it is not routed out. */
-	if (!route)
+	if (w->flags & WALK_LABEL) {
+		nh = nexthop_get(w->nexthop);
+		if (!nh || nh->type != NEXTHOP_VRF)
+			return CONTINUE;
+	} else {
+		struct route *route = route_to_destination(w);
+
+		/* Without a route of its own it is not routed out. */
+		if (!route)
+			return CONTINUE;
+		w->nexthop = route->nexthop;
+	}
+	verdict = follow_indirect(p);
+	if (verdict != CONTINUE)
+		return verdict;
+	nh = nexthop_get(w->nexthop);
+	if (!nh || (nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL))
 		return CONTINUE;
-	nh = nexthop_get(route->nexthop);
-	if (!nh || nh->type != NEXTHOP_INTERFACE)
-		return CONTINUE;
-	w->nexthop = route->nexthop;
 	w->out_interface = nh->interface;
 	return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
 }
@@ -133,18 +208,30 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	struct nexthop *nh;
 	int verdict;
 
-	if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i))
+	if ((i->flags & INTERFACE_SOURCE_CHECK) && !(w->flags & WALK_DECAPSULATED) &&
+	    !source_is_own(p, i))
 		return drop(p, DROP_SOURCE_MISMATCH);
-	verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
+	if ((i->flags & (INTERFACE_RPF_LOOSE | INTERFACE_RPF_STRICT)) && !is_underlay(w, i) &&
+	    (w->flags & WALK_ROUTED)) {
+		verdict = call_check_reverse_path(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (!(w->flags & WALK_LABEL)) {
+		verdict = w->flags & WALK_ROUTED ? find_route(p, i) : find_bridge_entry(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	verdict = follow_indirect(p);
 	if (verdict != CONTINUE)
 		return verdict;
 	nh = nexthop_get(w->nexthop);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
 	if (nh->type == NEXTHOP_DISCARD)
-		return drop(p, DROP_DISCARD);
+		return discard(p);
 	w->out_interface = nh->interface;
-	if (!policy && !(nh->flags & NEXTHOP_FLAG_POLICY))
+	if (!(nh->flags & NEXTHOP_FLAG_POLICY) && (!policy || (w->flags & WALK_ALLOWED)))
 		return FORWARD;
 	if (!policy) {
 		verdict = call_follow_flow(p);
@@ -175,25 +262,38 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 static __always_inline int walk(const struct packet *p, struct interface *i)
 {
 	struct walk *w = p->walk;
-	int is_host_device = i->role == ROLE_FABRIC || i->role == ROLE_HOST;
-	int verdict;
+	int is_host_device, verdict;
 
-	count_received(w);
-	w->key.vrf = i->vrf;
+	if (!(w->flags & WALK_DECAPSULATED)) {
+		count_received(w);
+		w->key.vrf = i->vrf;
+		w->route_vrf = i->vrf;
+		if (i->role == ROLE_FABRIC && may_be_tunneled(w)) {
+			verdict = call_decapsulate(p);
+			if (verdict != CONTINUE)
+				return verdict;
+		}
+	}
+	is_host_device = is_underlay(w, i) || i->role == ROLE_HOST;
 	if (is_host_device && ((w->flags & WALK_GROUP) || w->ethertype == ETH_P_ARP ||
 			       is_solicitation(w) || is_advertisement(w)))
 		return pass_to_host(p);
 	if ((i->flags & INTERFACE_LEARN_MAC) && !(i->flags & INTERFACE_MAC_LEARNED))
 		learn_mac(p, i);
-	if (is_for_router(p, i))
+	if ((i->flags & INTERFACE_BRIDGE_LEARN) && !(w->flags & WALK_DECAPSULATED)) {
+		verdict = call_learn_source(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (!(w->flags & WALK_DECAPSULATED) && is_for_router(p, i))
 		w->flags |= WALK_ROUTED;
-	if (!is_host_device && may_be_answered(w)) {
+	if (!is_host_device && !(w->flags & WALK_DECAPSULATED) && may_be_answered(w)) {
 		verdict = call_answer(p);
 		if (verdict != CONTINUE)
 			return verdict;
 	}
 	if (w->flags & WALK_GROUP)
-		return walk_group(p);
+		return walk_group(p, i);
 	if (!w->family)
 		return is_host_device && (w->flags & WALK_ROUTED) ? pass_to_host(p)
 								  : walk_other(p, i);

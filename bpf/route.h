@@ -42,10 +42,10 @@ static __always_inline struct route *route_to_destination(const struct walk *w)
 		__builtin_memcpy(key.address, &w->key.v4.destination, 4);
 	else
 		__builtin_memcpy(key.address, w->key.v6.destination, 16);
-	return route_find(w->family, w->key.vrf, &key);
+	return route_find(w->family, w->route_vrf, &key);
 }
 
-static __always_inline struct route *route_to_source(const struct walk *w)
+static __always_inline struct route *route_to_source(const struct walk *w, __u32 vrf)
 {
 	struct route_key key = {};
 
@@ -53,7 +53,7 @@ static __always_inline struct route *route_to_source(const struct walk *w)
 		__builtin_memcpy(key.address, &w->key.v4.source, 4);
 	else
 		__builtin_memcpy(key.address, w->key.v6.source, 16);
-	return route_find(w->family, w->key.vrf, &key);
+	return route_find(w->family, vrf, &key);
 }
 
 /* Addresses that no router may forward to (RFC 4291 section 2.5.6, RFC 3927 section 7). */

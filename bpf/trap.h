@@ -70,6 +70,8 @@ static __always_inline void trap_meta_fill(const struct walk *w, struct trap_met
 	meta->flags = w->trap_flags;
 	if (w->family == 6)
 		meta->flags |= TRAP_FLAG_IPV6;
+	if (w->flags & WALK_LABEL)
+		meta->flags |= TRAP_FLAG_LABEL;
 	meta->worker = w->worker;
 	meta->l3_offset = w->l3_offset;
 	meta->interface = w->interface;
@@ -78,7 +80,7 @@ static __always_inline void trap_meta_fill(const struct walk *w, struct trap_met
 	meta->nexthop = w->nexthop;
 	meta->reverse_nexthop = w->reverse_nexthop;
 	meta->generation = w->generation;
-	meta->reserved = 0;
+	meta->ingress = w->ingress;
 }
 
 /* The interface's own socket: metadata in front of the packet. */

@@ -73,9 +73,19 @@ static __always_inline int retag(const struct packet *p)
 	if (out->vlan && bpf_skb_vlan_push(p->skb, bpf_htons(ETH_P_8021Q), out->vlan))
 		return drop(p, DROP_REDIRECT_FAILED);
 	w->tags = out->vlan ? 1 : 0;
+	w->vlan = out->vlan;
 	return CONTINUE;
 }
 STAGE(retag)
+
+/* All tags go. CONTINUE, or the verdict for a frame that could not be changed. */
+static __always_inline int strip_tags(const struct packet *p)
+{
+	if (p->hook == HOOK_XDP ? xdp_retag(p, 0) : skb_pop_tags(p->skb, p->walk))
+		return drop(p, DROP_REDIRECT_FAILED);
+	return CONTINUE;
+}
+STAGE(strip_tags)
 
 /* Whether the frame's tags are not those that `vlan` asks for (0: untagged). */
 static __always_inline int needs_retag(const struct walk *w, __u16 vlan)

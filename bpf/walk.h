@@ -28,6 +28,11 @@ struct walk {
 	__u32 nexthop;   /* of the destination; 0: not known yet */
 	__u32 reverse_nexthop;
 	__u32 generation;    /* of the flow entry that a decision must name */
+	__u32 ingress;       /* where it came from: interface id, or INGRESS_* */
+	__u32 route_vrf;     /* in which the destination was looked up */
+	__u32 label;         /* that goes with `nexthop`: LABEL_IS_*, or 0 */
+	__u32 reverse_label; /* that goes with `reverse_nexthop` */
+	__be32 fragment_id;  /* of a fragment: which datagram it is part of */
 	__u16 interface;     /* id of the interface that received it; 0: unknown */
 	__u16 out_interface; /* id of the interface that the next hop leads to */
 	__u16 ethertype;     /* of the payload, after VLAN tags; host order */
@@ -45,18 +50,26 @@ struct walk {
 	__u8 trap_flags;
 	__u8 drop_reason; /* counted besides the trap; 0: none */
 	__u16 scratch;    /* see forget_range() */
+	__u32 member;     /* flood: index in `members` of the one that is next */
+	__u16 room;       /* flood: bytes of tunnel headers in front of the frame */
+	__u16 reserved;
 };
-_Static_assert(sizeof(struct walk) == 92, "no padding: it is passed as memory");
+_Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory");
 
-#define WALK_GROUP         0x001 /* destination MAC is a group address */
-#define WALK_ROUTED        0x002 /* destination MAC is the gateway's: route, else bridge */
-#define WALK_FRAGMENT      0x004 /* part of a datagram, the first part too */
-#define WALK_NO_PORTS      0x008 /* a later fragment */
-#define WALK_DONT_FRAGMENT 0x010 /* IPv6, or IPv4 with DF */
-#define WALK_RELATED       0x020 /* ICMP error; the key is that of the quoted flow */
-#define WALK_UNRELATED     0x040 /* ICMP error that quotes nothing that we can use */
-#define WALK_GSO           0x080 /* TC: several segments in one */
-#define WALK_INJECTED      0x100 /* came from the slow path, is on the trap link's device */
+#define WALK_GROUP         0x001  /* destination MAC is a group address */
+#define WALK_ROUTED        0x002  /* destination MAC is the gateway's: route, else bridge */
+#define WALK_FRAGMENT      0x004  /* part of a datagram, the first part too */
+#define WALK_NO_PORTS      0x008  /* a later fragment */
+#define WALK_DONT_FRAGMENT 0x010  /* IPv6, or IPv4 with DF */
+#define WALK_RELATED       0x020  /* ICMP error; the key is that of the quoted flow */
+#define WALK_UNRELATED     0x040  /* ICMP error that quotes nothing that we can use */
+#define WALK_GSO           0x080  /* TC: several segments in one */
+#define WALK_INJECTED      0x100  /* came from the slow path, is on the trap link's device */
+#define WALK_DECAPSULATED  0x200  /* came out of a tunnel */
+#define WALK_LABEL         0x400  /* `nexthop` is what its MPLS label leads to */
+#define WALK_KEEP_TTL      0x800  /* routed, but its TTL does not fall */
+#define WALK_ALLOWED       0x1000 /* policy allows its flow, but where that led is down */
+#define WALK_NEW_FAMILY    0x2000 /* TC: the skb's protocol is still that of the outer header */
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */
 #define CONTINUE (-128) /* not decided by this stage */

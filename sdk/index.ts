@@ -17,7 +17,7 @@
 
 export type { Change } from "./dataplane/change.ts";
 export type { Plan } from "./dataplane/core.ts";
-export type { DropCount, InterfaceCounters } from "./dataplane/counters.ts";
+export type { DropCount, InterfaceCounters, TunnelCounters, VrfCounters } from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
 export type { DropGroup } from "./dataplane/drops.ts";
 export type { DataPlaneEvent, EventKind, EventOptions } from "./dataplane/events.ts";
@@ -35,14 +35,19 @@ export {
   DEFAULT_HOLD_LIMIT,
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
+  type Encap,
+  type FdbEntry,
+  type HashField,
   type Interface,
   type Key,
   type Kind,
   type KindObjects,
   kindSchemas,
   kinds,
+  type Label,
   type Limits,
   type Nexthop,
+  type NexthopMember,
   type Node,
   type Policy,
   type PrefixSet,
@@ -52,6 +57,7 @@ export {
   StateSchema,
   stateJsonSchema,
   type Timeouts,
+  type Vni,
   type Vrf,
 } from "./dataplane/schema/index.ts";
 export type { Tables } from "./dataplane/status.ts";

@@ -213,7 +213,7 @@ describe("objects", () => {
   });
 
   test("of later kinds are 501, unknown paths 404", async () => {
-    for (const path of ["/v1/labels", "/v1/services/dns", "/v1/fdb", "/v1/vrfs/red/fdb", "/v1/events", "/metrics"]) {
+    for (const path of ["/v1/nat", "/v1/services/dns", "/v1/mirrors", "/v1/qos", "/v1/events", "/metrics"]) {
       const answer = await call("GET", path);
       expect([path, answer.status]).toEqual([path, 501]);
       await problem(answer);
@@ -221,6 +221,32 @@ describe("objects", () => {
     const answer = await call("GET", "/v1/cows");
     expect(answer.status).toBe(404);
     await problem(answer);
+  });
+});
+
+describe("labels and VNIs", () => {
+  test("are named by their number", async () => {
+    await call("PUT", "/v1/state", document);
+    const put = await call("PUT", "/v1/labels/100", { via: "h0" });
+    expect([put.status, await put.json()]).toEqual([201, { label: 100, via: "h0", owner: "state", status: {} }]);
+    expect(await (await call("GET", "/v1/labels/100")).json()).toMatchObject({ label: 100 });
+    expect((await call("PUT", "/v1/vnis/77", { vni: 78, vrf: "red" })).status).toBe(422);
+    expect((await call("PUT", "/v1/vnis/77", { vrf: "red" })).status).toBe(201);
+    expect(await (await call("GET", "/v1/vnis")).json()).toHaveLength(1);
+    expect((await call("DELETE", "/v1/vnis/77")).status).toBe(204);
+    expect((await call("GET", "/v1/vnis/77")).status).toBe(404);
+  });
+});
+
+describe("bridge entries", () => {
+  test("are named by their MAC within a VRF", async () => {
+    await call("PUT", "/v1/state", document);
+    const path = "/v1/vrfs/red/fdb/02:00:00:00:02:01";
+    expect((await call("PUT", path, { via: "h0" })).status).toBe(201);
+    expect(await (await call("GET", path)).json()).toMatchObject({ vrf: "red", mac: "02:00:00:00:02:01", via: "h0" });
+    expect(await (await call("GET", "/v1/vrfs/red/fdb")).json()).toHaveLength(1);
+    expect(await (await call("GET", "/v1/fdb?vrf=blue")).json()).toEqual([]);
+    expect((await call("DELETE", path)).status).toBe(204);
   });
 });
 

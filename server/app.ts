@@ -7,9 +7,11 @@ import type { Facade, FacadeEnv } from "./facade.ts";
 import { mountOpenApi } from "./openapi.ts";
 import { notFound, problemOf } from "./problem.ts";
 import { drops } from "./routes/drops.ts";
+import { fdb } from "./routes/fdb.ts";
 import { flows } from "./routes/flows.ts";
 import { health } from "./routes/health.ts";
 import { interfaces } from "./routes/interfaces.ts";
+import { labels } from "./routes/labels.ts";
 import { later } from "./routes/later.ts";
 import { nexthops } from "./routes/nexthops.ts";
 import { policies } from "./routes/policies.ts";
@@ -18,6 +20,7 @@ import { sets } from "./routes/sets.ts";
 import { shutdown } from "./routes/shutdown.ts";
 import { state } from "./routes/state.ts";
 import { stats } from "./routes/stats.ts";
+import { vnis } from "./routes/vnis.ts";
 import { vrfs } from "./routes/vrfs.ts";
 
 /** Builds the app. `tokens` are those of the TCP listener; without them only the unix socket is answered. */
@@ -31,9 +34,12 @@ export function createApp(facade: Facade, tokens?: Tokens) {
     .route("/v1/vrfs", vrfs(facade))
     .route("/v1/interfaces", interfaces(facade))
     .route("/v1/nexthops", nexthops(facade))
+    .route("/v1/labels", labels(facade))
+    .route("/v1/vnis", vnis(facade))
     .route("/v1/policies", policies(facade))
     .route("/v1/sets", sets(facade))
     .route("/", routes(facade))
+    .route("/", fdb(facade))
     .route("/", flows(facade))
     .route("/", drops(facade))
     .route("/", stats(facade))

@@ -29,10 +29,10 @@ export const pageQuery = Type.Object({
   ),
 });
 
-/** Query of a list of routes. */
-export const routesQuery = Type.Composite([
+/** Query of a list of what is in VRFs. */
+export const inVrfQuery = Type.Composite([
   pageQuery,
-  Type.Object({ vrf: Type.Optional(text("Only routes of this VRF.")) }),
+  Type.Object({ vrf: Type.Optional(text("Only those of this VRF.")) }),
 ]);
 
 /** Query that names the owner of what is written. */

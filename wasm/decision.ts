@@ -80,7 +80,7 @@ import { hit, policyRevision } from "./policy";
 import {
   flagsOf,
   generationOf,
-  interfaceIdOf,
+  ingressOf,
   nexthopIdOf,
   outInterfaceIdOf,
   reverseNexthopIdOf,
@@ -178,8 +178,8 @@ export function decide(
   store<u16>(record + FLOW_DECISION_SOURCE_PORT, bswap<u16>(<u16>sourcePort));
   store<u16>(record + FLOW_DECISION_DESTINATION_PORT, bswap<u16>(<u16>destinationPort));
   store<u8>(record + FLOW_DECISION_PROTOCOL, protocol);
-  store<u16>(record + FLOW_DECISION_INGRESS, interfaceIdOf(packet));
-  store<u16>(record + FLOW_DECISION_REVERSE_INGRESS, outInterfaceIdOf(packet));
+  store<u32>(record + FLOW_DECISION_INGRESS, ingressOf(packet));
+  store<u32>(record + FLOW_DECISION_REVERSE_INGRESS, outInterfaceIdOf(packet));
   store<u32>(record + FLOW_DECISION_NEXTHOP, nexthop != 0 ? nexthop : nexthopIdOf(packet));
   store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, reverseNexthopIdOf(packet));
   store<u32>(record + FLOW_DECISION_RULE, rule);

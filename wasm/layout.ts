@@ -8,10 +8,13 @@
 export const WEIR_ABI_VERSION: u32 = 2;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
+export const WEIR_MAX_KINDS: u32 = 16;
 export const WEIR_TRAP_MAGIC: u32 = 0x57454952;
 export const TRAP_FLAG_IPV6: u32 = 0x1;
 export const TRAP_FLAG_HOLD_OWNER: u32 = 0x2;
 export const TRAP_FLAG_BRIDGED: u32 = 0x4;
+export const TRAP_FLAG_LABEL: u32 = 0x8;
+export const TRAP_FLAG_MOVED: u32 = 0x10;
 export const INTERFACE_POLICY: u32 = 0x1;
 export const INTERFACE_SOURCE_CHECK: u32 = 0x2;
 export const INTERFACE_LEARN_MAC: u32 = 0x4;
@@ -20,15 +23,33 @@ export const INTERFACE_PROXY_ARP: u32 = 0x10;
 export const INTERFACE_XDP: u32 = 0x20;
 export const INTERFACE_PEER: u32 = 0x40;
 export const INTERFACE_DOWN: u32 = 0x80;
+export const INTERFACE_RPF_LOOSE: u32 = 0x100;
+export const INTERFACE_RPF_STRICT: u32 = 0x200;
+export const INTERFACE_MSS_CLAMP: u32 = 1024;
+export const INTERFACE_BRIDGE_LEARN: u32 = 0x800;
 export const ADDRESS_OWN: u32 = 0x1;
 export const ADDRESS_GATEWAY: u32 = 0x2;
 export const ROUTE_LABEL: u32 = 0x1;
 export const ROUTE_VNI: u32 = 0x2;
 export const ROUTE_DEFAULT: u32 = 0x4;
+export const FDB_LEARNED: u32 = 0x10;
 export const NEXTHOP_FLAG_POLICY: u32 = 0x1;
 export const NEXTHOP_FLAG_PEER: u32 = 0x2;
 export const NEXTHOP_FLAG_RESOLVE: u32 = 0x4;
 export const NEXTHOP_FLAG_DOWN: u32 = 0x8;
+export const HASH_SOURCE: u32 = 0x1;
+export const HASH_DESTINATION: u32 = 0x2;
+export const HASH_PROTOCOL: u32 = 0x4;
+export const HASH_SOURCE_PORT: u32 = 0x8;
+export const HASH_DESTINATION_PORT: u32 = 0x10;
+export const MEMBER_DEAD: u32 = 0x80;
+export const LABEL_ETHERNET: u32 = 0x1;
+export const VRF_FLOOD_UNKNOWN: u32 = 0x1;
+export const INGRESS_TUNNEL: u32 = 0x80000000;
+export const INGRESS_UNKNOWN: u32 = 0x40000000;
+export const LABEL_IS_MPLS: u32 = 0x1000000;
+export const LABEL_IS_VNI: u32 = 0x2000000;
+export const LABEL_MASK: u32 = 0xffffff;
 export const FLOW_FLAG_BRIDGED: u32 = 0x1;
 export const FLOW_FLAG_REVERSE: u32 = 0x2;
 export const FLOW_FLAG_MARKED: u32 = 0x4;
@@ -93,6 +114,7 @@ export const TRAP_LOG: u32 = 13;
 export const TRAP_ASK: u32 = 14;
 export const TRAP_BFD: u32 = 15;
 export const TRAP_USER: u32 = 16;
+export const TRAP_IGMP: u32 = 17;
 
 // enum inject_action
 export const INJECT_NONE: u32 = 0;
@@ -116,6 +138,26 @@ export const NEXTHOP_TUNNEL: u32 = 5;
 export const NEXTHOP_ECMP: u32 = 6;
 export const NEXTHOP_VRF: u32 = 7;
 export const NEXTHOP_FLOOD: u32 = 8;
+
+// enum encap
+export const ENCAP_NONE: u32 = 0;
+export const ENCAP_VXLAN: u32 = 1;
+export const ENCAP_MPLS_UDP: u32 = 2;
+export const ENCAP_MPLS_GRE: u32 = 3;
+
+// enum vrf_kind
+export const VRF_KIND_NONE: u32 = 0;
+export const VRF_KIND_INTERFACE: u32 = 1;
+export const VRF_KIND_BRIDGED: u32 = 2;
+export const VRF_KIND_LOCAL: u32 = 3;
+export const VRF_KIND_DISCARD: u32 = 4;
+export const VRF_KIND_RESOLVE: u32 = 5;
+export const VRF_KIND_VXLAN: u32 = 6;
+export const VRF_KIND_MPLS_UDP: u32 = 7;
+export const VRF_KIND_MPLS_GRE: u32 = 8;
+export const VRF_KIND_ECMP: u32 = 9;
+export const VRF_KIND_VRF: u32 = 10;
+export const VRF_KIND_FLOOD: u32 = 11;
 
 // enum flow_action
 export const FLOW_NONE: u32 = 0;
@@ -158,6 +200,7 @@ export const TRAP_META_VRF: usize = 12;
 export const TRAP_META_NEXTHOP: usize = 16;
 export const TRAP_META_REVERSE_NEXTHOP: usize = 20;
 export const TRAP_META_GENERATION: usize = 24;
+export const TRAP_META_INGRESS: usize = 28;
 
 // struct inject_meta
 export const INJECT_META_SIZE: usize = 32;
@@ -166,6 +209,8 @@ export const INJECT_META_ACTION: usize = 4;
 export const INJECT_META_FLAGS: usize = 5;
 export const INJECT_META_INTERFACE: usize = 6;
 export const INJECT_META_VRF: usize = 8;
+export const INJECT_META_INGRESS: usize = 12;
+export const INJECT_META_NEXTHOP: usize = 16;
 
 // struct device_key
 export const DEVICE_KEY_SIZE: usize = 8;
@@ -222,13 +267,16 @@ export const FDB_KEY_VRF: usize = 0;
 export const FDB_KEY_MAC: usize = 4;
 
 // struct fdb_entry
-export const FDB_ENTRY_SIZE: usize = 8;
+export const FDB_ENTRY_SIZE: usize = 16;
 export const FDB_ENTRY_NEXTHOP: usize = 0;
-export const FDB_ENTRY_FLAGS: usize = 4;
+export const FDB_ENTRY_LABEL: usize = 4;
+export const FDB_ENTRY_FLAGS: usize = 8;
+export const FDB_ENTRY_SEEN: usize = 12;
 
 // struct nexthop
-export const NEXTHOP_SIZE: usize = 64;
+export const NEXTHOP_SIZE: usize = 128;
 export const NEXTHOP_TYPE: usize = 0;
+export const NEXTHOP_ENCAP: usize = 1;
 export const NEXTHOP_INTERFACE_OFFSET: usize = 2;
 export const NEXTHOP_IFINDEX: usize = 4;
 export const NEXTHOP_FLAGS: usize = 8;
@@ -236,6 +284,71 @@ export const NEXTHOP_MTU: usize = 12;
 export const NEXTHOP_DESTINATION_MAC: usize = 16;
 export const NEXTHOP_SOURCE_MAC: usize = 22;
 export const NEXTHOP_VRF_OFFSET: usize = 28;
+export const NEXTHOP_UNDERLAY: usize = 32;
+export const NEXTHOP_MEMBERS_FIRST: usize = 36;
+export const NEXTHOP_MEMBERS_COUNT: usize = 40;
+export const NEXTHOP_UNDERLAY_FAMILY: usize = 44;
+export const NEXTHOP_HASH_FIELDS: usize = 45;
+export const NEXTHOP_ROUTER_MAC: usize = 46;
+export const NEXTHOP_COUNTER: usize = 52;
+export const NEXTHOP_LOCAL_ADDRESS: usize = 56;
+export const NEXTHOP_REMOTE_ADDRESS: usize = 72;
+
+// struct member
+export const MEMBER_SIZE: usize = 16;
+export const MEMBER_NEXTHOP: usize = 0;
+export const MEMBER_LABEL: usize = 4;
+export const MEMBER_FLAGS: usize = 8;
+
+// struct label_entry
+export const LABEL_ENTRY_SIZE: usize = 16;
+export const LABEL_ENTRY_NEXTHOP: usize = 0;
+export const LABEL_ENTRY_FLAGS: usize = 4;
+export const LABEL_ENTRY_VRF: usize = 8;
+
+// struct vni_entry
+export const VNI_ENTRY_SIZE: usize = 8;
+export const VNI_ENTRY_VRF: usize = 0;
+export const VNI_ENTRY_FLAGS: usize = 4;
+
+// struct underlay_address
+export const UNDERLAY_ADDRESS_SIZE: usize = 16;
+export const UNDERLAY_ADDRESS_ADDRESS: usize = 0;
+
+// struct tunnel_key
+export const TUNNEL_KEY_SIZE: usize = 20;
+export const TUNNEL_KEY_REMOTE: usize = 0;
+export const TUNNEL_KEY_ENCAP: usize = 16;
+
+// struct tunnel_counters
+export const TUNNEL_COUNTERS_SIZE: usize = 32;
+export const TUNNEL_COUNTERS_TX_PACKETS: usize = 0;
+export const TUNNEL_COUNTERS_TX_BYTES: usize = 8;
+export const TUNNEL_COUNTERS_RX_PACKETS: usize = 16;
+export const TUNNEL_COUNTERS_RX_BYTES: usize = 24;
+
+// struct vrf
+export const VRF_SIZE: usize = 16;
+export const VRF_FLAGS: usize = 0;
+
+// struct vrf_counter
+export const VRF_COUNTER_SIZE: usize = 16;
+export const VRF_COUNTER_PACKETS: usize = 0;
+export const VRF_COUNTER_BYTES: usize = 8;
+
+// struct fragment_key
+export const FRAGMENT_KEY_SIZE: usize = 44;
+export const FRAGMENT_KEY_VRF: usize = 0;
+export const FRAGMENT_KEY_SOURCE: usize = 4;
+export const FRAGMENT_KEY_DESTINATION: usize = 20;
+export const FRAGMENT_KEY_IDENTIFICATION: usize = 36;
+export const FRAGMENT_KEY_PROTOCOL: usize = 40;
+
+// struct fragment_entry
+export const FRAGMENT_ENTRY_SIZE: usize = 16;
+export const FRAGMENT_ENTRY_SEEN: usize = 0;
+export const FRAGMENT_ENTRY_SOURCE_PORT: usize = 8;
+export const FRAGMENT_ENTRY_DESTINATION_PORT: usize = 10;
 
 // struct flow4_key
 export const FLOW4_KEY_SIZE: usize = 20;
@@ -267,14 +380,17 @@ export const FLOW_ENTRY_RULE: usize = 40;
 export const FLOW_ENTRY_IDLE_SECONDS: usize = 44;
 export const FLOW_ENTRY_REVISION: usize = 48;
 export const FLOW_ENTRY_INGRESS: usize = 52;
-export const FLOW_ENTRY_TCP_FLAGS: usize = 54;
 export const FLOW_ENTRY_ACTION: usize = 56;
 export const FLOW_ENTRY_STATE: usize = 57;
 export const FLOW_ENTRY_FLAGS: usize = 58;
 export const FLOW_ENTRY_WORKER: usize = 59;
 export const FLOW_ENTRY_DROP_REASON: usize = 60;
 export const FLOW_ENTRY_MIRROR: usize = 61;
+export const FLOW_ENTRY_TCP_FLAGS: usize = 62;
 export const FLOW_ENTRY_TRAPPED: usize = 64;
+export const FLOW_ENTRY_LABEL: usize = 68;
+export const FLOW_ENTRY_REVERSE_LABEL: usize = 72;
+export const FLOW_ENTRY_REVERSE_VRF: usize = 76;
 
 // struct flow_decision
 export const FLOW_DECISION_SIZE: usize = 128;
@@ -293,14 +409,17 @@ export const FLOW_DECISION_DESTINATION: usize = 32;
 export const FLOW_DECISION_SOURCE_PORT: usize = 48;
 export const FLOW_DECISION_DESTINATION_PORT: usize = 50;
 export const FLOW_DECISION_PROTOCOL: usize = 52;
-export const FLOW_DECISION_INGRESS: usize = 54;
-export const FLOW_DECISION_REVERSE_INGRESS: usize = 56;
-export const FLOW_DECISION_NEXTHOP: usize = 60;
-export const FLOW_DECISION_REVERSE_NEXTHOP: usize = 64;
-export const FLOW_DECISION_RULE: usize = 68;
-export const FLOW_DECISION_IDLE_SECONDS: usize = 72;
-export const FLOW_DECISION_REVISION: usize = 76;
-export const FLOW_DECISION_NEW_GENERATION: usize = 80;
+export const FLOW_DECISION_INGRESS: usize = 56;
+export const FLOW_DECISION_REVERSE_INGRESS: usize = 60;
+export const FLOW_DECISION_NEXTHOP: usize = 64;
+export const FLOW_DECISION_REVERSE_NEXTHOP: usize = 68;
+export const FLOW_DECISION_RULE: usize = 72;
+export const FLOW_DECISION_IDLE_SECONDS: usize = 76;
+export const FLOW_DECISION_REVISION: usize = 80;
+export const FLOW_DECISION_NEW_GENERATION: usize = 84;
+export const FLOW_DECISION_LABEL: usize = 88;
+export const FLOW_DECISION_REVERSE_LABEL: usize = 92;
+export const FLOW_DECISION_REVERSE_VRF: usize = 96;
 
 // struct flow_update_args
 export const FLOW_UPDATE_ARGS_SIZE: usize = 16;
@@ -317,7 +436,7 @@ export const FLOW_SWEEP_ARGS_MARKED: usize = 16;
 export const FLOW_SWEEP_ARGS_HOLDS: usize = 20;
 
 // struct config
-export const CONFIG_SIZE: usize = 64;
+export const CONFIG_SIZE: usize = 128;
 export const CONFIG_ABI_VERSION: usize = 0;
 export const CONFIG_GENERATION: usize = 4;
 export const CONFIG_WORKERS: usize = 8;
@@ -334,6 +453,8 @@ export const CONFIG_UDP_SECONDS: usize = 40;
 export const CONFIG_ICMP_SECONDS: usize = 42;
 export const CONFIG_OTHER_SECONDS: usize = 44;
 export const CONFIG_TRAP_BYTES: usize = 48;
+export const CONFIG_FOREIGN_TUNNELS: usize = 52;
+export const CONFIG_GATEWAY_MAC: usize = 56;
 
 // struct interface_counters
 export const INTERFACE_COUNTERS_SIZE: usize = 80;

@@ -7,9 +7,6 @@ import { copyMac } from "./ethernet";
 import { takePacket } from "./frames";
 import { injectTransmit } from "./inject";
 import {
-  INTERFACE_ADDRESS4,
-  INTERFACE_ADDRESS6,
-  INTERFACE_DEVICE_MAC,
   INTERFACE_GATEWAY4,
   INTERFACE_GATEWAY6,
   INTERFACE_GATEWAY_MAC,
@@ -26,20 +23,22 @@ const NS_LENGTH: u32 = 32; // with the source link-layer address option
 const IPV6_HEADER: u32 = 40;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 
-/** Asks for the link-layer address of the packet's destination. */
+/**
+ * Asks for the link-layer address of the packet's destination, where that is a workload. On the fabric the kernel asks
+ * for the neighbours that next hops need, which are seldom the destination.
+ */
 export function solicit(packet: usize, length: u32): void {
   const interfaceId = outInterfaceIdOf(packet);
   const from = interfaceOf(interfaceId);
-  if (from == 0 || !parseTrapped(packet, length)) return;
+  if (from == 0 || load<u8>(from + INTERFACE_ROLE) != ROLE_WORKLOAD) return;
+  if (!parseTrapped(packet, length)) return;
   const request = takePacket();
   if (request == 0) return;
-  // Workloads know the node as their gateway; on other links it is a host of its own.
-  const workload = load<u8>(from + INTERFACE_ROLE) == ROLE_WORKLOAD;
-  const mac = from + (workload ? INTERFACE_GATEWAY_MAC : INTERFACE_DEVICE_MAC);
+  const mac = from + INTERFACE_GATEWAY_MAC;
   const size =
     parsed.family == 4
-      ? writeArp(request, mac, from + (workload ? INTERFACE_GATEWAY4 : INTERFACE_ADDRESS4))
-      : writeSolicitation(request, mac, from + (workload ? INTERFACE_GATEWAY6 : INTERFACE_ADDRESS6));
+      ? writeArp(request, mac, from + INTERFACE_GATEWAY4)
+      : writeSolicitation(request, mac, from + INTERFACE_GATEWAY6);
   if (injectTransmit(request, size, interfaceId, vrfOf(packet))) count(WORKER_CONTROL_SOLICITED);
 }
 

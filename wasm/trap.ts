@@ -5,6 +5,7 @@ import { headLength, roomInFront } from "./frames";
 import {
   TRAP_META_FLAGS,
   TRAP_META_GENERATION,
+  TRAP_META_INGRESS,
   TRAP_META_INTERFACE,
   TRAP_META_L3_OFFSET,
   TRAP_META_MAGIC,
@@ -82,4 +83,11 @@ export function reverseNexthopIdOf(packet: usize): u32 {
 @inline
 export function generationOf(packet: usize): u32 {
   return load<u32>(packet - TRAP_META_SIZE + TRAP_META_GENERATION);
+}
+
+/** Where it came from, as flow entries name it: an interface, or a tunnel. */
+// @ts-ignore: decorator
+@inline
+export function ingressOf(packet: usize): u32 {
+  return load<u32>(packet - TRAP_META_SIZE + TRAP_META_INGRESS);
 }

@@ -63,7 +63,9 @@ export function readModel(): readonly Header[] {
     structs: declarations.structs.map((item) => readStruct(item.name, item.statedSize, types, declarations)),
     enums: declarations.enums.map((name) => readEnum(name, types, declarations)),
     constants: declarations.constants.map(({ name, hex }) => {
-      const value = constants.get(name) ?? 0;
+      const signed = constants.get(name) ?? 0;
+      // BTF takes the highest bit of a hexadecimal constant for a sign.
+      const value = hex ? signed >>> 0 : signed;
       const text = hex ? `0x${value.toString(16)}` : String(value);
       return { name, value, text, comment: declarations.comments.get(name) ?? "" };
     }),

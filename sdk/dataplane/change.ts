@@ -22,6 +22,9 @@ const singular: Readonly<Record<Kind, string>> = {
   interfaces: "interface",
   nexthops: "nexthop",
   routes: "route",
+  fdb: "fdb",
+  labels: "label",
+  vnis: "vni",
   sets: "set",
   policies: "policy",
 };

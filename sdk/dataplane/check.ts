@@ -3,6 +3,7 @@
 import { formatPrefix, hasHostBits, networkOf, parsePrefix } from "../address.ts";
 import { WeirError } from "../errors.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
+import { checkDependents, checkLabel, checkLeading, checkNexthop } from "./check_nexthops.ts";
 import { checkPolicy } from "./check_policies.ts";
 import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
 import { isReservedNexthop, type ReferenceTo, UNDERLAY_VRF, visitReferences } from "./references.ts";
@@ -33,6 +34,7 @@ export function checkChanges(state: DesiredState, changes: readonly AnyChange[],
       checkReferences(state, change.kind, candidate.object, change.key, locate);
     }
   }
+  checkDependents(state, changes, locate);
   if (interfacesChanged) checkInterfaces(state, locate);
   for (const change of changes) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
 }
@@ -60,13 +62,18 @@ function checkObjectMeaning(
   locate: Locate,
 ): void {
   if (kind === "routes") {
-    checkRoute(object as KindObjects["routes"], key, locate);
+    checkRoute(state, object as KindObjects["routes"], key, locate);
     return;
   }
   const pointer = locate(kind, key);
   if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
-  else if (kind === "nexthops") checkNexthop(state, object as KindObjects["nexthops"], pointer);
-  else if (kind === "interfaces") checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
+  else if (kind === "fdb") checkFdb(state, object as KindObjects["fdb"], pointer);
+  else if (kind === "labels") checkLabel(state, object as KindObjects["labels"], pointer);
+  else if (kind === "nexthops") {
+    checkViaName(state, "interfaces", (object as KindObjects["nexthops"]).name, pointer);
+    checkNexthop(state, object as KindObjects["nexthops"], pointer);
+  } else if (kind === "interfaces")
+    checkViaName(state, "nexthops", (object as KindObjects["interfaces"]).name, pointer);
   else if (kind === "sets") {
     for (const [i, prefix] of (object as KindObjects["sets"]).prefixes.entries()) {
       checkPrefix(prefix, `${pointer}/prefixes/${i}`);
@@ -85,26 +92,25 @@ export function checkPrefix(text: string, pointer: string): void {
 }
 
 /** The key holds the prefix without its host bits: where it ends like the route's own text there are none. */
-function checkRoute(route: KindObjects["routes"], key: string, locate: Locate): void {
+function checkRoute(state: DesiredState, route: KindObjects["routes"], key: string, locate: Locate): void {
   if (!key.endsWith(route.prefix)) checkPrefix(route.prefix, `${locate("routes", key)}/prefix`);
+  checkLeading(state, route, () => locate("routes", key));
 }
 
-function checkNexthop(state: DesiredState, nexthop: KindObjects["nexthops"], pointer: string): void {
-  checkViaName(state, "interfaces", nexthop.name, pointer);
-  const wantsDevice = nexthop.type === "interface";
-  if (wantsDevice && nexthop.device === undefined) {
-    throw invalid(pointer, 'lacks the field "device"', "name the interface that it leads out of");
+const BROADCAST = "ff:ff:ff:ff:ff:ff";
+
+function checkFdb(state: DesiredState, entry: KindObjects["fdb"], pointer: string): void {
+  const mac = entry.mac.toLowerCase();
+  if (mac === "00:00:00:00:00:00") {
+    throw invalid(`${pointer}/mac`, `is "${entry.mac}", which no frame is sent to`, "give another MAC");
   }
-  for (const field of ["device", "gateway"] as const) {
-    if (!wantsDevice && nexthop[field] !== undefined) {
-      throw invalid(`${pointer}/${field}`, `has no meaning for type ${nexthop.type}`, "leave it out");
-    }
+  if (mac !== BROADCAST && state.get("nexthops", entry.via)?.type === "flood" && !isGroupMac(mac)) {
+    throw invalid(`${pointer}/via`, `names "${entry.via}", which floods`, "use it for a group MAC");
   }
-  const device = nexthop.device === undefined ? undefined : state.get("interfaces", nexthop.device);
-  if (device?.role === "fabric" && nexthop.gateway === undefined) {
-    throw invalid(pointer, 'lacks the field "gateway"', `name the neighbour behind fabric interface "${device.name}"`);
-  }
+  checkLeading(state, entry, () => pointer);
 }
+
+const isGroupMac = (mac: string): boolean => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 
 /** Next hops and interfaces share one name space, with two reserved names. */
 function checkViaName(state: DesiredState, other: "nexthops" | "interfaces", name: string, pointer: string): void {
@@ -123,6 +129,9 @@ const singular: Readonly<Record<Kind, string>> = {
   interfaces: "interface",
   nexthops: "next hop",
   routes: "route",
+  fdb: "bridge entry",
+  labels: "label",
+  vnis: "VNI",
   sets: "set",
   policies: "policy",
 };
@@ -156,7 +165,7 @@ function checkDeletion(state: DesiredState, kind: Kind, key: string): void {
 /** Only for messages: looks through everything. */
 function referrers(state: DesiredState, to: ReferenceTo, name: string, most: number): string[] {
   const names: string[] = [];
-  for (const kind of ["interfaces", "nexthops", "routes", "policies"] as const) {
+  for (const kind of ["interfaces", "nexthops", "routes", "fdb", "labels", "vnis", "policies"] as const) {
     for (const [key, candidates] of state.entries(kind)) {
       for (const { object } of candidates.filter(isWritten)) {
         if (names.length === most) return names;

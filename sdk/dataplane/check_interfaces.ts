@@ -15,12 +15,17 @@ const WORKLOAD_FIELDS = [
   "mac",
   "addresses",
   "gateways",
-  "netns",
   "policies",
   "allowedAddresses",
   "sourceCheck",
   "proxyArp",
+  "learn",
+  "learnAgeSeconds",
+  "mssClamp",
 ] as const;
+
+/** Fields that a VLAN sub-interface has from its parent. */
+const PARENT_FIELDS = ["device", "hook", "netns", "optional", "order"] as const;
 
 /**
  * Checks all interfaces together.
@@ -34,17 +39,9 @@ export function checkInterfaces(state: DesiredState, locate: Locate): void {
     const pointer = locate("interfaces", object.name);
     checkRole(object, pointer);
     const vrf = vrfOf(object);
-    const device = object.device ?? object.name;
-    const holder = devices.get(device);
-    if (holder !== undefined) {
-      throw invalid(
-        `${pointer}/device`,
-        `is "${device}", which interface "${holder}" has too`,
-        "a device is one interface",
-      );
-    }
-    devices.set(device, object.name);
-    if (object.device === undefined && object.name.length > 15) {
+    if (object.parent === undefined) claimDevice(devices, object, pointer);
+    else claimVlan(devices, state, object, pointer);
+    if (object.parent === undefined && object.device === undefined && object.name.length > 15) {
       throw invalid(
         `${pointer}/name`,
         "is longer than the 15 characters of a device name",
@@ -65,6 +62,42 @@ export function checkInterfaces(state: DesiredState, locate: Locate): void {
     }
     checkGateways(object, pointer);
   }
+}
+
+function claimDevice(devices: Map<string, string>, object: Interface, pointer: string): void {
+  if (object.vlan !== undefined) {
+    throw invalid(`${pointer}/vlan`, "has no meaning without parent", "name the interface that carries it in parent");
+  }
+  const device = object.device ?? object.name;
+  const holder = devices.get(device);
+  if (holder !== undefined) {
+    throw invalid(
+      `${pointer}/device`,
+      `is "${device}", which interface "${holder}" has too`,
+      "a device is one interface",
+    );
+  }
+  devices.set(device, object.name);
+}
+
+function claimVlan(devices: Map<string, string>, state: DesiredState, object: Interface, pointer: string): void {
+  if (object.vlan === undefined)
+    throw invalid(pointer, 'lacks the field "vlan"', "give the VLAN id of the sub-interface");
+  for (const field of PARENT_FIELDS) {
+    if (object[field] === undefined) continue;
+    throw invalid(`${pointer}/${field}`, "has no meaning for a VLAN sub-interface", "leave it out: its parent has it");
+  }
+  if (state.get("interfaces", object.parent ?? "")?.parent !== undefined) {
+    const problem = `names "${object.parent}", which is a VLAN sub-interface itself`;
+    throw invalid(`${pointer}/parent`, problem, "name the interface that has the device");
+  }
+  const key = `${object.parent} vlan ${object.vlan}`;
+  const holder = devices.get(key);
+  if (holder !== undefined) {
+    const problem = `is ${object.vlan}, which interface "${holder}" of the same parent has too`;
+    throw invalid(`${pointer}/vlan`, problem, "give it another VLAN");
+  }
+  devices.set(key, object.name);
 }
 
 function claim(taken: Map<string, string>, key: string, name: string, pointer: string, is: string, vrf: string): void {

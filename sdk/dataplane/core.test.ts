@@ -250,7 +250,7 @@ test("rolling back any sequence of changes leaves the state as it was", () => {
 
 describe("ids", () => {
   test("a name keeps its number, and a freed number rests before it is given out again", () => {
-    const ids = new Ids(4096, 65536);
+    const ids = new Ids(4096, 65536, 4096);
     const first = ids.take("nexthop", "a");
     expect(ids.take("nexthop", "a")).toBe(first);
     ids.free("nexthop", "a");
@@ -258,7 +258,7 @@ describe("ids", () => {
   });
 
   test("a full table is named", () => {
-    const ids = new Ids(3, 16);
+    const ids = new Ids(3, 16, 16);
     ids.take("interface", "a");
     ids.take("interface", "b");
     expect(() => ids.take("interface", "c")).toThrow('Cannot add interface "c": the table holds 2 and is full; ');
@@ -268,7 +268,7 @@ describe("ids", () => {
 
   test("numbers come back from the store, and a rolled back transaction leaves none", () => {
     using store = new MemoryStore();
-    const ids = new Ids(4096, 65536);
+    const ids = new Ids(4096, 65536, 4096);
     ids.begin();
     ids.take("vrf", "red");
     const blue = ids.take("vrf", "blue");
@@ -278,7 +278,7 @@ describe("ids", () => {
     ids.take("vrf", "green");
     ids.rollBack();
     expect([...ids.vrf.names()].sort()).toEqual(["blue", "red"]);
-    const again = new Ids(4096, 65536);
+    const again = new Ids(4096, 65536, 4096);
     again.restore(store);
     expect(again.vrf.get("blue")).toBe(blue);
     expect(again.take("vrf", "green")).toBeGreaterThan(blue);

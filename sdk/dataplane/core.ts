@@ -47,10 +47,13 @@ export class Core {
     this.#watch = new DeviceWatch({
       netlink: parts.devices.netlink,
       live: parts.live,
-      neighbours: parts.neighbours,
+      followed: parts.followed,
       events,
       refresh: (interfaces, nexthops) => this.#refresh(interfaces, nexthops),
+      fabric: parts.reconciler,
+      refreshAddresses: () => this.#unasked(() => this.parts.reconciler.refreshAddresses()),
     });
+    parts.moved.notify = (target) => this.#watch.pathsMoved(target);
   }
 
   /** Opens an instance and makes the kernel what its store says. Resolves when its first packet would not wait. */
@@ -161,7 +164,15 @@ export class Core {
   }
 
   #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
-    this.#unasked(() => this.parts.flows.revalidate(this.parts.reconciler.refresh(interfaces, nexthops)));
+    this.#unasked(() => {
+      const { reconciler, ids, flows, store } = this.parts;
+      ids.begin();
+      const stale = reconciler.refresh(interfaces, nexthops);
+      // Paths over the fabric that came and went had, and have, numbers.
+      if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
+      ids.begin();
+      flows.revalidate(stale);
+    });
   }
 
   /** Takes over what the kernel programs have learned since the last call. */

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Counters of interfaces, summed over the CPUs. */
+/** Counters of interfaces, tunnels and VRFs, summed over the CPUs. */
 import {
+  type BigField,
   type DropReason,
   dropCounterCodec,
   dropReasons,
   interfaceCountersCodec,
+  tunnelCountersCodec,
+  type VrfKind,
+  vrfCounterCodec,
+  vrfKinds,
+  WEIR_MAX_KINDS,
   WEIR_MAX_REASONS,
 } from "../layout/index.ts";
 import type { BpfMap } from "../libbpf/index.ts";
@@ -23,6 +29,12 @@ export interface DropCount {
   readonly bytes: number;
 }
 
+/** Packets and bytes of a tunnel since it was added; bytes with the outer headers. */
+export type TunnelCounters = { readonly [Name in keyof typeof tunnelCountersCodec]: number };
+
+/** Packets and bytes that left a VRF since it was added, by the type of the next hop that they left by. */
+export type VrfCounters = { readonly [Kind in VrfKind]?: { readonly packets: number; readonly bytes: number } };
+
 /** Reads the per-CPU counters. */
 export class Counters {
   readonly #interfaces: BpfMap;
@@ -30,9 +42,14 @@ export class Counters {
   readonly #interfaceValue: DataView<ArrayBuffer>;
   readonly #dropValue: DataView<ArrayBuffer>;
 
+  readonly #tunnels: BpfMap;
+  readonly #vrfs: BpfMap;
+
   constructor(maps: Maps) {
     this.#interfaces = maps.interface_counters;
     this.#drops = maps.drop_counters;
+    this.#tunnels = maps.tunnel_counters;
+    this.#vrfs = maps.vrf_counters;
     this.#interfaceValue = new DataView(new ArrayBuffer(maps.interface_counters.valueBytes));
     this.#dropValue = new DataView(new ArrayBuffer(maps.drop_counters.valueBytes));
   }
@@ -41,15 +58,24 @@ export class Counters {
   interface(id: number): InterfaceCounters {
     const view = this.#interfaceValue;
     this.#interfaces.lookup(encodeU32(id), new Uint8Array(view.buffer));
-    const sums: Record<string, number> = {};
-    for (const [name, field] of Object.entries(interfaceCountersCodec)) {
-      let sum = 0;
-      for (let cpu = 0; cpu < this.#interfaces.cpus; cpu++) {
-        sum += field.getNumber(view, cpu * this.#interfaces.valueStride);
-      }
-      sums[name] = sum;
+    return sums(this.#interfaces, view, interfaceCountersCodec);
+  }
+
+  /** Counters of the tunnel at `place`; `undefined` where it is not counted. */
+  tunnel(place: number): TunnelCounters | undefined {
+    if (place === 0) return undefined;
+    return sums(this.#tunnels, read(this.#tunnels, place), tunnelCountersCodec);
+  }
+
+  /** Counters of the VRF with number `id`, without what never occurred. */
+  vrf(id: number): VrfCounters {
+    const counters: Partial<Record<VrfKind, { packets: number; bytes: number }>> = {};
+    for (const [number, kind] of vrfKinds.entries()) {
+      const view = read(this.#vrfs, id * WEIR_MAX_KINDS + number);
+      const count = sums(this.#vrfs, view, vrfCounterCodec);
+      if (count.packets > 0) counters[kind] = count;
     }
-    return sums as InterfaceCounters;
+    return counters;
   }
 
   /** What was dropped, without reasons that never occurred. */
@@ -70,4 +96,26 @@ export class Counters {
     }
     return counts;
   }
+}
+
+/** An element of a per-CPU array, of all CPUs. */
+function read(map: BpfMap, index: number): DataView<ArrayBuffer> {
+  const value = new Uint8Array(new ArrayBuffer(map.valueBytes));
+  map.lookup(encodeU32(index), value);
+  return new DataView(value.buffer);
+}
+
+/** Each field summed over the CPUs. */
+function sums<Name extends string>(
+  map: BpfMap,
+  view: DataView,
+  codec: { readonly [N in Name]: BigField },
+): { [N in Name]: number } {
+  const result: Record<string, number> = {};
+  for (const [name, field] of Object.entries<BigField>(codec)) {
+    let sum = 0;
+    for (let cpu = 0; cpu < map.cpus; cpu++) sum += field.getNumber(view, cpu * map.valueStride);
+    result[name] = sum;
+  }
+  return result as { [N in Name]: number };
 }

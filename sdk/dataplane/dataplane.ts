@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configCodec, type TrapReason } from "../layout/index.ts";
 import { Ageing } from "./ageing.ts";
+import { ageLearned } from "./bridge_ageing.ts";
 import type { Change } from "./change.ts";
 import { type CommitOptions, Core, type Plan } from "./core.ts";
 import { Counters, type DropCount } from "./counters.ts";
@@ -78,7 +79,10 @@ export class DataPlane implements AsyncDisposable {
     this.#core = core;
     this.#events = events;
     this.#counters = new Counters(pipeline.maps);
-    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"), () => core.takeLearned());
+    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"), () => {
+      core.takeLearned();
+      ageLearned(core.parts);
+    });
     this.#misses = new FlowMisses(
       slowPath,
       names,

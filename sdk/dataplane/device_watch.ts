@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Follows devices and neighbours while the process runs. */
+/** Follows devices, their addresses and the paths over the fabric while the process runs. */
+import { parseMac } from "../address.ts";
 import type { Netlink, WatchEvent } from "../netlink/index.ts";
 import { deviceName } from "./devices.ts";
 import type { EventHub } from "./events.ts";
 import type { LiveInterface } from "./live.ts";
-import type { Neighbours } from "./neighbours.ts";
+import type { Followed } from "./reconcile/followed.ts";
+import type { Reconciler } from "./reconcile/reconciler.ts";
+import { canonical, type UnderlayTarget, underlayNeighbour } from "./underlay/index.ts";
 
 /** Changes of a device come in groups: one reaction to all of them. */
 const SETTLE_MS = 20;
@@ -13,10 +16,14 @@ const SETTLE_MS = 20;
 export interface DeviceWatchOptions {
   readonly netlink: Netlink;
   readonly live: ReadonlyMap<string, LiveInterface>;
-  readonly neighbours: Neighbours;
+  readonly followed: Followed;
   readonly events: EventHub;
   /** Writes interfaces and next hops anew. */
   readonly refresh: (interfaces: readonly string[], nexthops: readonly string[]) => void;
+  /** Reads the node's addresses anew. */
+  readonly refreshAddresses: () => void;
+  /** Told at once of each link and neighbour. */
+  readonly fabric: Pick<Reconciler, "linkChanged" | "neighbourChanged">;
 }
 
 /** Listens to the kernel and has what changed written anew. */
@@ -25,40 +32,63 @@ export class DeviceWatch implements Disposable {
   readonly #watch: Disposable;
   readonly #interfaces = new Set<string>();
   readonly #nexthops = new Set<string>();
+  #addresses = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #pathTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(o: DeviceWatchOptions) {
     this.#o = o;
-    this.#watch = o.netlink.watch(["link", "neighbour"], (event) => this.#handle(event));
+    this.#watch = o.netlink.watch(["link", "address", "neighbour"], (event) => this.#handle(event));
   }
 
   #handle(event: WatchEvent): void {
-    const { live, neighbours, events } = this.#o;
+    const { live, events } = this.#o;
     if (event.kind === "link") {
       events.emit({ kind: "link", change: event.change, link: event.link });
+      const { index, up, running } = event.link;
+      this.#o.fabric.linkChanged(index, event.change === "new" && up && running);
       for (const [name, { object, device }] of live) {
         if (device?.ifindex === event.link.index || deviceName(object) === event.link.name) this.#interfaces.add(name);
       }
+    } else if (event.kind === "address") {
+      this.#addresses = true;
     } else if (event.kind === "neighbour") {
       events.emit({ kind: "neigh", change: event.change, neighbour: event.neighbour });
-      for (const name of neighbours.users(event.neighbour)) this.#nexthops.add(name);
+      const { ifindex, address } = event.neighbour;
+      const mac = event.change === "new" ? underlayNeighbour(event.neighbour).mac : undefined;
+      this.#o.fabric.neighbourChanged(ifindex, canonical(address), mac === undefined ? undefined : parseMac(mac));
     } else if (event.kind === "resynchronise") {
       for (const name of live.keys()) this.#interfaces.add(name);
+      this.#addresses = true;
     }
-    if (this.#interfaces.size + this.#nexthops.size > 0) this.#timer ??= setTimeout(() => this.#settle(), SETTLE_MS);
+    if (this.#interfaces.size > 0 || this.#addresses) this.#timer ??= setTimeout(() => this.#settle(), SETTLE_MS);
+  }
+
+  /** Other paths lead to `target`. All targets of one turn of the event loop are written together. */
+  pathsMoved(target: UnderlayTarget): void {
+    for (const name of this.#o.followed.users(target)) this.#nexthops.add(name);
+    this.#pathTimer ??= setTimeout(() => this.#writePaths(), 0);
+  }
+
+  #writePaths(): void {
+    this.#pathTimer = undefined;
+    const nexthops = [...this.#nexthops];
+    this.#nexthops.clear();
+    this.#o.refresh([], nexthops);
   }
 
   #settle(): void {
     this.#timer = undefined;
     const interfaces = [...this.#interfaces];
-    const nexthops = [...this.#nexthops];
     this.#interfaces.clear();
-    this.#nexthops.clear();
-    this.#o.refresh(interfaces, nexthops);
+    if (interfaces.length > 0) this.#o.refresh(interfaces, []);
+    if (this.#addresses) this.#o.refreshAddresses();
+    this.#addresses = false;
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#pathTimer);
     this.#watch[Symbol.dispose]();
   }
 }

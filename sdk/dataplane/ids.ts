@@ -76,9 +76,6 @@ export class IdSpace {
 
 type SpaceName = "interface" | "nexthop" | "vrf";
 
-/** Largest VRF number: VRFs are 32 bits in the kernel's keys, 16 are enough. */
-const MAX_VRFS = 65_535;
-
 /** All number spaces of an instance, with a journal for the transaction at hand. */
 export class Ids {
   readonly interface: IdSpace;
@@ -90,11 +87,12 @@ export class Ids {
   /**
    * @param maxInterfaces elements of the map `interfaces`; element 0 is never used.
    * @param maxNexthops elements of the map `nexthops`; likewise.
+   * @param maxVrfs elements of the map `vrfs`; likewise.
    */
-  constructor(maxInterfaces: number, maxNexthops: number) {
+  constructor(maxInterfaces: number, maxNexthops: number, maxVrfs: number) {
     this.interface = new IdSpace("interface", 1, maxInterfaces - 1);
     this.nexthop = new IdSpace("nexthop", 1, maxNexthops - 1);
-    this.vrf = new IdSpace("vrf", 1, MAX_VRFS);
+    this.vrf = new IdSpace("vrf", 1, maxVrfs - 1);
   }
 
   /** Takes over what the store remembers. */
@@ -126,6 +124,11 @@ export class Ids {
   begin(): void {
     this.#taken = [];
     this.#freed = [];
+  }
+
+  /** True when there are changes since `begin`. */
+  get changed(): boolean {
+    return this.#taken.length > 0 || this.#freed.length > 0;
   }
 
   /** Writes the changes since `begin`. */

@@ -28,7 +28,9 @@ export interface LiveInterface {
   readonly lost: Device | undefined;
   readonly record: InterfaceRecord | undefined;
   readonly addresses: InterfaceAddresses;
-  /** MAC of its bridge entry: its own, or the one that was learned. */
+  /** MAC of the workload as its tables have it: given, or learned. */
+  readonly mac: Uint8Array | undefined;
+  /** MAC of the bridge entry that it brings. One that learns brings none for what it learned: that ages. */
   readonly bridgeMac: Uint8Array | undefined;
   readonly attachment: Attachment | undefined;
   readonly direct: DirectSockets | undefined;

@@ -4,10 +4,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runtime } from "#runtime";
 import { WeirError } from "../errors.ts";
-import { configCodec, configLayout, WEIR_ABI_VERSION } from "../layout/index.ts";
+import { configCodec, WEIR_ABI_VERSION } from "../layout/index.ts";
 import { BpfMap, type Collection, CollectionSpec, type Program } from "../libbpf/index.ts";
 import type { InstancePaths } from "./instance.ts";
 import type { MapName, Maps } from "./kernel/tables.ts";
+import { kernelAtLeast } from "./preflight.ts";
 import { DEFAULT_LIMITS, type Limits } from "./schema/index.ts";
 
 /** The object with all programs and maps. */
@@ -17,6 +18,12 @@ const MAP_NAMES: readonly MapName[] = [
   "config",
   "interfaces",
   "nexthops",
+  "members",
+  "labels",
+  "vnis",
+  "underlay_addresses",
+  "tunnels",
+  "vrfs",
   "devices",
   "interface_addresses",
   "routes4",
@@ -29,6 +36,8 @@ const MAP_NAMES: readonly MapName[] = [
   "xsks",
   "interface_counters",
   "drop_counters",
+  "tunnel_counters",
+  "vrf_counters",
   "trap_limits",
 ];
 
@@ -61,6 +70,12 @@ const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
   nexthops: "nexthops",
 };
 
+/** Of the constant `kernel_features`: `bpf_skb_adjust_room` can be told that the family changes (bpf/decapsulate.h). */
+const KERNEL_DECAP_L3 = 1;
+
+/** Entries of the tables that grow with the next hops, for each of these. */
+const PER_NEXTHOP: Readonly<Partial<Record<MapName, number>>> = { members: 4, labels: 1, vnis: 1, tunnels: 1, fdb: 4 };
+
 /**
  * Loads the pipeline of an instance and pins its maps.
  * @param limits sizes that were asked for; tables that are adopted must have them.
@@ -70,7 +85,6 @@ const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
 export function loadPipeline(paths: InstancePaths, limits: Limits): Pipeline {
   const pinned = openPinned(paths);
   try {
-    if (pinned !== undefined) requireVersion(pinned, paths);
     const sizes = pinned === undefined ? { ...DEFAULT_LIMITS, ...limits } : requireLimits(pinned, limits, paths);
     return load(paths, sizes, pinned);
   } finally {
@@ -83,6 +97,11 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   for (const [name, limit] of Object.entries(SIZED)) {
     const map = spec.maps.get(name);
     if (map !== undefined) map.maxEntries = limits[limit];
+  }
+  spec.constants.set("kernel_features", kernelAtLeast(6, 3) ? KERNEL_DECAP_L3 : 0);
+  for (const [name, entries] of Object.entries(PER_NEXTHOP)) {
+    const map = spec.maps.get(name);
+    if (map !== undefined) map.maxEntries = Math.max(map.maxEntries, entries * limits.nexthops);
   }
   const collection = spec.load(pinned === undefined ? {} : { reuse: pinned });
   try {
@@ -109,6 +128,7 @@ function pinMaps(collection: Collection, paths: InstancePaths): void {
 
 function openPinned(paths: InstancePaths): Maps | undefined {
   if (!existsSync(join(paths.maps, "config"))) return undefined;
+  requireVersion(paths);
   const maps: Partial<Record<MapName, BpfMap>> = {};
   try {
     for (const name of MAP_NAMES) maps[name] = BpfMap.fromPin(join(paths.maps, name));
@@ -119,12 +139,12 @@ function openPinned(paths: InstancePaths): Maps | undefined {
   }
 }
 
-function requireVersion(maps: Maps, paths: InstancePaths): void {
-  const value = new Uint8Array(configLayout.size);
-  let version = 0;
-  if (maps.config.valueSize === configLayout.size && maps.config.lookup(new Uint8Array(4), value)) {
-    version = configCodec.abiVersion.get(new DataView(value.buffer), 0);
-  }
+/** Of another version, other tables may be missing; the version itself is always where it is. */
+function requireVersion(paths: InstancePaths): void {
+  using config = BpfMap.fromPin(join(paths.maps, "config"));
+  const value = new Uint8Array(config.valueSize);
+  const found = config.lookup(new Uint8Array(4), value);
+  const version = found ? configCodec.abiVersion.get(new DataView(value.buffer), 0) : 0;
   // Zero: the process that made the maps died before it wrote the version; nothing has been attached to them.
   if (version === WEIR_ABI_VERSION || version === 0) return;
   throw new WeirError({

@@ -22,17 +22,19 @@ import type { LiveInterface } from "./live.ts";
 import { loadPipeline, type Pipeline } from "./loader.ts";
 import { InstanceLock } from "./lock.ts";
 import { Names } from "./names.ts";
-import { Neighbours } from "./neighbours.ts";
 import type { OpenOptions } from "./options.ts";
 import { PeerSettings } from "./peer_settings.ts";
 import { Policies } from "./policies.ts";
 import { preflight } from "./preflight.ts";
 import type { Parts } from "./reconcile/context.ts";
+import { Followed } from "./reconcile/followed.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
+import { Ways } from "./reconcile/ways.ts";
 import { removeInstance } from "./remove_instance.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import { DEFAULT_HOLD_LIMIT, type Node } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
+import { Underlay, type UnderlayTarget } from "./underlay/index.ts";
 
 /** Frames that the slow path wants for each packet that may wait: the others are under way or in rings. */
 const FRAMES_PER_HOLD = 4;
@@ -42,6 +44,11 @@ const DIRECT_QUEUES = 16;
 
 /** What the slow path tells of by itself. */
 export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onFailure">;
+
+/** Where it is told that the paths over the fabric changed. */
+export interface PathsMoved {
+  notify: ((target: UnderlayTarget) => void) | undefined;
+}
 
 /** The parts of an open instance. */
 export interface Opened extends Parts {
@@ -56,6 +63,7 @@ export interface Opened extends Parts {
   readonly names: Names;
   readonly reconciler: Reconciler;
   readonly flows: Flows;
+  readonly moved: PathsMoved;
   /** All but store and lock. */
   readonly stack: DisposableStack;
 }
@@ -121,9 +129,11 @@ function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Rep
 
 type Wired = Omit<Opened, keyof Early | keyof Kernel | "slowPath">;
 
-function wire({ paths, store, stack, workers }: Early, kernel: Kernel, slowPath: SlowPath): Wired {
+function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, slowPath: SlowPath): Wired {
   const { pipeline, tables, devices, trapLink } = kernel;
-  const ids = new Ids(tables.interfaces.length, tables.nexthops.length);
+  const moved: PathsMoved = { notify: undefined };
+  const underlay = stack.use(Underlay.open({ netns, onChange: (target) => moved.notify?.(target) }));
+  const ids = new Ids(tables.interfaces.length, tables.nexthops.length, tables.vrfs.length);
   ids.restore(store);
   const policies = new Policies((table) => slowPath.setPolicy(table));
   const attacher = new Attacher(pipeline, paths);
@@ -138,7 +148,8 @@ function wire({ paths, store, stack, workers }: Early, kernel: Kernel, slowPath:
     devices,
     attacher,
     peers: new PeerSettings(store),
-    neighbours: new Neighbours(devices.netlink),
+    followed: new Followed(underlay),
+    ways: new Ways(),
     policies,
     trapLink,
     direct: directPorts(slowPath, DIRECT_QUEUES),
@@ -151,7 +162,7 @@ function wire({ paths, store, stack, workers }: Early, kernel: Kernel, slowPath:
   const lookup = new RouteLookup(tables, ids);
   const decider = stack.use(new FlowDecider(pipeline.maps.decisions, update, lookup, () => policies.revision));
   const flows = new Flows(pipeline.maps, ids, policies, decider);
-  return { ...parts, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
+  return { ...parts, moved, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
 }
 
 /** Ends the process's part; the kernel goes on. */

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What objects mean in the kernel's tables. Pure: no table is touched. */
-import { type IpAddress, parseAddress, parseMac } from "../address.ts";
+import { type Family, type IpAddress, parseAddress, parseMac } from "../address.ts";
 import {
+  INTERFACE_BRIDGE_LEARN,
   INTERFACE_DOWN,
   INTERFACE_LEARN_MAC,
+  INTERFACE_MSS_CLAMP,
   INTERFACE_PEER,
   INTERFACE_POLICY,
   INTERFACE_PROXY_ARP,
+  INTERFACE_RPF_LOOSE,
+  INTERFACE_RPF_STRICT,
   INTERFACE_SOURCE_CHECK,
   INTERFACE_XDP,
   NEXTHOP_FLAG_DOWN,
@@ -16,10 +20,11 @@ import {
 } from "../layout/index.ts";
 import type { Hook } from "./attach.ts";
 import type { Device } from "./devices.ts";
-import type { InterfaceRecord, NexthopRecord } from "./kernel/records.ts";
+import type { NexthopRecord } from "./kernel/nexthop_record.ts";
+import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "./live.ts";
-import { DEFAULT_GATEWAY_MAC, DEFAULT_GATEWAYS, type Interface, type Nexthop, type Node } from "./schema/index.ts";
+import { DEFAULT_GATEWAY_MAC, DEFAULT_GATEWAYS, type Encap, type Interface, type Node } from "./schema/index.ts";
 
 const addressesOf = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
 
@@ -49,6 +54,10 @@ function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
   if (workload && checked) flags |= INTERFACE_SOURCE_CHECK;
   if (workload && object.mac === undefined) flags |= INTERFACE_LEARN_MAC;
   if (workload && object.proxyArp !== false) flags |= INTERFACE_PROXY_ARP;
+  if (object.rpf === "loose") flags |= INTERFACE_RPF_LOOSE;
+  if (object.rpf === "strict") flags |= INTERFACE_RPF_STRICT;
+  if (workload && object.mssClamp !== false) flags |= INTERFACE_MSS_CLAMP;
+  if (object.learn === true) flags |= INTERFACE_BRIDGE_LEARN;
   if (hook === "xdp") flags |= INTERFACE_XDP;
   if (device.peerElsewhere) flags |= INTERFACE_PEER;
   if (!device.up) flags |= INTERFACE_DOWN;
@@ -88,6 +97,7 @@ export function interfaceRecord(o: {
     // On a fabric device Weir speaks with the device's own MAC.
     gatewayMac: workload ? gatewayMacOf(o.node) : device.mac,
     // The first one only: an own address is the target of neighbour requests, allowed ones are not.
+    vlan: object.vlan ?? 0,
     addresses: addressesOf(object.addresses ?? []),
     gateways: addresses.gateways,
   };
@@ -116,7 +126,19 @@ export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Arra
   };
 }
 
-/** `struct nexthop` of a next hop without a device. */
-export function plainNexthop(id: number, type: Exclude<Nexthop["type"], "interface">): NexthopRecord {
-  return { id, type, interface: 0, ifindex: 0, flags: 0, mtu: 0, destinationMac: undefined, sourceMac: undefined };
+/**
+ * `struct nexthop` of a path over the fabric.
+ * @param mac of the neighbour; `undefined`: packets wait for it.
+ */
+export function pathNexthop(id: number, live: LiveInterface, mtu: number, mac: Uint8Array | undefined): NexthopRecord {
+  return { ...interfaceNexthop(id, live, mac), mtu };
+}
+
+/** Bytes of the header between outer IP header and inner IP packet, and of the outer IP header. */
+const HEADERS: Readonly<Record<Encap, number>> = { vxlan: 8 + 8 + 14, "mpls-udp": 8 + 4, "mpls-gre": 4 + 4 };
+const IP_HEADER = { 4: 20, 6: 40 } as const;
+
+/** Largest inner IP packet of a tunnel. @param outer largest outer IP packet; 0: not known. */
+export function tunnelMtu(encap: Encap, family: Family, outer: number): number {
+  return outer === 0 ? 0 : outer - IP_HEADER[family] - HEADERS[encap];
 }

@@ -26,6 +26,15 @@ export function visitReferences<K extends Kind>(kind: K, object: KindObjects[K],
     case "routes":
       visitRoute(object as KindObjects["routes"], visit);
       break;
+    case "fdb":
+      visitRoute(object as KindObjects["fdb"], visit);
+      break;
+    case "labels":
+      visitVia((object as KindObjects["labels"]).via, visit);
+      break;
+    case "vnis":
+      visitVrf((object as KindObjects["vnis"]).vrf, visit);
+      break;
     case "policies":
       visitPolicy(object as KindObjects["policies"], visit);
       break;
@@ -34,19 +43,32 @@ export function visitReferences<K extends Kind>(kind: K, object: KindObjects[K],
 }
 
 function visitInterface(object: KindObjects["interfaces"], visit: ReferenceVisitor): void {
-  if (object.vrf !== undefined && object.vrf !== UNDERLAY_VRF) visit("vrf", object.vrf, "/vrf");
+  if (object.vrf !== undefined) visitVrf(object.vrf, visit);
+  if (object.parent !== undefined) visit("interface", object.parent, "/parent");
   for (const [i, name] of (object.policies ?? []).entries()) visit("policy", name, `/policies/${i}`);
 }
 
 function visitNexthop(object: KindObjects["nexthops"], visit: ReferenceVisitor): void {
   if (object.device !== undefined) visit("interface", object.device, "/device");
+  if (object.vrf !== undefined) visitVrf(object.vrf, visit);
+  for (const [i, { nexthop }] of (object.members ?? []).entries()) {
+    if (!isReservedNexthop(nexthop)) visit("via", nexthop, `/members/${i}/nexthop`);
+  }
 }
 
 export const isReservedNexthop = (name: string): boolean => (RESERVED_NEXTHOPS as readonly string[]).includes(name);
 
-function visitRoute(object: KindObjects["routes"], visit: ReferenceVisitor): void {
-  if (object.vrf !== UNDERLAY_VRF) visit("vrf", object.vrf, "/vrf");
-  if (!isReservedNexthop(object.via)) visit("via", object.via, "/via");
+function visitRoute(object: KindObjects["routes"] | KindObjects["fdb"], visit: ReferenceVisitor): void {
+  visitVrf(object.vrf, visit);
+  visitVia(object.via, visit);
+}
+
+function visitVrf(name: string, visit: ReferenceVisitor): void {
+  if (name !== UNDERLAY_VRF) visit("vrf", name, "/vrf");
+}
+
+function visitVia(name: string, visit: ReferenceVisitor): void {
+  if (!isReservedNexthop(name)) visit("via", name, "/via");
 }
 
 function visitPolicy(object: KindObjects["policies"], visit: ReferenceVisitor): void {

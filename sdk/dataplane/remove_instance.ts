@@ -12,6 +12,7 @@ import { InstanceLock } from "./lock.ts";
 import { PeerSettings } from "./peer_settings.ts";
 import { preflight } from "./preflight.ts";
 import { trapDeviceName } from "./trap_link.ts";
+import { releaseNeighbours } from "./underlay/index.ts";
 
 /**
  * Detaches everything that is pinned, deletes the trap link, restores what was changed on other devices, removes
@@ -28,6 +29,7 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
     using devices = new Devices(netns);
     const trap = devices.find(trapDeviceName("wt", paths.name));
     if (trap !== undefined) devices.netlink.deleteLink(trap.ifindex);
+    releaseNeighbours(devices.netlink);
   });
   const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
   if (open !== undefined) {

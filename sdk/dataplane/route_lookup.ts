@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../address.ts";
 import { nexthopCodec, routeCodec } from "../layout/index.ts";
-import type { FlowLookup } from "./flows/decider.ts";
+import type { FlowLookup, RouteTarget } from "./flows/decider.ts";
 import type { Ids } from "./ids.ts";
+import { tagOf } from "./kernel/label_tag.ts";
 import { ROUTE_SIZE, routeKeySize, writeRouteKey } from "./kernel/records.ts";
 import type { KernelTables } from "./kernel/tables.ts";
 
@@ -24,13 +25,16 @@ export class RouteLookup implements FlowLookup {
     return this.#ids.nexthop.get(name);
   }
 
-  route(family: Family, vrf: number, address: Uint8Array): number {
+  route(family: Family, vrf: number, address: Uint8Array): RouteTarget {
     const key = new Uint8Array(routeKeySize(family));
     const length = family === 4 ? 32 : 128;
     writeRouteKey(new DataView(key.buffer), key, 0, vrf, { family, bytes: address, length });
     const value = new Uint8Array(ROUTE_SIZE);
     const map = family === 4 ? this.#tables.maps.routes4 : this.#tables.maps.routes6;
-    return map.lookup(key, value) ? routeCodec.nexthop.get(new DataView(value.buffer), 0) : 0;
+    if (!map.lookup(key, value)) return { nexthop: 0, tag: 0 };
+    const view = new DataView(value.buffer);
+    const tag = tagOf(routeCodec.label.get(view, 0), routeCodec.flags.get(view, 0));
+    return { nexthop: routeCodec.nexthop.get(view, 0), tag };
   }
 
   interfaceOf(nexthop: number): number {

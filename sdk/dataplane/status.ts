@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Live status of the objects of each kind. */
 import { formatMac } from "../address.ts";
-import { NEXTHOP_FLAG_DOWN, NEXTHOP_FLAG_RESOLVE, nexthopCodec } from "../layout/index.ts";
+import { bridgeEntries } from "./bridge_entries.ts";
 import type { Core } from "./core.ts";
 import type { Counters } from "./counters.ts";
 import { deviceName } from "./devices.ts";
 import { learnedMac } from "./kernel/records.ts";
 import type { InterfaceStatus } from "./live.ts";
+import { nexthopStatus } from "./nexthop_status.ts";
 import { peerWarnings } from "./reconcile/peers.ts";
 import type { Interface, Kind, Policy } from "./schema/index.ts";
 import { type Table, tableOf } from "./table.ts";
@@ -16,15 +17,26 @@ export type Tables = { readonly [K in Exclude<Kind, "node">]: Table<K> };
 
 /** Tables over an open instance. */
 export function tables(core: Core, counters: Counters): Tables {
-  const { state, ids } = core.parts;
+  const { state } = core.parts;
   return {
-    vrfs: tableOf("vrfs", state, ({ name }) => ({ id: ids.vrf.get(name) })),
+    vrfs: tableOf("vrfs", state, ({ name }) => vrfStatus(core, counters, name)),
     interfaces: tableOf("interfaces", state, (object) => interfaceStatus(core, counters, object)),
-    nexthops: tableOf("nexthops", state, ({ name }) => nexthopStatus(core, name)),
+    nexthops: tableOf("nexthops", state, (object) => nexthopStatus(core, counters, object)),
     routes: tableOf("routes", state, () => ({})),
+    fdb: bridgeEntries(
+      core,
+      tableOf("fdb", state, () => ({})),
+    ),
+    labels: tableOf("labels", state, () => ({})),
+    vnis: tableOf("vnis", state, () => ({})),
     sets: tableOf("sets", state, ({ prefixes }) => ({ prefixes: prefixes.length })),
     policies: tableOf("policies", state, (object) => policyStatus(core, object)),
   };
+}
+
+function vrfStatus(core: Core, counters: Counters, name: string): Record<string, unknown> {
+  const id = core.parts.ids.vrf.get(name);
+  return id === undefined ? {} : { id, counters: counters.vrf(id) };
 }
 
 function interfaceStatus(core: Core, counters: Counters, object: Interface): InterfaceStatus & Record<string, unknown> {
@@ -45,19 +57,6 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(warnings.length === 0 ? {} : { warnings }),
     counters: counters.interface(live.id),
   };
-}
-
-function nexthopStatus(core: Core, name: string): Record<string, unknown> {
-  const id = core.parts.ids.nexthop.get(name);
-  if (id === undefined) return {};
-  const { nexthops } = core.parts.tables;
-  const base = nexthops.at(id);
-  const flags = nexthopCodec.flags.get(nexthops.view, base);
-  const resolved = (flags & (NEXTHOP_FLAG_RESOLVE | NEXTHOP_FLAG_DOWN)) === 0;
-  const mac = formatMac(nexthopCodec.destinationMac.bytes(nexthops.bytes, base));
-  const interfaceId = nexthopCodec.interface.get(nexthops.view, base);
-  if (interfaceId === 0) return { id };
-  return { id, interface: core.parts.names.interface(interfaceId), resolved, ...(resolved ? { mac } : {}) };
 }
 
 /** Hits of the rules since the controller started, by the rule's name, or its number where it has none. */

@@ -13,11 +13,17 @@ export type TableEntry<K extends Kind> = KindObjects[K] & {
 export interface Table<K extends Kind = Kind> {
   /** Objects, of all owners. */
   readonly size: number;
-  /** The object under a key: a name, or `{ vrf, prefix }` for routes. Of a route's owners the one that wins. */
-  get(key: string | object): TableEntry<K> | undefined;
+  /**
+   * The object under a key: a name, `{ vrf, prefix }` for routes, `{ vrf, mac }` for bridge entries, the number of a
+   * label or VNI. Of a route's owners the one that wins.
+   */
+  get(key: string | number | object): TableEntry<K> | undefined;
   /** All objects; a route of several owners comes once for each, `status.active` tells which one is in the kernel. */
   entries(): IterableIterator<TableEntry<K>>;
 }
+
+/** Kinds of which several owners may have the same key, or something else may have it before them. */
+const SHADOWED: ReadonlySet<Kind> = new Set(["routes", "fdb"]);
 
 /** Tells the live status of an object. */
 export type StatusOf<K extends Kind> = (object: KindObjects[K], key: string) => Readonly<Record<string, unknown>>;
@@ -25,7 +31,7 @@ export type StatusOf<K extends Kind> = (object: KindObjects[K], key: string) => 
 /** A table over the desired state. */
 export function tableOf<K extends Kind>(kind: K, state: DesiredState, statusOf: StatusOf<K>): Table<K> {
   const entry = ({ object, owner }: Candidate<K>, key: string, active: boolean): TableEntry<K> => {
-    const status = kind === "routes" ? { active, ...statusOf(object, key) } : statusOf(object, key);
+    const status = SHADOWED.has(kind) ? { active, ...statusOf(object, key) } : statusOf(object, key);
     return { ...object, owner, status };
   };
   return {

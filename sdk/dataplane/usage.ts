@@ -14,6 +14,14 @@ export interface Usage {
   readonly tables: {
     readonly interfaces: TableUsage;
     readonly nexthops: TableUsage;
+    readonly vrfs: TableUsage;
+    /** Buckets of ecmp next hops and members of flood next hops. */
+    readonly members: TableUsage;
+    readonly tunnels: TableUsage;
+    /** Bridge entries, without learned ones. */
+    readonly fdb: TableUsage;
+    readonly labels: TableUsage;
+    readonly vnis: TableUsage;
     readonly routes4: TableUsage;
     readonly routes6: TableUsage;
     /** Entries of both families at the last sweep; a flow has two. */
@@ -23,12 +31,19 @@ export interface Usage {
 }
 
 export function usageOf(parts: Opened, sweep: SweepResult): Usage {
-  const { ids, tables, limits, reconciler, slowPath } = parts;
+  const { ids, tables, limits, reconciler, slowPath, state } = parts;
+  const { maps } = tables;
   const routes = reconciler.routeCounts;
   return {
     tables: {
       interfaces: { used: ids.interface.size, limit: tables.interfaces.length - 1 },
       nexthops: { used: ids.nexthop.size, limit: tables.nexthops.length - 1 },
+      vrfs: { used: ids.vrf.size, limit: tables.vrfs.length - 1 },
+      members: { used: tables.members.used, limit: tables.members.length },
+      tunnels: { used: tables.tunnels.size, limit: maps.tunnels.maxEntries },
+      fdb: { used: tables.bridge.size, limit: maps.fdb.maxEntries },
+      labels: { used: state.size("labels"), limit: maps.labels.maxEntries },
+      vnis: { used: state.size("vnis"), limit: maps.vnis.maxEntries },
       routes4: { used: routes[4], limit: limits.routes },
       routes6: { used: routes[6], limit: limits.routes },
       flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },

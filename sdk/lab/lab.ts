@@ -5,13 +5,14 @@ import { WeirError } from "../errors.ts";
 import { Netlink, namespacePath } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import { buildTopology } from "./build.ts";
+import { builtInTopology, type TopologyName } from "./catalogue.ts";
+import { checkTopology } from "./check.ts";
 import { listManifests, readManifest, removeManifest, writeManifest } from "./manifest.ts";
 import { deleteNamespace, namespaceExists } from "./namespace.ts";
 import { killOrphans, LAB_VARIABLE } from "./orphans.ts";
 import { type PingOptions, type PingResult, ping } from "./ping.ts";
-import { builtInTopology, type TopologyName } from "./pods.ts";
 import { DEFAULT_TIMEOUT_MS, type ExecOptions, type ExecResult, execSyncIn, LabProcess } from "./process.ts";
-import { checkTopology, type Topology } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 
 /** In front of the names of a lab's namespaces unless told otherwise. */
 export const DEFAULT_PREFIX = "weir-";

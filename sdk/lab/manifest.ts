@@ -3,7 +3,8 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { WeirError } from "../errors.ts";
-import { checkTopology, type Topology } from "./topology.ts";
+import { checkTopology } from "./check.ts";
+import type { Topology } from "./topology.ts";
 
 const DIRECTORY = "/run/weir/labs";
 const SUFFIX = ".json";

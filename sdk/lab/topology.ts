@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A lab as data: namespaces, the links between them, addresses, routes, kernel settings. */
-
-import { WeirError } from "../errors.ts";
+/** A lab as data: namespaces, the devices in and the links between them, addresses, routes, kernel settings. */
 
 /** A network namespace. Its loopback is brought up. */
 export interface TopologyNamespace {
@@ -12,10 +10,12 @@ export interface TopologyNamespace {
    * those of sysctl(8), `net.ipv4.ip_forward`; with slashes where a device's name has a dot.
    */
   readonly sysctls?: Readonly<Record<string, string | number>>;
+  /** Addresses of its loopback besides 127.0.0.1 and ::1, with prefix lengths. */
+  readonly addresses?: readonly string[];
 }
 
-/** One end of a link. */
-export interface LinkEnd {
+/** What any device of a lab can be given. */
+export interface DeviceProperties {
   /** Namespace, by its name within the lab. */
   readonly namespace: string;
   /** Device name, at most 15 bytes. */
@@ -26,10 +26,16 @@ export interface LinkEnd {
   readonly addresses?: readonly string[];
   /** Default 1500. */
   readonly mtu?: number;
-  /** Receive and transmit queues each. Default 1. */
-  readonly queues?: number;
   /** False: the device makes no IPv6 link-local address for itself. Default true. */
   readonly linkLocal?: boolean;
+  /** Bridge that it joins, of the same namespace. */
+  readonly master?: string;
+}
+
+/** One end of a link. */
+export interface LinkEnd extends DeviceProperties {
+  /** Receive and transmit queues each. Default 1. */
+  readonly queues?: number;
   /** Offload features to change, by ethtool's names: `{ tx: false }`. */
   readonly features?: Readonly<Record<string, boolean>>;
 }
@@ -39,49 +45,61 @@ export interface TopologyLink {
   readonly ends: readonly [LinkEnd, LinkEnd];
 }
 
-/** A route in a namespace's main table. */
+/** A bridge of the kernel's. */
+export interface TopologyBridge extends DeviceProperties {
+  readonly kind: "bridge";
+}
+
+/** A VXLAN device of the kernel's (RFC 7348). */
+export interface TopologyVxlan extends DeviceProperties {
+  readonly kind: "vxlan";
+  /** VXLAN network identifier, 0 to 2^24 - 1. */
+  readonly vni: number;
+  /** Device that tunnels leave by. */
+  readonly parent: string;
+  readonly local: string;
+  /** Where all goes whose place is not learned. */
+  readonly remote: string;
+}
+
+/** A device that is no end of a link. It is brought up. */
+export type TopologyDevice = TopologyBridge | TopologyVxlan;
+
+/** One of several ways out of a route. */
+export interface TopologyNextHop {
+  readonly device: string;
+  readonly gateway: string;
+}
+
+/** A route in a namespace's main table: out of a device, or one of several `nextHops` for each flow. */
 export interface TopologyRoute {
   readonly namespace: string;
   /** `10.0.0.0/8`, `::/0`. */
   readonly destination: string;
-  readonly device: string;
+  readonly device?: string;
   /** Left out: the destination is on the link. */
   readonly gateway?: string;
   /** Take the gateway to be on the link although no route says so. Default false. */
   readonly onlink?: boolean;
+  readonly nextHops?: readonly TopologyNextHop[];
+  /** Source address of what the namespace itself sends there. */
+  readonly preferredSource?: string;
 }
 
-/** All of a lab. Things are made in the order: namespaces, links, addresses, routes. */
+/** A neighbour that is not asked for its MAC. */
+export interface TopologyNeighbour {
+  readonly namespace: string;
+  readonly device: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+/** All of a lab. Things are made in the order: namespaces, bridges, links, other devices, addresses, neighbours, routes. */
 export interface Topology {
   readonly name: string;
   readonly namespaces: readonly TopologyNamespace[];
   readonly links: readonly TopologyLink[];
+  readonly devices?: readonly TopologyDevice[];
+  readonly neighbours?: readonly TopologyNeighbour[];
   readonly routes?: readonly TopologyRoute[];
-}
-
-/** Refuses a topology that names what it does not have. @throws WeirError `EINVAL` */
-export function checkTopology(topology: Topology): void {
-  const fail = (reason: string): never => {
-    throw new WeirError({ code: "EINVAL", operation: `use topology "${topology.name}"`, reason });
-  };
-  const names = new Set<string>();
-  for (const { name } of topology.namespaces) {
-    if (!/^[A-Za-z0-9_.-]+$/.test(name))
-      fail(`namespace name "${name}" has other characters than letters, digits, _ . -`);
-    if (names.has(name)) fail(`namespace "${name}" is there twice`);
-    names.add(name);
-  }
-  const devices = new Set<string>();
-  for (const end of topology.links.flatMap((link) => link.ends)) {
-    const key = `${end.namespace}/${end.device}`;
-    if (!names.has(end.namespace))
-      fail(`device "${end.device}" is in namespace "${end.namespace}", which is not there`);
-    if (devices.has(key)) fail(`device "${end.device}" is twice in namespace "${end.namespace}"`);
-    devices.add(key);
-  }
-  for (const route of topology.routes ?? []) {
-    if (devices.has(`${route.namespace}/${route.device}`) || (route.device === "lo" && names.has(route.namespace)))
-      continue;
-    fail(`route ${route.destination} leaves by "${route.device}", which namespace "${route.namespace}" does not have`);
-  }
 }

@@ -9,6 +9,8 @@ export const WEIR_ABI_VERSION = 2;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
+/** counters of a VRF: one for each enum vrf_kind */
+export const WEIR_MAX_KINDS = 16;
 /** "WEIR"; first word of either header on the trap link */
 export const WEIR_TRAP_MAGIC = 0x57454952;
 export const TRAP_FLAG_IPV6 = 0x1;
@@ -16,6 +18,10 @@ export const TRAP_FLAG_IPV6 = 0x1;
 export const TRAP_FLAG_HOLD_OWNER = 0x2;
 /** the next hop came from the fdb: no TTL, no MAC rewrite */
 export const TRAP_FLAG_BRIDGED = 0x4;
+/** `nexthop` is what the packet's MPLS label leads to */
+export const TRAP_FLAG_LABEL = 0x8;
+/** mac-learn: the MAC was on another interface before */
+export const TRAP_FLAG_MOVED = 0x10;
 /** new flows are decided */
 export const INTERFACE_POLICY = 0x1;
 /** source address and MAC must be its own */
@@ -32,6 +38,13 @@ export const INTERFACE_XDP = 0x20;
 export const INTERFACE_PEER = 0x40;
 /** device is gone or down */
 export const INTERFACE_DOWN = 0x80;
+/** there must be a route to the source */
+export const INTERFACE_RPF_LOOSE = 0x100;
+/** and it must lead back to where the packet came from */
+export const INTERFACE_RPF_STRICT = 0x200;
+export const INTERFACE_MSS_CLAMP = 1024;
+/** source MACs are put into the fdb */
+export const INTERFACE_BRIDGE_LEARN = 0x800;
 /** the workload may send from it */
 export const ADDRESS_OWN = 0x1;
 /** Weir answers ARP, ND and echo for it */
@@ -42,13 +55,32 @@ export const ROUTE_LABEL = 0x1;
 export const ROUTE_VNI = 0x2;
 /** prefix length 0: no proxy ARP for what it covers */
 export const ROUTE_DEFAULT = 0x4;
+/** by the kernel program, from a frame; ages */
+export const FDB_LEARNED = 0x10;
 /** the interface it leads to has policy */
 export const NEXTHOP_FLAG_POLICY = 0x1;
 /** bpf_redirect_peer may be used */
 export const NEXTHOP_FLAG_PEER = 0x2;
 /** destination_mac is not known: trap to the slow path */
 export const NEXTHOP_FLAG_RESOLVE = 0x4;
+/** leads nowhere at present; an ecmp avoids it */
 export const NEXTHOP_FLAG_DOWN = 0x8;
+export const HASH_SOURCE = 0x1;
+export const HASH_DESTINATION = 0x2;
+export const HASH_PROTOCOL = 0x4;
+export const HASH_SOURCE_PORT = 0x8;
+export const HASH_DESTINATION_PORT = 0x10;
+/** is not to be used */
+export const MEMBER_DEAD = 0x80;
+/** an Ethernet frame follows the label, not an IP packet */
+export const LABEL_ETHERNET = 0x1;
+/** unknown unicast follows the fdb's ff:ff:ff:ff:ff:ff entry */
+export const VRF_FLOOD_UNKNOWN = 0x1;
+export const INGRESS_TUNNEL = 0x80000000;
+export const INGRESS_UNKNOWN = 0x40000000;
+export const LABEL_IS_MPLS = 0x1000000;
+export const LABEL_IS_VNI = 0x2000000;
+export const LABEL_MASK = 0xffffff;
 /** no TTL, no MAC rewrite */
 export const FLOW_FLAG_BRIDGED = 0x1;
 /** the reverse direction of the pair */
@@ -148,6 +180,8 @@ export const trapReasons = [
   "ask",
   "bfd",
   "user",
+  /** or MLD: who listens to which groups */
+  "igmp",
 ] as const;
 export type TrapReason = (typeof trapReasons)[number];
 export const TrapReasonValue: Readonly<Record<TrapReason, number>> = valuesOf(trapReasons);
@@ -187,6 +221,41 @@ export const nexthopTypes = [
 ] as const;
 export type NexthopType = (typeof nexthopTypes)[number];
 export const NexthopTypeValue: Readonly<Record<NexthopType, number>> = valuesOf(nexthopTypes);
+
+/** Header of a tunnel, between the outer IP header and the inner packet. */
+export const encaps = [
+  "none",
+  /** UDP 4789 (RFC 7348) */
+  "vxlan",
+  /** UDP 6635 (RFC 7510) */
+  "mpls-udp",
+  /** GRE 0x8847 (RFC 4023) */
+  "mpls-gre",
+] as const;
+export type Encap = (typeof encaps)[number];
+export const EncapValue: Readonly<Record<Encap, number>> = valuesOf(encaps);
+
+/** How a VRF's packets left it. VRF_KIND_VXLAN becomes "vxlan". */
+export const vrfKinds = [
+  "none",
+  /** routed out of an interface */
+  "interface",
+  /** bridged out of an interface */
+  "bridged",
+  "local",
+  "discard",
+  "resolve",
+  "vxlan",
+  "mpls-udp",
+  "mpls-gre",
+  /** an ecmp on the way, besides what its member counts */
+  "ecmp",
+  /** a translation on the way, besides */
+  "vrf",
+  "flood",
+] as const;
+export type VrfKind = (typeof vrfKinds)[number];
+export const VrfKindValue: Readonly<Record<VrfKind, number>> = valuesOf(vrfKinds);
 
 export const flowActions = [
   "none",
@@ -265,6 +334,8 @@ export const trapMetaCodec = {
   reverseNexthop: u32(20),
   /** of the hold entry */
   generation: u32(24),
+  /** where it came from, as in struct flow_entry */
+  ingress: u32(28),
 } as const;
 /** 32 bytes. */
 export const trapMetaLayout = layout(32, trapMetaCodec);
@@ -279,6 +350,10 @@ export const injectMetaCodec = {
   flags: u8(5),
   interface: u16(6),
   vrf: u32(8),
+  /** RECEIVED: struct trap_meta's; a tunnel: the packet has been decapsulated, into `vrf` */
+  ingress: u32(12),
+  /** RECEIVED from a tunnel: what its label led to; 0: it had none */
+  nexthop: u32(16),
 } as const;
 /** 32 bytes. */
 export const injectMetaLayout = layout(32, injectMetaCodec);
@@ -378,30 +453,152 @@ export const fdbKeyLayout = layout(12, fdbKeyCodec);
 
 export const fdbEntryCodec = {
   nexthop: u32(0),
-  flags: u32(4),
+  /** MPLS label or VNI, host order */
+  label: u32(4),
+  /** ROUTE_LABEL, ROUTE_VNI, FDB_* */
+  flags: u32(8),
+  /** FDB_LEARNED: last frame from it, seconds of CLOCK_MONOTONIC (written by the kernel) */
+  seen: u32(12),
 } as const;
-/** 8 bytes. */
-export const fdbEntryLayout = layout(8, fdbEntryCodec);
+/** 16 bytes. */
+export const fdbEntryLayout = layout(16, fdbEntryCodec);
 
 /** Element of `nexthops`; the index is the next hop id, 0 is never used. */
 export const nexthopCodec = {
   /** enum nexthop_type */
   type: u8(0),
-  /** outgoing interface id */
+  /** enum encap; type tunnel */
+  encap: u8(1),
+  /** outgoing interface id; type tunnel: 0 */
   interface: u16(2),
   /** outgoing device */
   ifindex: u32(4),
-  /** NEXTHOP_* */
+  /** NEXTHOP_FLAG_* */
   flags: u32(8),
-  /** layer 3 bytes that fit; 0: do not check */
+  /** layer 3 bytes that fit, of a tunnel: of the inner packet; 0: do not check */
   mtu: u32(12),
   destinationMac: bytes(16, 6),
   sourceMac: bytes(22, 6),
   /** type vrf: look up again there */
   vrf: u32(28),
+  /** type tunnel: interface or ecmp that leads to the remote; 0: none does */
+  underlay: u32(32),
+  /** index in `members`; types ecmp and flood */
+  membersFirst: u32(36),
+  /** ecmp: buckets, a power of two; flood: members */
+  membersCount: u32(40),
+  /** 4 or 6; type tunnel */
+  underlayFamily: u8(44),
+  /** HASH_*; type ecmp; 0: all */
+  hashFields: u8(45),
+  /** inner destination MAC of routed packets; zero: the gateway's */
+  routerMac: bytes(46, 6),
+  /** index in `tunnel_counters`; 0: not counted */
+  counter: u32(52),
+  /** outer source; IPv4: mapped */
+  localAddress: bytes(56, 16),
+  /** outer destination; IPv4: mapped */
+  remoteAddress: bytes(72, 16),
 } as const;
-/** 64 bytes. */
-export const nexthopLayout = layout(64, nexthopCodec);
+/** 128 bytes. */
+export const nexthopLayout = layout(128, nexthopCodec);
+
+export const memberCodec = {
+  nexthop: u32(0),
+  /** instead of the route's, if flags say so */
+  label: u32(4),
+  /** ROUTE_LABEL, ROUTE_VNI, MEMBER_DEAD */
+  flags: u32(8),
+} as const;
+/** 16 bytes. */
+export const memberLayout = layout(16, memberCodec);
+
+/** Value of `labels`; the key is an MPLS label (0..1048575). */
+export const labelEntryCodec = {
+  /** interface, ecmp, local, discard; vrf: look up there, and the TTL falls */
+  nexthop: u32(0),
+  /** LABEL_* */
+  flags: u32(4),
+  /** of the flow key; of the interface that the next hop leads to */
+  vrf: u32(8),
+} as const;
+/** 16 bytes. */
+export const labelEntryLayout = layout(16, labelEntryCodec);
+
+/** Value of `vnis`; the key is a VNI (0..16777215). */
+export const vniEntryCodec = {
+  vrf: u32(0),
+  /** none yet */
+  flags: u32(4),
+} as const;
+/** 8 bytes. */
+export const vniEntryLayout = layout(8, vniEntryCodec);
+
+/** Key of `underlay_addresses`: the node's own addresses that tunnels end at; the value is a __u32, not 0. */
+export const underlayAddressCodec = {
+  /** IPv4: mapped */
+  address: bytes(0, 16),
+} as const;
+/** 16 bytes. */
+export const underlayAddressLayout = layout(16, underlayAddressCodec);
+
+/** Key of `tunnels`: which tunnel next hop a received packet belongs to; the value is its id. */
+export const tunnelKeyCodec = {
+  /** outer source; IPv4: mapped */
+  remote: bytes(0, 16),
+  /** enum encap */
+  encap: u32(16),
+} as const;
+/** 20 bytes. */
+export const tunnelKeyLayout = layout(20, tunnelKeyCodec);
+
+/** Element of `tunnel_counters` (per CPU); index = nexthop.counter. Bytes with the outer headers. */
+export const tunnelCountersCodec = {
+  txPackets: u64(0),
+  txBytes: u64(8),
+  rxPackets: u64(16),
+  rxBytes: u64(24),
+} as const;
+/** 32 bytes. */
+export const tunnelCountersLayout = layout(32, tunnelCountersCodec);
+
+/** Element of `vrfs`; the index is the VRF id, 0 is never used. */
+export const vrfCodec = {
+  /** VRF_* */
+  flags: u32(0),
+} as const;
+/** 16 bytes. */
+export const vrfLayout = layout(16, vrfCodec);
+
+/** Element of `vrf_counters` (per CPU); index = VRF id * WEIR_MAX_KINDS + enum vrf_kind. */
+export const vrfCounterCodec = {
+  packets: u64(0),
+  bytes: u64(8),
+} as const;
+/** 16 bytes. */
+export const vrfCounterLayout = layout(16, vrfCounterCodec);
+
+/** Key of `fragments`: the datagram that a fragment is part of. */
+export const fragmentKeyCodec = {
+  vrf: u32(0),
+  /** IPv4: mapped */
+  source: bytes(4, 16),
+  destination: bytes(20, 16),
+  /** IPv4: in the last two bytes */
+  identification: be32(36),
+  protocol: u8(40),
+} as const;
+/** 44 bytes. */
+export const fragmentKeyLayout = layout(44, fragmentKeyCodec);
+
+/** What its first fragment told. */
+export const fragmentEntryCodec = {
+  seen: u64(0),
+  sourcePort: be16(8),
+  destinationPort: be16(10),
+} as const;
+/** 16 bytes. */
+export const fragmentEntryLayout = layout(16, fragmentEntryCodec);
 
 export const flow4KeyCodec = {
   vrf: u32(0),
@@ -441,10 +638,8 @@ export const flowEntryCodec = {
   idleSeconds: u32(44),
   /** of the policy that decided */
   revision: u32(48),
-  /** interface id that it must come from */
-  ingress: u16(52),
-  /** seen so far (low byte) */
-  tcpFlags: u16(54),
+  /** where it must come from: interface id, or INGRESS_* */
+  ingress: u32(52),
   /** enum flow_action */
   action: u8(56),
   /** enum flow_state */
@@ -455,8 +650,16 @@ export const flowEntryCodec = {
   /** enum drop_reason, action drop */
   dropReason: u8(60),
   mirror: u8(61),
+  /** seen so far (low byte) */
+  tcpFlags: u16(62),
   /** packets sent to the slow path for a decision on this entry */
   trapped: u32(64),
+  /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+  label: u32(68),
+  /** of a hold: the same for the reverse direction */
+  reverseLabel: u32(72),
+  /** in which the reverse direction's entry is kept; 0: the same */
+  reverseVrf: u32(76),
 } as const;
 /** 80 bytes. */
 export const flowEntryLayout = layout(80, flowEntryCodec);
@@ -485,16 +688,23 @@ export const flowDecisionCodec = {
   sourcePort: be16(48),
   destinationPort: be16(50),
   protocol: u8(52),
-  /** interface ids that either direction must come from */
-  ingress: u16(54),
-  reverseIngress: u16(56),
-  nexthop: u32(60),
-  reverseNexthop: u32(64),
-  rule: u32(68),
-  idleSeconds: u32(72),
-  revision: u32(76),
+  /** where either direction must come from, as in struct flow_entry; ... */
+  ingress: u32(56),
+  /** ... 0: where the other direction's next hop leads to */
+  reverseIngress: u32(60),
+  nexthop: u32(64),
+  reverseNexthop: u32(68),
+  rule: u32(72),
+  idleSeconds: u32(76),
+  revision: u32(80),
   /** of the entry now in place, written by the kernel */
-  newGeneration: u32(80),
+  newGeneration: u32(84),
+  /** as in struct flow_entry; 0: the hold entry's, if the next hop is that of the hold */
+  label: u32(88),
+  /** 0: the hold entry's */
+  reverseLabel: u32(92),
+  /** 0: the hold entry's, else `vrf` */
+  reverseVrf: u32(96),
 } as const;
 /** 128 bytes. */
 export const flowDecisionLayout = layout(128, flowDecisionCodec);
@@ -551,9 +761,13 @@ export const configCodec = {
   otherSeconds: u16(44),
   /** longest frame that the slow path takes; 0: any */
   trapBytes: u32(48),
+  /** tunnel packets that are not ours: 0 to the host, 1 drop */
+  foreignTunnels: u32(52),
+  /** inner MAC of routed packets in tunnels: node.gatewayMac */
+  gatewayMac: bytes(56, 6),
 } as const;
-/** 64 bytes. */
-export const configLayout = layout(64, configCodec);
+/** 128 bytes. */
+export const configLayout = layout(128, configCodec);
 
 /** Element of `interface_counters` (per CPU); index = interface id. */
 export const interfaceCountersCodec = {

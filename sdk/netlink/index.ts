@@ -27,6 +27,7 @@ export type {
   VethSpec,
   VlanSpec,
   VrfSpec,
+  VxlanSpec,
 } from "./link_kind.ts";
 export { namespacePath } from "./namespace.ts";
 export type {
@@ -37,9 +38,11 @@ export type {
   NeighbourState,
 } from "./neighbour.ts";
 export { Netlink, type NetlinkOptions } from "./netlink.ts";
+export type { NexthopFilter, NexthopGroupType, NexthopInfo, NexthopMember } from "./nexthop.ts";
 export type { RouteFilter, RouteLookup, RouteMode, RouteSpec } from "./route.ts";
 export { type RouteInfo, type RouteType, routeProtocols, routeTables } from "./route_decode.ts";
 export type { RouteNextHop, RouteNextHopSpec } from "./route_nexthop.ts";
+export type { RuleAction, RuleInfo, RulePorts } from "./rule.ts";
 export type { Scope } from "./scope.ts";
 export type { WatchChange, WatchEvent, WatchGroup, WatchListener, WatchOptions } from "./watch.ts";
 export type { XdpInfo, XdpMode } from "./xdp.ts";

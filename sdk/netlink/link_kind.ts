@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kinds of virtual links that can be created, and what each kind writes into a request. */
 
-import { wireMac } from "./ip.ts";
+import { wireAddress, wireMac } from "./ip.ts";
 import type { MessageWriter } from "./message.ts";
 import { withNamespaceDescriptor } from "./namespace.ts";
 
@@ -26,6 +26,19 @@ export const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 const IFLA_VLAN_ID = 1;
 const IFLA_VRF_TABLE = 1;
+const IFLA_VXLAN_ID = 1;
+const IFLA_VXLAN_GROUP = 2;
+const IFLA_VXLAN_LINK = 3;
+const IFLA_VXLAN_LOCAL = 4;
+const IFLA_VXLAN_LEARNING = 7;
+const IFLA_VXLAN_PORT = 15;
+const IFLA_VXLAN_GROUP6 = 16;
+const IFLA_VXLAN_LOCAL6 = 17;
+const IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19;
+const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
+
+/** RFC 7348 section 5. The kernel's own default is an older, unassigned port. */
+const VXLAN_PORT = 4789;
 
 /** What can be chosen when any link is made. */
 export interface LinkProperties {
@@ -85,8 +98,27 @@ export interface VlanSpec extends NewLink {
   readonly vlan: number;
 }
 
+/** The frames of one VXLAN segment (RFC 7348). */
+export interface VxlanSpec extends NewLink {
+  readonly kind: "vxlan";
+  /** VXLAN network identifier, 0 to 2^24 - 1. */
+  readonly vni: number;
+  /** Where frames go whose destination has no bridge entry; of one family with `local`. Default: nowhere. */
+  readonly remote?: string | undefined;
+  /** Source address. Default: the route's. */
+  readonly local?: string | undefined;
+  /** UDP port that it listens on and sends to. Default 4789. */
+  readonly port?: number | undefined;
+  /** Index of the link that tunnels leave by, whose MTU it fits its own to. Default: the route's, and MTU 1500. */
+  readonly parent?: number | undefined;
+  /** Learn which remote a source MAC is behind. Default true. */
+  readonly learning?: boolean | undefined;
+  /** IPv6: send UDP checksum 0 and take it (RFC 6935). Default false. */
+  readonly zeroChecksum6?: boolean | undefined;
+}
+
 /** A link to be created. */
-export type LinkSpec = VethSpec | DummySpec | BridgeSpec | VrfSpec | VlanSpec;
+export type LinkSpec = VethSpec | DummySpec | BridgeSpec | VrfSpec | VlanSpec | VxlanSpec;
 
 /** Writes the properties that are fixed or may be chosen at creation, for the link itself or for a veth's peer. */
 export function writeLinkProperties(
@@ -108,10 +140,32 @@ export function writeLinkKind(writer: MessageWriter, spec: LinkSpec, peerNamespa
       writer.nest(IFLA_INFO_DATA, () => writer.nest(VETH_INFO_PEER, () => writePeer(writer, spec.peer, peerNamespace)));
     } else if (spec.kind === "vlan") {
       writer.nest(IFLA_INFO_DATA, () => writer.u16(IFLA_VLAN_ID, spec.vlan));
+    } else if (spec.kind === "vxlan") {
+      writer.nest(IFLA_INFO_DATA, () => writeVxlan(writer, spec));
     } else if (spec.kind === "vrf") {
       writer.nest(IFLA_INFO_DATA, () => writer.u32(IFLA_VRF_TABLE, spec.table));
     }
   });
+}
+
+function writeVxlan(writer: MessageWriter, spec: VxlanSpec): void {
+  const port = spec.port ?? VXLAN_PORT;
+  writer.u32(IFLA_VXLAN_ID, spec.vni);
+  writeEndpoint(writer, spec.remote, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6);
+  writeEndpoint(writer, spec.local, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6);
+  if (spec.parent !== undefined) writer.u32(IFLA_VXLAN_LINK, spec.parent);
+  writer.u8(IFLA_VXLAN_LEARNING, spec.learning === false ? 0 : 1);
+  // In network byte order, unlike most attributes.
+  writer.u16(IFLA_VXLAN_PORT, ((port & 0xff) << 8) | (port >> 8));
+  if (spec.zeroChecksum6 !== true) return;
+  writer.u8(IFLA_VXLAN_UDP_ZERO_CSUM6_TX, 1);
+  writer.u8(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1);
+}
+
+function writeEndpoint(writer: MessageWriter, text: string | undefined, type4: number, type6: number): void {
+  if (text === undefined) return;
+  const { family, bytes } = wireAddress(text);
+  writer.bytes(family === 4 ? type4 : type6, bytes);
 }
 
 /** Runs `use` with a descriptor of the namespace that the spec's peer shall be made in, if it names one. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kernel's network tables of one namespace behind one object. */
 
+import type { Family } from "../address.ts";
 import {
   type AddressFilter,
   type AddressInfo,
@@ -32,6 +33,7 @@ import {
   type NeighbourSpec,
   setNeighbour,
 } from "./neighbour.ts";
+import { findNexthop, listNexthops, type NexthopFilter, type NexthopInfo } from "./nexthop.ts";
 import {
   addRoute,
   deleteRoute,
@@ -43,6 +45,7 @@ import {
   type RouteSpec,
 } from "./route.ts";
 import type { RouteInfo } from "./route_decode.ts";
+import { listRules, type RuleInfo } from "./rule.ts";
 import { NetlinkSocket } from "./socket.ts";
 import { type WatchGroup, type WatchListener, type WatchOptions, watch } from "./watch.ts";
 
@@ -55,7 +58,7 @@ export interface NetlinkOptions {
 }
 
 /**
- * Links, addresses, routes and neighbours of one network namespace. All calls are synchronous and take
+ * Links, addresses, routes, rules and neighbours of one network namespace. All calls are synchronous and take
  * effect before they return; errors are `WeirError`s with the errno's name as `code` and the kernel's
  * explanation. The socket stays in its namespace wherever the thread goes.
  *
@@ -136,6 +139,21 @@ export class Netlink implements Disposable {
   /** Deletes the first route that has all given properties. @throws WeirError `ESRCH` if there is none */
   deleteRoute(spec: RouteSpec): void {
     deleteRoute(this.#socket, spec);
+  }
+
+  /** The policy routing rules, in the order in which each family's are tried. */
+  rules(family?: Family): RuleInfo[] {
+    return listRules(this.#socket, family);
+  }
+
+  /** The nexthop objects that routes refer to by id. */
+  nexthops(filter?: NexthopFilter): NexthopInfo[] {
+    return listNexthops(this.#socket, filter);
+  }
+
+  /** One nexthop object by id; `undefined` if there is none. */
+  nexthop(id: number): NexthopInfo | undefined {
+    return findNexthop(this.#socket, id);
   }
 
   /** The entries of the ARP and neighbour discovery tables. */

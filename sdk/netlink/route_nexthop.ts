@@ -16,9 +16,9 @@ export const RTA_MULTIPATH = 9;
 export const RTA_VIA = 18;
 export const RTA_ENCAP_TYPE = 21;
 
-const RTNH_F_DEAD = 1;
-const RTNH_F_ONLINK = 4;
-const RTNH_F_LINKDOWN = 16;
+export const RTNH_F_DEAD = 1;
+export const RTNH_F_ONLINK = 4;
+export const RTNH_F_LINKDOWN = 16;
 
 /** One way out. */
 export interface RouteNextHop {

@@ -7,27 +7,37 @@ import type { NativeBuffer } from "../runtime/types.ts";
 import { type AddressInfo, decodeAddress } from "./address.ts";
 import { regionOf } from "./attribute.ts";
 import {
+  AF_UNSPEC,
   LITTLE_ENDIAN,
   NETLINK_ROUTE,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELNEIGH,
+  RTM_DELNEXTHOP,
   RTM_DELROUTE,
+  RTM_DELRULE,
   RTM_NEWADDR,
   RTM_NEWLINK,
   RTM_NEWNEIGH,
+  RTM_NEWNEXTHOP,
   RTM_NEWROUTE,
+  RTM_NEWRULE,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV4_RULE,
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_IPV6_RULE,
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
+  RTNLGRP_NEXTHOP,
 } from "./constants.ts";
 import { decodeLink, type LinkInfo } from "./link.ts";
 import { forEachMessage, type NetlinkMessage } from "./message.ts";
 import { decodeNeighbour, type NeighbourInfo } from "./neighbour.ts";
+import { decodeNexthop, type NexthopInfo } from "./nexthop.ts";
 import { decodeRoute, type RouteInfo } from "./route_decode.ts";
+import { decodeRule, type RuleInfo } from "./rule.ts";
 import { openNetlink, setNetlinkOption } from "./socket.ts";
 
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -42,12 +52,14 @@ const SK_MEMINFO_DROPS_OFFSET = 32;
 const DEFAULT_BUFFER_BYTES = 8 * 1024 * 1024;
 
 /** A table to watch. */
-export type WatchGroup = "link" | "address" | "route" | "neighbour";
+export type WatchGroup = "link" | "address" | "route" | "rule" | "nexthop" | "neighbour";
 
 const groupNumbers: Readonly<Record<WatchGroup, readonly number[]>> = {
   link: [RTNLGRP_LINK],
   address: [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
   route: [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE],
+  rule: [RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE],
+  nexthop: [RTNLGRP_NEXTHOP],
   neighbour: [RTNLGRP_NEIGH],
 };
 
@@ -59,6 +71,8 @@ export type WatchEvent =
   | { readonly kind: "link"; readonly change: WatchChange; readonly link: LinkInfo }
   | { readonly kind: "address"; readonly change: WatchChange; readonly address: AddressInfo }
   | { readonly kind: "route"; readonly change: WatchChange; readonly route: RouteInfo }
+  | { readonly kind: "rule"; readonly change: WatchChange; readonly rule: RuleInfo }
+  | { readonly kind: "nexthop"; readonly change: WatchChange; readonly nexthop: NexthopInfo }
   | { readonly kind: "neighbour"; readonly change: WatchChange; readonly neighbour: NeighbourInfo }
   | { readonly kind: "resynchronise"; readonly reason: string };
 
@@ -174,6 +188,8 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
   switch (message.type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
+      // Bridges tell of their ports in the same way: a port that leaves is "deleted".
+      if (message.view.getUint8(message.start) !== AF_UNSPEC) return undefined;
       return { kind: "link", change: changeOf(message, RTM_NEWLINK), link: decodeLink(message) };
     case RTM_NEWADDR:
     case RTM_DELADDR: {
@@ -185,6 +201,14 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
       const route = decodeRoute(message);
       return route && { kind: "route", change: changeOf(message, RTM_NEWROUTE), route };
     }
+    case RTM_NEWRULE:
+    case RTM_DELRULE: {
+      const rule = decodeRule(message);
+      return rule && { kind: "rule", change: changeOf(message, RTM_NEWRULE), rule };
+    }
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+      return { kind: "nexthop", change: changeOf(message, RTM_NEWNEXTHOP), nexthop: decodeNexthop(message) };
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH: {
       const neighbour = decodeNeighbour(message);

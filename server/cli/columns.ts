@@ -21,6 +21,27 @@ function at(object: StateObject, path: string): unknown {
 const name = field("NAME", "name");
 const owner = field("OWNER", "owner");
 
+/** What packets get in a tunnel: a label, or a VNI, which says so. */
+const label: Column<StateObject> = {
+  heading: "LABEL",
+  cell: (object) => {
+    const vni = at(object, "vni");
+    return vni === undefined ? at(object, "label") : `vni ${vni}`;
+  },
+};
+
+/** One field of each object of a list. */
+function list(object: StateObject, path: string, name: string): unknown {
+  const objects = at(object, path);
+  return Array.isArray(objects) ? objects.map((one: StateObject) => one[name]) : undefined;
+}
+
+/** Where a next hop leads: whatever its type has for it. */
+function whereTo(object: StateObject): unknown {
+  const fields = ["gateway", "remote", "device", "vrf"].map((name) => at(object, name));
+  return fields.find((value) => value !== undefined) ?? list(object, "members", "nexthop");
+}
+
 const count = (heading: string, path: string): Column<StateObject> => ({
   heading,
   cell: (object) => {
@@ -46,14 +67,21 @@ const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
   ],
   nexthops: [
     name,
-    field("TYPE", "type"),
-    field("DEVICE", "device"),
-    field("GATEWAY", "gateway"),
+    { heading: "TYPE", cell: (object) => at(object, "encap") ?? at(object, "type") },
+    { heading: "TO", cell: whereTo },
     field("RESOLVED", "status.resolved"),
-    field("MAC", "status.mac"),
+    { heading: "MAC", cell: (object) => at(object, "status.mac") ?? list(object, "status.paths", "mac") },
     owner,
   ],
-  routes: [field("VRF", "vrf"), field("PREFIX", "prefix"), field("VIA", "via"), owner],
+  routes: [field("VRF", "vrf"), field("PREFIX", "prefix"), field("VIA", "via"), label, owner],
+  fdb: [field("VRF", "vrf"), field("MAC", "mac"), field("VIA", "via"), label, owner],
+  labels: [
+    field("LABEL", "label"),
+    field("VIA", "via"),
+    { heading: "PAYLOAD", cell: (object) => at(object, "payload") ?? "ip" },
+    owner,
+  ],
+  vnis: [field("VNI", "vni"), field("VRF", "vrf"), owner],
   sets: [name, count("PREFIXES", "prefixes"), owner],
   policies: [name, field("DEFAULT", "default"), count("RULES", "rules"), owner],
 };

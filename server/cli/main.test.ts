@@ -121,9 +121,9 @@ describe("weir get", () => {
     const { stdout } = await weir("get", "routes");
     expect(stdout).toBe(
       [
-        "VRF  PREFIX        VIA      OWNER",
-        "red  10.98.0.0/16  h0       state",
-        "red  0.0.0.0/0     discard  state",
+        "VRF  PREFIX        VIA      LABEL  OWNER",
+        "red  10.98.0.0/16  h0       -      state",
+        "red  0.0.0.0/0     discard  -      state",
         "",
       ].join("\n"),
     );
@@ -154,7 +154,7 @@ describe("weir get", () => {
     expect(missing.stderr).toContain('vrf "blue"');
     expect(await weir("get", "cows")).toMatchObject({ status: 2 });
     expect(await weir("get", "vrfs", "red", "green")).toMatchObject({ status: 2 });
-    expect((await weir("get", "labels")).stderr).toContain("does not have them yet");
+    expect((await weir("get", "mirrors")).stderr).toContain("does not have them yet");
   });
 });
 

@@ -9,7 +9,6 @@ import { ProblemError } from "../problem.ts";
 /** Paths of contract §4 that have no route file yet, with the method where another one has. */
 const paths: readonly (readonly [method: string, path: string])[] = [
   ...kinds.filter((kind) => !kind.available).map(({ plural }) => ["ALL", `/v1/${plural}/*`] as const),
-  ["ALL", "/v1/vrfs/:vrf/fdb/*"],
   ["POST", "/v1/flows"],
   ["GET", "/v1/events"],
   ["POST", "/v1/trace"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The routes of a kind whose objects have a name: list, get, put, delete. */
+/** The routes of a kind whose objects have a name or a number: list, get, put, delete. */
 
 import { type Context, Hono } from "hono";
 import { readObject } from "../body.ts";
@@ -14,9 +14,21 @@ import { ownerQuery, pageQuery, readSchema, writtenSchema } from "../schemas.ts"
 import { moveField } from "./field.ts";
 import { ownerOf } from "./owner.ts";
 
+/** Kinds with a key of one field. */
+type NamedKind = "vrfs" | "interfaces" | "nexthops" | "labels" | "vnis" | "policies" | "sets";
+
+/** Key fields that are numbers. */
+const NUMBERS: ReadonlySet<string> = new Set(["label", "vni"]);
+
 /** Mounted on `/v1/KIND`. */
-export function namedResource(facade: Facade, plural: "vrfs" | "interfaces" | "nexthops" | "policies" | "sets") {
+export function namedResource(facade: Facade, plural: NamedKind) {
   const kind = kindOf(plural);
+  const [field = "name"] = kind.key;
+  /** What is no number is left to the schema, which says what it expects. */
+  const keyIn = (c: Context): StateObject => {
+    const text = c.req.param("name") ?? "";
+    return { [field]: NUMBERS.has(field) && /^\d{1,10}$/.test(text) ? Number(text) : text };
+  };
   const schema = readSchema(plural);
   const tag = kind.plural;
   const one = `the ${kind.singular}`;
@@ -32,7 +44,7 @@ export function namedResource(facade: Facade, plural: "vrfs" | "interfaces" | "n
     )
     .get("/:name", describe({ summary: `Get ${one}`, tag, answer: schema, problems: [404, 503] }), (c) => {
       setRevision(c, facade.dataPlane.revision);
-      return c.json(existing(facade, kind, { name: c.req.param("name") }));
+      return c.json(existing(facade, kind, keyIn(c)));
     })
     .put(
       "/:name",
@@ -44,13 +56,13 @@ export function namedResource(facade: Facade, plural: "vrfs" | "interfaces" | "n
         problems: [400, 409, 412, 422, 503, 507],
       }),
       query(ownerQuery),
-      (c) => putObject(c, facade, kind, { name: c.req.param("name") }),
+      (c) => putObject(c, facade, kind, keyIn(c)),
     )
     .delete(
       "/:name",
       describe({ summary: `Delete ${one}`, tag, status: 204, problems: [404, 409, 412, 503] }),
       query(ownerQuery),
-      (c) => deleteObject(c, facade, kind, { name: c.req.param("name") }),
+      (c) => deleteObject(c, facade, kind, keyIn(c)),
     );
 }
 

@@ -64,6 +64,20 @@ describe("a watch", () => {
     expect([...kinds]).toEqual(["address"]);
   });
 
+  test("does not take a port that leaves its bridge for a link that is gone", async () => {
+    using ns = new TestNamespace();
+    using netlink = Netlink.open({ netns: ns.name });
+    const seen: string[] = [];
+    netlink.addLink({ kind: "veth", name: "v0", peer: { name: "v1" } });
+    const { index } = netlink.addLink({ kind: "bridge", name: "br0" });
+    using _ = netlink.watch(["link"], (event) => seen.push(summary(event)));
+    netlink.setLink("v0", { master: index });
+    netlink.setLink("v0", { master: null });
+    netlink.deleteLink("br0");
+    await settle(() => seen.includes("delete link br0 down"));
+    expect(seen).not.toContain("delete link v0 down");
+  });
+
   test("hears nothing after it is disposed, and closes its descriptors", async () => {
     using ns = new TestNamespace();
     using netlink = Netlink.open({ netns: ns.name });

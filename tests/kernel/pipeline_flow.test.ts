@@ -79,6 +79,7 @@ describe.each(hooks)("on the %s hook", (hook) => {
         vrf: 1,
         nexthop: 2,
         reverseNexthop: 1,
+        ingress: 1,
         generation,
         packet: frame,
       });
@@ -276,10 +277,12 @@ describe.each(hooks)("on the %s hook", (hook) => {
   });
 
   test("a fragment without ports is dropped where policy is on; the first one is a flow", () => {
+    pipeline.controllerStops();
     expect(pipeline.run(hook, ip(17, new Uint8Array(16), { ...V4, fragment: 0x2002 })).verdict).toBe("drop");
     const options = Uint8Array.from([17, 0, 0, 0x10, 0, 0, 0, 1]);
     expect(pipeline.run(hook, ip(17, new Uint8Array(16), { ...V6, options, firstExtension: 44 })).verdict).toBe("drop");
     expect(pipeline.drops(1)).toEqual({ fragment: 2 });
+    pipeline.controllerStarts();
     expect(trapOf(pipeline.run(hook, udp({ ...V4, fragment: 0x2000 })))?.reason).toBe("flow-miss");
   });
 

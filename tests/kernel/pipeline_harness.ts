@@ -79,6 +79,7 @@ export class Pipeline implements Disposable {
     this.#nexthops = new Table(this.map("nexthops"));
     this.#decisions = new Table(this.map("decisions"));
     this.#mapped = [this.#config, this.#interfaces, this.#nexthops, this.#decisions];
+    configCodec.gatewayMac.set(this.#config.bytes, 0, macBytes(GATEWAY_MAC));
     this.configure({ generation: 1, workers: 1, trapIfindex: LOOPBACK, holdTimeoutMs: 2000 });
   }
 
@@ -92,9 +93,9 @@ export class Pipeline implements Disposable {
     return this.collection.map(name);
   }
 
-  configure(values: Partial<Record<keyof typeof configCodec, number>>): void {
+  configure(values: Partial<Record<Exclude<keyof typeof configCodec, "gatewayMac">, number>>): void {
     for (const [name, value] of Object.entries(values))
-      configCodec[name as keyof typeof configCodec].set(this.#config.view, 0, value);
+      configCodec[name as Exclude<keyof typeof configCodec, "gatewayMac">].set(this.#config.view, 0, value);
   }
 
   get nextGeneration(): number {
@@ -131,7 +132,7 @@ export class Pipeline implements Disposable {
   setNexthop(
     id: number,
     type: NexthopType,
-    o: { interface?: number; flags?: number; mac?: string; mtu?: number } = {},
+    o: { interface?: number; flags?: number; mac?: string; sourceMac?: string; mtu?: number } = {},
   ): void {
     const { bytes, view } = this.#nexthops;
     const base = id * nexthopLayout.size;
@@ -142,7 +143,7 @@ export class Pipeline implements Disposable {
     nexthopCodec.flags.set(view, base, o.flags ?? 0);
     nexthopCodec.mtu.set(view, base, o.mtu ?? 0);
     if (o.mac !== undefined) nexthopCodec.destinationMac.set(bytes, base, macBytes(o.mac));
-    nexthopCodec.sourceMac.set(bytes, base, macBytes(GATEWAY_MAC));
+    nexthopCodec.sourceMac.set(bytes, base, macBytes(o.sourceMac ?? GATEWAY_MAC));
   }
 
   nexthopMac(id: number): Uint8Array {
@@ -161,7 +162,7 @@ export class Pipeline implements Disposable {
     this.map("interface_addresses").update(key, u32(flags));
   }
 
-  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0): void {
+  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0, label = 0): void {
     const [address = "", bits = ""] = prefix.split("/");
     const bytes = addressBytes(address);
     const key = new Uint8Array(8 + bytes.length);
@@ -169,14 +170,14 @@ export class Pipeline implements Disposable {
     view.setUint32(0, 32 + Number(bits), true);
     view.setUint32(4, vrf);
     key.set(bytes, 8);
-    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, 0, flags, 0));
+    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, label, flags, 0));
   }
 
   addBridgeEntry(vrf: number, mac: string, nexthop: number): void {
     const key = new Uint8Array(12);
     key.set(u32(vrf));
     key.set(macBytes(mac), 4);
-    this.map("fdb").update(key, u32s(nexthop, 0));
+    this.map("fdb").update(key, u32s(nexthop, 0, 0, 0));
   }
 
   /** A socket that listens for traps. It is bound to no device: a test run sends nothing. */
@@ -234,7 +235,7 @@ export class Pipeline implements Disposable {
 
   /** Forgets flows and counters. */
   clear(): void {
-    for (const name of ["flows4", "flows6"]) {
+    for (const name of ["flows4", "flows6", "fragments"]) {
       const map = this.map(name);
       for (const { key } of map.entries()) map.delete(key.slice());
     }

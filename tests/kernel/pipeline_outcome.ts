@@ -24,6 +24,7 @@ export interface Trap {
   readonly nexthop: number;
   readonly reverseNexthop: number;
   readonly generation: number;
+  readonly ingress: number;
   /** The packet behind the header. */
   readonly packet: Uint8Array;
 }
@@ -43,6 +44,7 @@ export function trapOf(outcome: Outcome): Trap | undefined {
     nexthop: trapMetaCodec.nexthop.get(view, 0),
     reverseNexthop: trapMetaCodec.reverseNexthop.get(view, 0),
     generation: trapMetaCodec.generation.get(view, 0),
+    ingress: trapMetaCodec.ingress.get(view, 0),
     packet: outcome.data.subarray(trapMetaLayout.size),
   };
 }

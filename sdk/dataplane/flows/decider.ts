@@ -14,6 +14,7 @@ import {
   WEIR_MAX_WORKERS,
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping, Program } from "../../libbpf/index.ts";
+import type { LabelTag } from "../kernel/label_tag.ts";
 import type { RawFlowKey } from "./codec.ts";
 import type { FlowResult, FlowSetting } from "./types.ts";
 
@@ -23,14 +24,20 @@ const FIRST = (WEIR_MAX_WORKERS - 1) * WEIR_DECISIONS_PER_WORKER;
 /** Workers that an instance can have: one part of `decisions` is the main thread's. */
 export const MAX_WORKERS: number = WEIR_MAX_WORKERS - 1;
 
+/** Where a route leads. */
+export interface RouteTarget {
+  readonly nexthop: number;
+  readonly tag: LabelTag;
+}
+
 /** Answers what a setting leaves open. */
 export interface FlowLookup {
   /** Number of an interface. */
   interfaceId(name: string): number | undefined;
   /** Number of a next hop. */
   nexthopId(name: string): number | undefined;
-  /** Number of the next hop that `address` has by its route; 0: no route. */
-  route(family: 4 | 6, vrf: number, address: Uint8Array): number;
+  /** Number of the next hop that `address` has by its route, and its label or VNI; 0: no route. */
+  route(family: 4 | 6, vrf: number, address: Uint8Array): RouteTarget;
   /** Number of the interface that a next hop leads to; 0: none. */
   interfaceOf(nexthop: number): number;
 }
@@ -84,8 +91,8 @@ export class FlowDecider implements Disposable {
   #write(base: number, { setting, key }: Item): void {
     const lookup = this.#lookup;
     const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
-    const nexthop = this.#nexthop(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination);
-    const reverseNexthop = this.#nexthop(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source);
+    const forward = this.#target(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination);
+    const reverse = this.#target(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source);
     const codec = flowDecisionCodec;
     const view = this.#view;
     this.#bytes.fill(0, base, base + flowDecisionLayout.size);
@@ -101,16 +108,19 @@ export class FlowDecider implements Disposable {
     codec.destinationPort.set(view, base, key.destinationPort);
     codec.protocol.set(view, base, key.protocol);
     codec.ingress.set(view, base, ingress);
-    codec.reverseIngress.set(view, base, lookup.interfaceOf(nexthop));
-    codec.nexthop.set(view, base, nexthop);
-    codec.reverseNexthop.set(view, base, reverseNexthop);
+    codec.reverseIngress.set(view, base, lookup.interfaceOf(forward.nexthop));
+    codec.nexthop.set(view, base, forward.nexthop);
+    codec.reverseNexthop.set(view, base, reverse.nexthop);
+    codec.label.set(view, base, forward.tag);
+    codec.reverseLabel.set(view, base, reverse.tag);
     codec.idleSeconds.set(view, base, setting.idleSeconds ?? 0);
     codec.revision.set(view, base, this.#revision());
   }
 
-  #nexthop(name: string | undefined): number | undefined {
+  /** A next hop by name has no label of its own. */
+  #target(name: string | undefined): RouteTarget | undefined {
     if (name === undefined) return undefined;
-    return this.#lookup.nexthopId(name) ?? missing("next hop", name);
+    return { nexthop: this.#lookup.nexthopId(name) ?? missing("next hop", name), tag: 0 };
   }
 
   [Symbol.dispose](): void {

@@ -66,7 +66,7 @@ test("an index of prefixes holds the addresses that one of its prefixes contains
 });
 
 describe("a selector", () => {
-  const ids = new Ids(4096, 65536);
+  const ids = new Ids(4096, 65536, 4096);
   const red = ids.take("vrf", "red");
   const key: RawFlowKey = {
     family: 4,

@@ -2,10 +2,18 @@
 /** The flow tables. */
 import { type Family, mappedLength, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import { dropReasons, flowActions, flowEntryCodec, flowStates } from "../../layout/index.ts";
+import {
+  dropReasons,
+  flowActions,
+  flowEntryCodec,
+  flowStates,
+  INGRESS_TUNNEL,
+  INGRESS_UNKNOWN,
+} from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { wallClockOffsetMs } from "../clock.ts";
 import type { Ids } from "../ids.ts";
+import { labelFields } from "../kernel/label_tag.ts";
 import type { Maps } from "../kernel/tables.ts";
 import type { Policies } from "../policies.ts";
 import type { StaleFlows } from "../reconcile/context.ts";
@@ -103,7 +111,7 @@ export class Flows {
       for (const { key: bytes, value } of map.entries()) {
         const key = decodeFlowKey(family, bytes);
         if (!test(key, value)) continue;
-        for (const direction of [key, reverseKey(key)]) {
+        for (const direction of [key, reverseOf(key, value)]) {
           const encoded = encodeFlowKey(direction);
           doomed.set(encoded.join("."), encoded);
         }
@@ -149,7 +157,9 @@ export class Flows {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const action = flowActions[flowEntryCodec.action.get(view, 0)] ?? "none";
     const rule = this.#policies.rule(flowEntryCodec.rule.get(view, 0));
-    const interfaceName = this.#ids.interface.nameOf(flowEntryCodec.ingress.get(view, 0));
+    const ingress = flowEntryCodec.ingress.get(view, 0);
+    const interfaceName = this.#ids.interface.nameOf(ingress);
+    const tunnel = this.#ids.nexthop.nameOf(tunnelOf(ingress));
     const nexthop = this.#ids.nexthop.nameOf(flowEntryCodec.nexthop.get(view, 0));
     return {
       vrf: this.#ids.vrf.nameOf(key.vrf) ?? String(key.vrf),
@@ -163,11 +173,26 @@ export class Flows {
       ...(rule === undefined ? {} : { policy: rule.policy, rule: rule.rule }),
       ...(action === "drop" ? { reason: dropReasons[flowEntryCodec.dropReason.get(view, 0)] ?? "none" } : {}),
       ...(interfaceName === undefined ? {} : { interface: interfaceName }),
+      ...(tunnel === undefined ? {} : { tunnel }),
       ...(nexthop === undefined ? {} : { nexthop }),
+      ...labelFields(flowEntryCodec.label.get(view, 0)),
       generation: flowEntryCodec.generation.get(view, 0),
       reverse: endpoints(reverseKey(key)),
     };
   }
+}
+
+/** The other direction of an entry; after a `vrf` next hop it is kept in that VRF. */
+function reverseOf(key: RawFlowKey, value: Uint8Array): RawFlowKey {
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const vrf = flowEntryCodec.reverseVrf.get(view, 0);
+  return { ...reverseKey(key), vrf: vrf === 0 ? key.vrf : vrf };
+}
+
+/** Number of the tunnel that an ingress stands for; 0: an interface, or a remote that is no tunnel of the state. */
+function tunnelOf(ingress: number): number {
+  const isTunnel = (ingress & INGRESS_TUNNEL) !== 0 && (ingress & INGRESS_UNKNOWN) === 0;
+  return isTunnel ? (ingress & ~INGRESS_TUNNEL) >>> 0 : 0;
 }
 
 type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
@@ -177,13 +202,16 @@ function staleTest(stale: StaleFlows): EntryTest | undefined {
   const prefixes = new PrefixIndex();
   for (const { vrf, prefix } of stale.prefixes) prefixes.add(vrf, prefix.bytes, mappedLength(prefix));
   if (stale.interfaces.size === 0 && stale.nexthops.size === 0 && prefixes.empty) return undefined;
+  // A flow is known by the VRF that it began in, also where its route is another VRF's.
+  const translated = [...stale.translated].filter((vrf) => prefixes.has(vrf));
   return (key, value) => {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    const ingress = flowEntryCodec.ingress.get(view, 0);
     return (
-      stale.interfaces.has(flowEntryCodec.ingress.get(view, 0)) ||
+      stale.interfaces.has(ingress) ||
       stale.nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
-      prefixes.holds(key.vrf, key.destination) ||
-      prefixes.holds(key.vrf, key.source)
+      stale.nexthops.has(tunnelOf(ingress)) ||
+      [key.vrf, ...translated].some((vrf) => prefixes.holds(vrf, key.destination) || prefixes.holds(vrf, key.source))
     );
   };
 }

@@ -17,6 +17,11 @@ export class PrefixIndex {
     return this.#byVrf.size === 0;
   }
 
+  /** True when there are prefixes of the VRF. */
+  has(vrf: number): boolean {
+    return this.#byVrf.has(vrf);
+  }
+
   holds(vrf: number, address: Uint8Array): boolean {
     const byLength = this.#byVrf.get(vrf);
     if (byLength === undefined) return false;

@@ -30,8 +30,13 @@ export interface Flow extends FlowKey {
   readonly reason?: string;
   /** Interface that it must come from. */
   readonly interface?: string;
+  /** Tunnel that it must come from. */
+  readonly tunnel?: string;
   /** Next hop that it goes to. */
   readonly nexthop?: string;
+  /** VNI or label that it gets, where that is a tunnel. */
+  readonly vni?: number;
+  readonly label?: number;
   /** Unique for the pair; `set` may demand it. */
   readonly generation: number;
   readonly reverse: { readonly src: string; readonly sport: number; readonly dst: string; readonly dport: number };

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { WeirError } from "../../errors.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
+import { APPLY_STATE } from "../schema/index.ts";
 import type { Undo } from "../undo.ts";
 
-/** A small hash map written entry by entry; every change notes how to take it back. */
+/** A hash map written entry by entry; every change notes how to take it back. */
 export class HashTable {
   readonly #map: BpfMap;
   readonly #before: Uint8Array<ArrayBuffer>;
@@ -12,9 +14,21 @@ export class HashTable {
     this.#before = new Uint8Array(new ArrayBuffer(map.valueSize));
   }
 
+  /** @throws WeirError `ETABLEFULL` */
   put(key: Uint8Array, value: Uint8Array, undo: Undo): void {
     this.#remember(key, undo);
-    this.#map.update(key, value);
+    try {
+      this.#map.update(key, value);
+    } catch (error) {
+      if (!(error instanceof WeirError) || error.code !== "E2BIG") throw error;
+      throw new WeirError({
+        code: "ETABLEFULL",
+        operation: APPLY_STATE,
+        reason: `the table "${this.#map.name}" holds ${this.#map.maxEntries} and is full`,
+        hint: "delete others, or start the instance with a larger node.limits.nexthops",
+        cause: error,
+      });
+    }
   }
 
   delete(key: Uint8Array, undo: Undo): void {

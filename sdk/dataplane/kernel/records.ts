@@ -7,10 +7,6 @@ import {
   configLayout,
   deviceKeyCodec,
   deviceKeyLayout,
-  fdbEntryCodec,
-  fdbEntryLayout,
-  fdbKeyCodec,
-  fdbKeyLayout,
   INTERFACE_LEARN_MAC,
   INTERFACE_MAC_LEARNED,
   type InterfaceRole,
@@ -19,10 +15,6 @@ import {
   interfaceAddressKeyLayout,
   interfaceCodec,
   interfaceLayout,
-  type NexthopType,
-  NexthopTypeValue,
-  nexthopCodec,
-  nexthopLayout,
   ROUTE_DEFAULT,
   route4KeyCodec,
   route4KeyLayout,
@@ -33,6 +25,8 @@ import {
 } from "../../layout/index.ts";
 import type { Node } from "../schema/index.ts";
 import { DEFAULT_TIMEOUTS } from "../schema/index.ts";
+import { element } from "./element.ts";
+import { type LabelTag, labelOf, routeFlagsOf } from "./label_tag.ts";
 import type { StructArray } from "./struct_array.ts";
 
 /** What the kernel knows of an interface (`struct interface`). */
@@ -53,26 +47,10 @@ export interface InterfaceRecord {
   readonly mac: Uint8Array | undefined;
   readonly deviceMac: Uint8Array;
   readonly gatewayMac: Uint8Array;
+  /** VLAN id of a sub-interface; 0: none. */
+  readonly vlan: number;
   readonly addresses: readonly IpAddress[];
   readonly gateways: readonly IpAddress[];
-}
-
-/** What the kernel knows of a next hop (`struct nexthop`). */
-export interface NexthopRecord {
-  readonly id: number;
-  readonly type: NexthopType;
-  readonly interface: number;
-  readonly ifindex: number;
-  /** NEXTHOP_FLAG_* */
-  readonly flags: number;
-  readonly mtu: number;
-  readonly destinationMac: Uint8Array | undefined;
-  readonly sourceMac: Uint8Array | undefined;
-}
-
-function element(size: number): { bytes: Uint8Array<ArrayBuffer>; view: DataView<ArrayBuffer> } {
-  const buffer = new ArrayBuffer(size);
-  return { bytes: new Uint8Array(buffer), view: new DataView(buffer) };
 }
 
 const first = (addresses: readonly IpAddress[], family: Family): Uint8Array | undefined =>
@@ -114,6 +92,7 @@ export function encodeInterface(record: InterfaceRecord, interfaces: StructArray
   if (mac !== undefined) interfaceCodec.mac.set(bytes, 0, mac);
   interfaceCodec.deviceMac.set(bytes, 0, record.deviceMac);
   interfaceCodec.gatewayMac.set(bytes, 0, record.gatewayMac);
+  interfaceCodec.vlan.set(view, 0, record.vlan);
   const address4 = first(record.addresses, 4);
   const gateway4 = first(record.gateways, 4);
   if (address4 !== undefined) interfaceCodec.address4.set(view, 0, number4(address4));
@@ -123,21 +102,11 @@ export function encodeInterface(record: InterfaceRecord, interfaces: StructArray
   return bytes;
 }
 
-export function encodeNexthop(record: NexthopRecord): Uint8Array {
-  const { bytes, view } = element(nexthopLayout.size);
-  nexthopCodec.type.set(view, 0, NexthopTypeValue[record.type]);
-  nexthopCodec.interface.set(view, 0, record.interface);
-  nexthopCodec.ifindex.set(view, 0, record.ifindex);
-  nexthopCodec.flags.set(view, 0, record.flags);
-  nexthopCodec.mtu.set(view, 0, record.mtu);
-  if (record.destinationMac !== undefined) nexthopCodec.destinationMac.set(bytes, 0, record.destinationMac);
-  if (record.sourceMac !== undefined) nexthopCodec.sourceMac.set(bytes, 0, record.sourceMac);
-  return bytes;
-}
-
-export function encodeDeviceKey(ifindex: number): Uint8Array {
+/** @param vlan VLAN id of a sub-interface; 0: the device itself. */
+export function encodeDeviceKey(ifindex: number, vlan: number): Uint8Array {
   const { bytes, view } = element(deviceKeyLayout.size);
   deviceKeyCodec.ifindex.set(view, 0, ifindex);
+  deviceKeyCodec.vlan.set(view, 0, vlan);
   return bytes;
 }
 
@@ -145,19 +114,6 @@ export function encodeInterfaceAddressKey(id: number, address: IpAddress): Uint8
   const { bytes, view } = element(interfaceAddressKeyLayout.size);
   interfaceAddressKeyCodec.interface.set(view, 0, id);
   interfaceAddressKeyCodec.address.set(bytes, 0, address.bytes);
-  return bytes;
-}
-
-export function encodeFdbKey(vrf: number, mac: Uint8Array): Uint8Array {
-  const { bytes, view } = element(fdbKeyLayout.size);
-  fdbKeyCodec.vrf.set(view, 0, vrf);
-  fdbKeyCodec.mac.set(bytes, 0, mac);
-  return bytes;
-}
-
-export function encodeFdbEntry(nexthop: number): Uint8Array {
-  const { bytes, view } = element(fdbEntryLayout.size);
-  fdbEntryCodec.nexthop.set(view, 0, nexthop);
   return bytes;
 }
 
@@ -185,18 +141,20 @@ export function writeRouteKey(view: DataView, bytes: Uint8Array, base: number, v
 }
 
 /** Writes the value of a route at `base`. */
-export function writeRoute(view: DataView, base: number, nexthop: number, prefixLength: number): void {
+export function writeRoute(view: DataView, base: number, nexthop: number, tag: LabelTag, prefixLength: number): void {
   routeCodec.nexthop.set(view, base, nexthop);
-  routeCodec.label.set(view, base, 0);
-  routeCodec.flags.set(view, base, prefixLength === 0 ? ROUTE_DEFAULT : 0);
+  routeCodec.label.set(view, base, labelOf(tag));
+  routeCodec.flags.set(view, base, routeFlagsOf(tag) | (prefixLength === 0 ? ROUTE_DEFAULT : 0));
 }
 
 export const ROUTE_SIZE: number = routeLayout.size;
 
 /** Writes what the node's object says into `struct config`; the counters and what start-up wrote stay. */
-export function writeNodeConfig(config: StructArray, node: Node): void {
+export function writeNodeConfig(config: StructArray, node: Node, gatewayMac: Uint8Array): void {
   const { view } = config;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...node.timeouts };
+  configCodec.gatewayMac.set(config.bytes, 0, gatewayMac);
+  configCodec.foreignTunnels.set(view, 0, node.foreignTunnels === "drop" ? 1 : 0);
   configCodec.headlessForward.set(view, 0, node.headless?.newFlows === "forward" ? 1 : 0);
   configCodec.tcpSynSeconds.set(view, 0, timeouts.tcpSynSeconds);
   configCodec.tcpEstablishedSeconds.set(view, 0, timeouts.tcpEstablishedSeconds);

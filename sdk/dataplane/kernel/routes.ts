@@ -3,6 +3,7 @@
 import type { Family, Prefix } from "../../address.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import type { Undo } from "../undo.ts";
+import type { LabelTag } from "./label_tag.ts";
 import { ROUTE_SIZE, routeKeySize, writeRoute, writeRouteKey } from "./records.ts";
 
 /** Entries of one system call: long enough to make its cost vanish, short enough for buffers in the cache. */
@@ -17,6 +18,10 @@ export interface RouteChange {
   readonly before: number | undefined;
   /** Next hop number; `undefined`: the route goes. */
   readonly after: number | undefined;
+  /** Label or VNI before. */
+  readonly tagBefore: LabelTag;
+  /** Label or VNI. */
+  readonly tagAfter: LabelTag;
 }
 
 /** `routes4` and `routes6`. */
@@ -57,9 +62,11 @@ export class RouteTables {
       const values = buffer(Math.min(own.length, BATCH) * ROUTE_SIZE);
       for (let start = 0; start < own.length; start += BATCH) {
         const batch = own.slice(start, start + BATCH);
-        for (const [i, { vrf, prefix, [which]: nexthop }] of batch.entries()) {
+        for (const [i, change] of batch.entries()) {
+          const { vrf, prefix, [which]: nexthop } = change;
+          const tag = which === "before" ? change.tagBefore : change.tagAfter;
           writeRouteKey(keys.view, keys.bytes, i * keySize, vrf, prefix);
-          writeRoute(values.view, i * ROUTE_SIZE, nexthop ?? 0, prefix.length);
+          writeRoute(values.view, i * ROUTE_SIZE, nexthop ?? 0, tag, prefix.length);
         }
         this.#maps[family].updateBatch(keys.bytes, values.bytes, batch.length);
       }

@@ -1,30 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All kernel tables of an instance behind one writer: nothing else writes these maps. */
 import type { IpAddress } from "../../address.ts";
-import { ADDRESS_GATEWAY, ADDRESS_OWN, interfaceLayout, nexthopLayout, WEIR_MAX_REASONS } from "../../layout/index.ts";
+import {
+  ADDRESS_GATEWAY,
+  ADDRESS_OWN,
+  interfaceLayout,
+  VRF_FLOOD_UNKNOWN,
+  vrfCodec,
+  vrfLayout,
+  WEIR_MAX_KINDS,
+  WEIR_MAX_REASONS,
+} from "../../layout/index.ts";
 import type { BpfMap, Mapping } from "../../libbpf/index.ts";
 import type { Undo } from "../undo.ts";
+import { BridgeTable } from "./bridge_table.ts";
+import { element } from "./element.ts";
 import { HashTable } from "./hash_table.ts";
+import { MemberTable } from "./member_table.ts";
+import { NexthopTable } from "./nexthop_table.ts";
+import { encodeLabelEntry, encodeVniEntry } from "./overlay_records.ts";
 import {
   CONFIG_SIZE,
   encodeDeviceKey,
-  encodeFdbEntry,
-  encodeFdbKey,
   encodeInterface,
   encodeInterfaceAddressKey,
-  encodeNexthop,
   encodeU32,
   type InterfaceRecord,
-  type NexthopRecord,
 } from "./records.ts";
 import { RouteTables } from "./routes.ts";
 import { StructArray } from "./struct_array.ts";
+import { TunnelTable } from "./tunnel_table.ts";
 
 /** Names of the maps that control writes or reads. */
 export type MapName =
   | "config"
   | "interfaces"
   | "nexthops"
+  | "members"
+  | "labels"
+  | "vnis"
+  | "underlay_addresses"
+  | "tunnels"
+  | "vrfs"
   | "devices"
   | "interface_addresses"
   | "routes4"
@@ -37,6 +54,8 @@ export type MapName =
   | "xsks"
   | "interface_counters"
   | "drop_counters"
+  | "tunnel_counters"
+  | "vrf_counters"
   | "trap_limits";
 
 export type Maps = Readonly<Record<MapName, BpfMap>>;
@@ -46,30 +65,46 @@ export class KernelTables implements Disposable {
   readonly maps: Maps;
   readonly config: StructArray;
   readonly interfaces: StructArray;
-  readonly nexthops: StructArray;
+  readonly nexthops: NexthopTable;
+  readonly members: MemberTable;
+  readonly vrfs: StructArray;
   readonly routes: RouteTables;
+  readonly bridge: BridgeTable;
+  readonly tunnels: TunnelTable;
   readonly #devices: HashTable;
   readonly #addresses: HashTable;
-  readonly #fdb: HashTable;
   readonly #ports: HashTable;
+  readonly #labels: HashTable;
+  readonly #vnis: HashTable;
+  readonly #underlayAddresses: HashTable;
   readonly #mappings: Mapping[] = [];
 
   constructor(maps: Maps) {
     this.maps = maps;
     this.config = this.#map(maps.config, CONFIG_SIZE);
     this.interfaces = this.#map(maps.interfaces, interfaceLayout.size);
-    this.nexthops = this.#map(maps.nexthops, nexthopLayout.size);
+    this.nexthops = new NexthopTable(this.#memory(maps.nexthops), maps.nexthops.maxEntries);
+    this.members = new MemberTable(this.#memory(maps.members), maps.members.maxEntries);
+    this.vrfs = this.#map(maps.vrfs, vrfLayout.size);
     this.routes = new RouteTables(maps.routes4, maps.routes6);
     this.#devices = new HashTable(maps.devices);
     this.#addresses = new HashTable(maps.interface_addresses);
-    this.#fdb = new HashTable(maps.fdb);
+    this.bridge = new BridgeTable(maps.fdb);
+    this.tunnels = new TunnelTable(maps.tunnels, maps.tunnel_counters);
     this.#ports = new HashTable(maps.tx_ports);
+    this.#labels = new HashTable(maps.labels);
+    this.#vnis = new HashTable(maps.vnis);
+    this.#underlayAddresses = new HashTable(maps.underlay_addresses);
   }
 
   #map(map: BpfMap, size: number): StructArray {
+    return new StructArray(this.#memory(map), size, map.maxEntries);
+  }
+
+  #memory(map: BpfMap): ArrayBuffer {
     const mapping = map.mmap();
     this.#mappings.push(mapping);
-    return new StructArray(mapping.view, size, map.maxEntries);
+    return mapping.view;
   }
 
   setInterface(record: InterfaceRecord, undo: Undo): void {
@@ -80,12 +115,22 @@ export class KernelTables implements Disposable {
     this.interfaces.clear(id, undo);
   }
 
-  setNexthop(record: NexthopRecord, undo: Undo): void {
-    this.nexthops.write(record.id, encodeNexthop(record), undo);
+  /** Writes what the bridge domain of a VRF does with frames to unknown MACs. */
+  setVrf(id: number, floodUnknown: boolean, undo: Undo): void {
+    const { bytes, view } = element(vrfLayout.size);
+    vrfCodec.flags.set(view, 0, floodUnknown ? VRF_FLOOD_UNKNOWN : 0);
+    this.vrfs.write(id, bytes, undo);
   }
 
-  clearNexthop(id: number, undo: Undo): void {
-    this.nexthops.clear(id, undo);
+  clearVrf(id: number, undo: Undo): void {
+    this.vrfs.clear(id, undo);
+  }
+
+  /** Sets the counters of a new VRF to zero: its number may have been another's. */
+  clearVrfCounters(id: number): void {
+    const { vrf_counters: counters } = this.maps;
+    const zero = new Uint8Array(counters.valueBytes);
+    for (let kind = 0; kind < WEIR_MAX_KINDS; kind++) counters.update(encodeU32(id * WEIR_MAX_KINDS + kind), zero);
   }
 
   /** Sets the counters of a new interface to zero: its number may have been another's. */
@@ -97,13 +142,13 @@ export class KernelTables implements Disposable {
       drops.update(encodeU32(id * WEIR_MAX_REASONS + reason), zero);
   }
 
-  /** Says which interface a device is, so that its packets are decided. */
-  setDevice(ifindex: number, id: number, undo: Undo): void {
-    this.#devices.put(encodeDeviceKey(ifindex), encodeU32(id), undo);
+  /** Says which interface a device, or one of its VLANs, is, so that its packets are decided. */
+  setDevice(ifindex: number, vlan: number, id: number, undo: Undo): void {
+    this.#devices.put(encodeDeviceKey(ifindex, vlan), encodeU32(id), undo);
   }
 
-  clearDevice(ifindex: number, undo: Undo): void {
-    this.#devices.delete(encodeDeviceKey(ifindex), undo);
+  clearDevice(ifindex: number, vlan: number, undo: Undo): void {
+    this.#devices.delete(encodeDeviceKey(ifindex, vlan), undo);
   }
 
   /** Says where redirects to an interface leave. */
@@ -122,22 +167,49 @@ export class KernelTables implements Disposable {
     for (const [text, { key }] of addressFlags(id, before)) if (!flags.has(text)) this.#addresses.delete(key, undo);
   }
 
-  setFdb(vrf: number, mac: Uint8Array, nexthop: number, undo: Undo): void {
-    this.#fdb.put(encodeFdbKey(vrf, mac), encodeFdbEntry(nexthop), undo);
+  /** @param vrf of the flows of packets with the label. */
+  setLabel(label: number, nexthop: number, vrf: number, ethernet: boolean, undo: Undo): void {
+    this.#labels.put(encodeU32(label), encodeLabelEntry(nexthop, vrf, ethernet), undo);
   }
 
-  clearFdb(vrf: number, mac: Uint8Array, undo: Undo): void {
-    this.#fdb.delete(encodeFdbKey(vrf, mac), undo);
+  clearLabel(label: number, undo: Undo): void {
+    this.#labels.delete(encodeU32(label), undo);
+  }
+
+  setVni(vni: number, vrf: number, undo: Undo): void {
+    this.#vnis.put(encodeU32(vni), encodeVniEntry(vrf), undo);
+  }
+
+  clearVni(vni: number, undo: Undo): void {
+    this.#vnis.delete(encodeU32(vni), undo);
+  }
+
+  /** Says that tunnels may end at an address of the node. */
+  setUnderlayAddress(address: Uint8Array, undo: Undo): void {
+    this.#underlayAddresses.put(address, encodeU32(1), undo);
+  }
+
+  clearUnderlayAddress(address: Uint8Array, undo: Undo): void {
+    this.#underlayAddresses.delete(address, undo);
   }
 
   /** The hash tables, for reconciliation with what an earlier process left. */
   get hashes(): {
     readonly devices: HashTable;
     readonly addresses: HashTable;
-    readonly fdb: HashTable;
     readonly ports: HashTable;
+    readonly labels: HashTable;
+    readonly vnis: HashTable;
+    readonly underlayAddresses: HashTable;
   } {
-    return { devices: this.#devices, addresses: this.#addresses, fdb: this.#fdb, ports: this.#ports };
+    return {
+      devices: this.#devices,
+      addresses: this.#addresses,
+      ports: this.#ports,
+      labels: this.#labels,
+      vnis: this.#vnis,
+      underlayAddresses: this.#underlayAddresses,
+    };
   }
 
   [Symbol.dispose](): void {

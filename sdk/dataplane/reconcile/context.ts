@@ -10,12 +10,13 @@ import type { Ids } from "../ids.ts";
 import type { RouteChange } from "../kernel/routes.ts";
 import type { KernelTables } from "../kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "../live.ts";
-import type { Neighbours } from "../neighbours.ts";
 import type { PeerSettings } from "../peer_settings.ts";
 import type { Policies } from "../policies.ts";
 import type { Limits, Node } from "../schema/index.ts";
 import type { TrapLink } from "../trap_link.ts";
 import type { Undo } from "../undo.ts";
+import type { Followed } from "./followed.ts";
+import type { Ways } from "./ways.ts";
 
 /** Gives interfaces on the XDP hook sockets of their own. */
 export interface DirectPorts {
@@ -32,7 +33,8 @@ export interface Parts {
   readonly devices: Devices;
   readonly attacher: Attacher;
   readonly peers: PeerSettings;
-  readonly neighbours: Neighbours;
+  readonly followed: Followed;
+  readonly ways: Ways;
   readonly policies: Policies;
   readonly trapLink: TrapLink;
   readonly direct: DirectPorts;
@@ -62,5 +64,7 @@ export interface StaleFlows {
   /** Numbers of next hops that they go to. */
   readonly nexthops: Set<number>;
   /** Prefixes that source or destination lies in. */
-  prefixes: readonly RouteChange[];
+  prefixes: readonly Pick<RouteChange, "vrf" | "prefix">[];
+  /** Numbers of VRFs in which routes of other VRFs are looked up again. */
+  readonly translated: ReadonlySet<number>;
 }

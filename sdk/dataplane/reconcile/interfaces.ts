@@ -31,15 +31,16 @@ export function writeInterface(run: Run, object: Interface): void {
     lost: device === undefined ? lastDevice(before) : undefined,
     record: undefined,
     addresses: device === undefined ? NO_ADDRESSES : interfaceAddresses(object),
+    mac: undefined,
     bridgeMac: undefined,
     attachment: before?.attachment,
-    direct: before?.direct,
+    direct: parentOf(run, object) === undefined ? before?.direct : parentOf(run, object)?.direct,
     warnings: [],
   };
   if (before === undefined && !run.resuming) run.tables.clearCounters(id);
   keepLive(run, object.name, live);
   if (device === undefined) {
-    run.tables.setNexthop(interfaceNexthop(live.nexthop, live, macOf(object)), run.undo);
+    run.tables.nexthops.set(interfaceNexthop(live.nexthop, live, macOf(object)), run.undo);
     if (before !== undefined) retireDevice(run, before, undefined);
     return;
   }
@@ -48,9 +49,14 @@ export function writeInterface(run: Run, object: Interface): void {
   const now = required(run, object.name);
   run.tables.setAddresses(id, before?.addresses ?? NO_ADDRESSES, now.addresses, run.undo);
   run.tables.setPort(id, device.ifindex, run.undo);
-  run.tables.setDevice(device.ifindex, id, run.undo);
+  run.tables.setDevice(device.ifindex, object.vlan ?? 0, id, run.undo);
   if (before !== undefined) retireDevice(run, before, now);
   noteStale(run, before, object);
+}
+
+/** The interface that carries a VLAN sub-interface; `undefined` for others. */
+function parentOf(run: Run, object: Interface): LiveInterface | undefined {
+  return object.parent === undefined ? undefined : run.live.get(object.parent);
 }
 
 /** A program cannot be on a hook twice, so it would have to go before it comes back: packets would get past it. */
@@ -62,6 +68,7 @@ function checkOrder(run: Run, object: Interface, before: LiveInterface | undefin
 }
 
 function findDevice(run: Run, object: Interface): Device | undefined {
+  if (object.parent !== undefined) return parentOf(run, object)?.device;
   const live = run.live.get(object.name);
   if (run.resuming) return run.devices.follow(object, lastDevice(live));
   const known = live !== undefined && deviceName(live.object) === deviceName(object) ? live.device : undefined;
@@ -78,7 +85,7 @@ function lastDevice(live: LiveInterface | undefined): Device | undefined {
 export function deviceChanged(run: Run, name: string): boolean {
   const live = run.live.get(name);
   if (live === undefined) return false;
-  return !sameValue(run.devices.follow(live.object, lastDevice(live)), live.device);
+  return !sameValue(findDevice({ ...run, resuming: true }, live.object), live.device);
 }
 
 function required(run: Run, name: string): LiveInterface {
@@ -107,7 +114,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
     vrf: live.vrf,
     nexthop: live.nexthop,
     device,
-    hook: hookOf(object, device),
+    hook: hookOf(parentOf(run, object)?.object ?? object, device),
     direct: live.direct,
     policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
     workers: run.workers,
@@ -115,15 +122,17 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
   });
   run.tables.setInterface(record, run.undo);
   const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
-  keepLive(run, name, { ...live, record, bridgeMac: object.role === "workload" ? mac : undefined });
-  run.tables.setNexthop(interfaceNexthop(live.nexthop, required(run, name), mac), run.undo);
-  if (object.role === "workload" && mac !== undefined) run.tables.setFdb(live.vrf, mac, live.nexthop, run.undo);
+  const bridgeMac = object.role !== "workload" ? undefined : object.learn === true ? record.mac : mac;
+  keepLive(run, name, { ...live, record, mac, bridgeMac });
+  run.tables.nexthops.set(interfaceNexthop(live.nexthop, required(run, name), mac), run.undo);
+  if (bridgeMac === undefined) return;
+  run.tables.bridge.set("interface", live.vrf, bridgeMac, { nexthop: live.nexthop, tag: 0 }, run.undo);
 }
 
-/** True when the kernel program has learned a MAC that the interface's bridge entry does not have yet. */
-export function hasLearned(run: Run, { object, id, device, bridgeMac }: LiveInterface): boolean {
+/** True when the kernel program has learned a MAC that the interface's other tables do not have yet. */
+export function hasLearned(run: Run, { object, id, device, mac }: LiveInterface): boolean {
   if (object.role !== "workload" || object.mac !== undefined || device === undefined) return false;
-  return !sameValue(learnedMac(run.tables.interfaces, id)?.toHex(), bridgeMac?.toHex());
+  return !sameValue(learnedMac(run.tables.interfaces, id)?.toHex(), mac?.toHex());
 }
 
 /** Makes the bridge entry of an interface what its learned MAC says. */
@@ -137,6 +146,12 @@ export function takeLearned(run: Run, name: string): void {
 export function attachInterface(run: Run, name: string): void {
   const live = required(run, name);
   const { device, attachment: before } = live;
+  if (live.object.parent !== undefined) {
+    // Its parent's programs decide for it, and take the parent's sockets.
+    const direct = parentOf(run, live.object)?.direct;
+    if (direct !== live.direct) rewrite(run, name, { direct });
+    return;
+  }
   if (device === undefined) {
     if (before !== undefined) run.retire.push(() => run.attacher.retire(before, undefined));
     return;
@@ -207,14 +222,20 @@ function retireDevice(run: Run, before: LiveInterface, after: LiveInterface | un
   run.retire.push(() => {
     const { undo } = run;
     const ifindex = before.device?.ifindex;
-    if (ifindex !== undefined && ifindex !== after?.device?.ifindex) tables.clearDevice(ifindex, undo);
+    const vlan = before.object.vlan ?? 0;
+    if (ifindex !== undefined && (ifindex !== after?.device?.ifindex || vlan !== (after.object.vlan ?? 0))) {
+      tables.clearDevice(ifindex, vlan, undo);
+    }
     if (after === undefined) tables.setAddresses(before.id, before.addresses, NO_ADDRESSES, undo);
     const mac = before.bridgeMac;
     if (
       mac !== undefined &&
       (after?.bridgeMac === undefined || after.vrf !== before.vrf || formatMac(after.bridgeMac) !== formatMac(mac))
     ) {
-      tables.clearFdb(before.vrf, mac, undo);
+      tables.bridge.clear("interface", before.vrf, mac, undo, before.nexthop);
+    }
+    if (before.object.learn === true && (after?.object.learn !== true || after.vrf !== before.vrf)) {
+      tables.bridge.forget([...tables.bridge.learned()].filter(({ nexthop }) => nexthop === before.nexthop));
     }
     if (after === undefined) {
       tables.clearPort(before.id, undo);
@@ -234,7 +255,7 @@ export function removeInterface(run: Run, name: string): void {
   const { attachment } = before;
   run.retire.push(() => {
     if (attachment !== undefined) run.attacher.retire(attachment, undefined);
-    if (before.direct !== undefined) run.direct.remove(before.id);
+    if (before.direct !== undefined && before.object.parent === undefined) run.direct.remove(before.id);
     run.peers.restore(name);
   });
   retireDevice(run, before, undefined);

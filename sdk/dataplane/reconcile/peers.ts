@@ -11,6 +11,7 @@ import type { Run } from "./context.ts";
 export function preparePeers(run: Run): void {
   const redirects = [...run.live.values()].some(usesXdp);
   for (const [name, live] of run.live) {
+    if (live.object.parent !== undefined) continue;
     const use = redirects && isReachable(live) ? useOf(live) : undefined;
     const peerIndex = live.device?.peerIndex;
     if (use === undefined || peerIndex === undefined) {
@@ -58,11 +59,11 @@ function peerNamespace(run: Run, name: string, { device, object }: LiveInterface
 }
 
 function usesXdp({ object, device }: LiveInterface): boolean {
-  return device !== undefined && hookOf(object, device) === "xdp";
+  return device !== undefined && object.parent === undefined && hookOf(object, device) === "xdp";
 }
 
 function useOf(live: LiveInterface): PeerUse | undefined {
-  if (live.device?.kind !== "veth") return undefined;
+  if (live.device?.kind !== "veth" || live.object.parent !== undefined) return undefined;
   return usesXdp(live) ? "sends" : "receives";
 }
 

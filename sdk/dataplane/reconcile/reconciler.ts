@@ -4,11 +4,13 @@ import { parseAddress } from "../../address.ts";
 import type { Locate } from "../check.ts";
 import type { AnyChange, ObjectChange } from "../desired.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
-import { routeKeyText } from "../kernel/routes.ts";
+import { type RouteChange, routeKeyText } from "../kernel/routes.ts";
+import { gatewayMacOf } from "../records_of.ts";
 import { UNDERLAY_VRF } from "../references.ts";
 import type { Kind } from "../schema/index.ts";
 import { NODE_KEY } from "../schema/index.ts";
 import { Undo } from "../undo.ts";
+import { removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import {
   attachInterface,
@@ -22,7 +24,9 @@ import {
 import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
+import { staleFlows, translatedVrfs } from "./stale_flows.ts";
 import { removeStrays } from "./strays.ts";
+import { writeUnderlayAddresses } from "./underlay_addresses.ts";
 
 /** Changes that are in the kernel and may still be taken back. */
 export interface Applied {
@@ -36,6 +40,8 @@ export interface Applied {
 export class Reconciler {
   readonly #parts: Parts;
   #routes: RouteCounts = { 4: 0, 6: 0 };
+  /** VRFs that `vrf` next hops lead to; `undefined`: next hops changed since they were looked for. */
+  #translated: ReadonlySet<number> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -52,8 +58,9 @@ export class Reconciler {
    */
   apply(changes: readonly AnyChange[], locate: Locate, o: { readonly resuming?: boolean } = {}): Applied {
     const run = this.#run(locate, o.resuming ?? false);
+    let stale: () => StaleFlows;
     try {
-      this.#apply(run, changes);
+      stale = this.#apply(run, changes);
     } catch (error) {
       run.undo.run();
       throw error;
@@ -62,7 +69,7 @@ export class Reconciler {
       keep: () => {
         for (const step of run.retire) step();
         run.undo.forget();
-        return run.stale;
+        return stale();
       },
       undo: () => run.undo.run(),
     };
@@ -76,14 +83,15 @@ export class Reconciler {
       undo: new Undo(),
       node: this.#parts.state.get("node", NODE_KEY) ?? {},
       retire: [],
-      stale: { interfaces: new Set(), nexthops: new Set(), prefixes: [] },
+      stale: { interfaces: new Set(), nexthops: new Set(), prefixes: [], translated: new Set() },
     };
   }
 
-  #apply(run: Run, changes: readonly AnyChange[]): void {
+  /** @returns tells, once the changes are kept, which flows are to be decided again. */
+  #apply(run: Run, changes: readonly AnyChange[]): () => StaleFlows {
     const of = <K extends Kind>(kind: K) => changesOf(changes, kind);
     this.#node(run, of("node").length > 0);
-    for (const { key, after } of of("vrfs")) if (after.length > 0) run.ids.take("vrf", key);
+    writeVrfs(run, of("vrfs"));
     const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
     const publish = run.policies.apply(run, [...of("policies"), ...of("sets")]);
     // Numbers of sets keep their meaning within a process. After a start the kernel's table still has the last
@@ -94,10 +102,12 @@ export class Reconciler {
       if (object !== undefined) writeInterface(run, object);
     }
     if (run.resuming) publish();
-    for (const name of nexthopsToWrite(run, of("nexthops"), interfaces)) {
-      const object = run.state.get("nexthops", name);
-      if (object !== undefined) writeNexthop(run, object);
-    }
+    const nexthops = nexthopsToWrite(run, of("nexthops"), interfaces, of("node").length > 0);
+    writeNexthops(run, nexthops);
+    if (interfaces.size > 0 || nexthops.size > 0 || of("node").length > 0) writeUnderlayAddresses(run);
+    writeFdb(run, of("fdb"));
+    writeVnis(run, of("vnis"));
+    writeLabels(run, of("labels"), new Set([...interfaces, ...nexthops]));
     const routes = routeChanges(run, of("routes"));
     const before = this.#routes;
     this.#routes = countRoutes(before, routes, run.limits.routes);
@@ -110,7 +120,15 @@ export class Reconciler {
     for (const name of interfaces) if (run.live.has(name)) attachInterface(run, name);
     for (const { key, after } of [...of("interfaces"), ...of("nexthops")])
       if (after.length === 0) removeNexthop(run, key);
-    for (const { key, after } of of("vrfs")) if (after.length === 0) run.ids.free("vrf", key);
+    removeVrfs(run, of("vrfs"));
+    run.ways.settle(run);
+    return () => this.#stale(run, routes, of("nexthops"));
+  }
+
+  #stale(run: Run, routes: readonly RouteChange[], nexthops: readonly ObjectChange<"nexthops">[]): StaleFlows {
+    if (nexthops.length > 0) this.#translated = undefined;
+    if (routes.length > 0) this.#translated ??= translatedVrfs(run);
+    return staleFlows(run, routes, nexthops, this.#translated ?? new Set());
   }
 
   #node(run: Run, changed: boolean): void {
@@ -128,9 +146,13 @@ export class Reconciler {
   resume(changes: readonly AnyChange[]): void {
     const run = this.#run(() => "", true);
     run.ids.take("vrf", UNDERLAY_VRF);
+    const known = [...run.ids.nexthop.names()].flatMap((name) => run.ids.nexthop.get(name) ?? []);
+    run.tables.members.adopt(run.tables.nexthops, known);
+    run.tables.tunnels.adopt(run.tables.nexthops, known);
     writeReservedNexthops(run);
     writeNode(run);
     this.#apply(run, changes);
+    run.ways.freeStrays(run);
     for (const step of run.retire) step();
     run.undo.forget();
     removeStrays(
@@ -146,24 +168,49 @@ export class Reconciler {
 
   /**
    * Writes interfaces anew whose devices changed (came, went, up, down, another MTU or MAC), and next hops whose
-   * neighbours did.
+   * paths over the fabric did.
    */
   refresh(interfaces: readonly string[], nexthops: readonly string[]): StaleFlows {
     const run = this.#run((kind, key) => `/${kind}/${key}`, true);
-    const changed = new Set(interfaces.filter((name) => deviceChanged(run, name)));
-    for (const name of changed) {
+    const changed = new Set<string>();
+    const rewrite = (name: string) => {
       const object = run.state.get("interfaces", name);
-      if (object !== undefined) writeInterface(run, object);
+      if (!deviceChanged(run, name) || object === undefined) return;
+      writeInterface(run, object);
+      changed.add(name);
+    };
+    for (const name of interfaces) rewrite(name);
+    for (const name of subInterfacesOf(run, changed)) rewrite(name);
+    const names = nexthopsToWrite(run, [], changed, false);
+    for (const name of nexthops) names.add(name);
+    writeNexthops(run, names);
+    if (changed.size > 0) {
+      writeUnderlayAddresses(run);
+      preparePeers(run);
     }
-    for (const name of new Set([...nexthops, ...nexthopsToWrite(run, [], changed)])) {
-      const object = run.state.get("nexthops", name);
-      if (object !== undefined) writeNexthop(run, object);
-    }
-    if (changed.size > 0) preparePeers(run);
     for (const name of changed) if (run.live.has(name)) attachInterface(run, name);
-    for (const step of run.retire) step();
-    run.undo.forget();
-    return run.stale;
+    return finish(run);
+  }
+
+  /** Marks the paths over the fabric whose link came or went, before anything else is looked up. */
+  linkChanged(ifindex: number, isUsable: boolean): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    run.ways.linkChanged(run, ifindex, isUsable);
+    finish(run);
+  }
+
+  /** Has the paths over the fabric to a neighbour go to its new MAC; `undefined`: it does not answer any more. */
+  neighbourChanged(ifindex: number, address: string, mac: Uint8Array | undefined): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    run.ways.neighbourChanged(run, ifindex, address, mac);
+    finish(run);
+  }
+
+  /** Writes the addresses anew that tunnels may end at. */
+  refreshAddresses(): void {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    writeUnderlayAddresses(run);
+    finish(run);
   }
 
   /** Gives the MACs that the kernel programs have learned to the bridge and to the next hops behind the interfaces. */
@@ -172,12 +219,8 @@ export class Reconciler {
     const names = [...run.live].filter(([, live]) => hasLearned(run, live)).map(([name]) => name);
     if (names.length === 0) return;
     for (const name of names) takeLearned(run, name);
-    for (const name of nexthopsToWrite(run, [], new Set(names))) {
-      const object = run.state.get("nexthops", name);
-      if (object !== undefined) writeNexthop(run, object);
-    }
-    for (const step of run.retire) step();
-    run.undo.forget();
+    writeNexthops(run, nexthopsToWrite(run, [], new Set(names), false));
+    finish(run);
   }
 
   /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */
@@ -185,8 +228,11 @@ export class Reconciler {
     const run = this.#run(locate, false);
     for (const change of changes) if (change.kind === "interfaces") foreseeInterface(run, change);
     run.policies.noteStale(run, changes);
-    run.stale.prefixes = routeChanges(run, changesOf(changes, "routes"));
-    return run.stale;
+    const routes = routeChanges(run, changesOf(changes, "routes"));
+    const stale = this.#stale(run, routes, changesOf(changes, "nexthops"));
+    // What was foreseen is not so yet.
+    this.#translated = undefined;
+    return stale;
   }
 }
 
@@ -195,29 +241,71 @@ function changesOf<K extends Kind>(changes: readonly AnyChange[], kind: K): (Any
 }
 
 function writeNode(run: Run): void {
-  writeNodeConfig(run.tables.config, run.node);
+  writeNodeConfig(run.tables.config, run.node, gatewayMacOf(run.node));
   const underlay = run.node.underlay === undefined ? undefined : parseAddress(run.node.underlay);
   run.slowPath.setNodeAddresses(underlay === undefined ? [] : [underlay.bytes]);
 }
 
-/** Changed interfaces; all when the node changes, for its gateway MAC is in each. */
+/** Ends a run that nobody asked for: it is kept. */
+function finish(run: Run): StaleFlows {
+  run.ways.settle(run);
+  for (const step of run.retire) step();
+  run.undo.forget();
+  return run.stale;
+}
+
+/**
+ * Changed interfaces, and the VLAN sub-interfaces that they carry, behind them; all when the node changes, for its
+ * gateway MAC is in each.
+ */
 function interfacesToWrite(run: Run, changes: readonly ObjectChange<"interfaces">[], all: boolean): Set<string> {
   const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
   if (all) for (const name of run.live.keys()) if (run.state.get("interfaces", name) !== undefined) names.add(name);
+  const isSub = (name: string) => run.state.get("interfaces", name)?.parent !== undefined;
+  return new Set([
+    ...[...names].filter((name) => !isSub(name)),
+    ...[...names].filter(isSub),
+    ...subInterfacesOf(run, names),
+  ]);
+}
+
+/** VLAN sub-interfaces of interfaces. */
+function subInterfacesOf(run: Run, parents: ReadonlySet<string>): string[] {
+  const names: string[] = [];
+  if (parents.size === 0) return names;
+  for (const { name, parent } of run.state.objects("interfaces")) {
+    if (parent !== undefined && parents.has(parent)) names.push(name);
+  }
   return names;
 }
 
-/** Changed next hops, and those that lead out of a changed interface. */
+/**
+ * Changed next hops, and those that depend on what changed: on a device that they lead out of, on the node's
+ * address, on the kind of a tunnel that they copy to.
+ */
 function nexthopsToWrite(
   run: Run,
   changes: readonly ObjectChange<"nexthops">[],
   interfaces: ReadonlySet<string>,
+  node: boolean,
 ): Set<string> {
   const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
-  if (interfaces.size > 0) {
-    for (const { name, device } of run.state.objects("nexthops")) {
-      if (device !== undefined && interfaces.has(device)) names.add(name);
-    }
+  const changed = new Set(changes.filter(({ before }) => before.length > 0).map(({ key }) => key));
+  if (interfaces.size === 0 && changed.size === 0 && !node) return names;
+  const fabric = [...interfaces].some((name) => run.state.get("interfaces", name)?.role === "fabric");
+  for (const { name, type, device, local, members } of run.state.objects("nexthops")) {
+    const depends =
+      (device !== undefined && interfaces.has(device)) ||
+      (type === "tunnel" && (fabric || (node && local === undefined))) ||
+      (type === "flood" && members?.some((member) => changed.has(member.nexthop)) === true);
+    if (depends) names.add(name);
   }
   return names;
+}
+
+/** Those that lead out first, then those that choose among them or copy to them. */
+function writeNexthops(run: Run, names: ReadonlySet<string>): void {
+  const objects = [...names].flatMap((name) => run.state.get("nexthops", name) ?? []);
+  for (const object of objects) if (object.members === undefined) writeNexthop(run, object);
+  for (const object of objects) if (object.members !== undefined) writeNexthop(run, object);
 }

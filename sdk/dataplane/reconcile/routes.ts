@@ -3,6 +3,7 @@
 import { type Family, parsePrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import type { Candidates, ObjectChange } from "../desired.ts";
+import { type LabelTag, labelTag } from "../kernel/label_tag.ts";
 import type { RouteChange } from "../kernel/routes.ts";
 import { APPLY_STATE } from "../schema/index.ts";
 import type { Run } from "./context.ts";
@@ -17,14 +18,20 @@ export function routeChanges(run: Run, changes: readonly ObjectChange<"routes">[
     const winner = candidates[0];
     return winner === undefined ? undefined : run.ids.nexthop.get(winner.object.via);
   };
+  const tagOf = (candidates: Candidates<"routes">): LabelTag => {
+    const winner = candidates[0];
+    return winner === undefined ? 0 : labelTag(winner.object);
+  };
   for (const { key, before: was, after: is } of changes) {
     const space = key.indexOf(" ");
     const prefix = parsePrefix(key.slice(space + 1));
     if (prefix === undefined) continue;
     const before = nexthopOf(was);
     const after = nexthopOf(is);
-    if (before === after) continue;
-    result.push({ vrf: run.ids.take("vrf", key.slice(0, space)), prefix, before, after });
+    const tagBefore = tagOf(was);
+    const tagAfter = tagOf(is);
+    if (before === after && tagBefore === tagAfter) continue;
+    result.push({ vrf: run.ids.take("vrf", key.slice(0, space)), prefix, before, after, tagBefore, tagAfter });
   }
   return result;
 }
@@ -47,9 +54,8 @@ export function countRoutes(counts: RouteCounts, changes: readonly RouteChange[]
   return result;
 }
 
-/** Adds and replaces now, removes later, and notes the flows that the prefixes concern. */
+/** Adds and replaces now, removes later. */
 export function writeRoutes(run: Run, changes: readonly RouteChange[]): void {
   run.tables.routes.put(changes, run.undo);
   run.retire.push(() => run.tables.routes.delete(changes, run.undo));
-  run.stale.prefixes = changes;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Removes from adopted tables what the desired state does not know: left by a process that died half-way. */
-import { encodeDeviceKey, encodeFdbKey, encodeInterfaceAddressKey } from "../kernel/records.ts";
+import { encodeDeviceKey, encodeInterfaceAddressKey, encodeU32 } from "../kernel/records.ts";
 import type { Run } from "./context.ts";
 
 const text = (key: Uint8Array): string => key.join(".");
@@ -21,23 +21,28 @@ export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
   }
   for (let id = 1; id < tables.nexthops.length; id++) {
     if (!nexthops.has(id) && !isZero(tables.nexthops.bytes, tables.nexthops.at(id), tables.nexthops.size)) {
-      tables.clearNexthop(id, undo);
+      tables.nexthops.clear(id, undo);
     }
   }
 
   const devices = new Set<string>();
   const addresses = new Set<string>();
-  const bridged = new Set<string>();
-  for (const { id, vrf, device, bridgeMac, addresses: known } of live) {
-    if (device !== undefined) devices.add(text(encodeDeviceKey(device.ifindex)));
+  for (const { id, object, device, addresses: known } of live) {
+    if (device !== undefined) devices.add(text(encodeDeviceKey(device.ifindex, object.vlan ?? 0)));
     for (const address of [...known.own, ...known.gateways])
       addresses.add(text(encodeInterfaceAddressKey(id, address)));
-    if (bridgeMac !== undefined) bridged.add(text(encodeFdbKey(vrf, bridgeMac)));
   }
   const { hashes } = tables;
   for (const key of hashes.devices.keys()) if (!devices.has(text(key))) hashes.devices.delete(key, undo);
   for (const key of hashes.addresses.keys()) if (!addresses.has(text(key))) hashes.addresses.delete(key, undo);
-  for (const key of hashes.fdb.keys()) if (!bridged.has(text(key))) hashes.fdb.delete(key, undo);
+  const labels = new Set([...run.state.objects("labels")].map(({ label }) => text(encodeU32(label))));
+  for (const key of hashes.labels.keys()) if (!labels.has(text(key))) hashes.labels.delete(key, undo);
+  const vnis = new Set([...run.state.objects("vnis")].map(({ vni }) => text(encodeU32(vni))));
+  for (const key of hashes.vnis.keys()) if (!vnis.has(text(key))) hashes.vnis.delete(key, undo);
+  tables.bridge.removeStrays(undo);
+  tables.tunnels.removeStrays(undo);
+  const vrfs = new Set([...run.ids.vrf.names()].map((name) => run.ids.vrf.get(name)));
+  for (let id = 1; id < tables.vrfs.length; id++) if (!vrfs.has(id)) tables.clearVrf(id, undo);
 
   run.attacher.removeStrays(live.flatMap(({ attachment }) => attachment ?? []));
   undo.forget();

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The state document: schemas, types, validation. */
+export { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema } from "./bridging.ts";
 export { APPLY_STATE, below, INVALID_STATE, invalid } from "./errors.ts";
 export { DEFAULT_GATEWAYS, type Interface, InterfaceSchema } from "./interface.ts";
-export { type Key, keyOf, keyText, NODE_KEY, routeKey } from "./keys.ts";
-export { type Nexthop, NexthopSchema } from "./nexthop.ts";
+export { fdbKey, type Key, keyOf, keyText, NODE_KEY, routeKey, splitKey } from "./keys.ts";
+export {
+  type Encap,
+  type HashField,
+  type Nexthop,
+  type NexthopMember,
+  NexthopSchema,
+  RESERVED_NEXTHOPS,
+} from "./nexthop.ts";
 export {
   DEFAULT_GATEWAY_MAC,
   DEFAULT_HOLD_LIMIT,

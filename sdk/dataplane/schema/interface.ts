@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { address, CLOSED, flag, mac, name, oneOf, reference } from "./common.ts";
+import { address, CLOSED, flag, integer, mac, name, oneOf, reference } from "./common.ts";
 import { type Static, Type } from "./typebox.ts";
 
 /** Gateway addresses of an interface that names none: link-local, so that they are right in every network. */
@@ -20,6 +20,10 @@ export const InterfaceSchema = Type.Object(
       ["workload", "fabric"],
       "workload: a pod, container or VM is behind it. fabric: the underlay is behind it.",
     ),
+    parent: Type.Optional(
+      reference("Interface whose device carries it, with the tag `vlan`: a VLAN sub-interface. It has no `device`."),
+    ),
+    vlan: Type.Optional(integer(1, 4094, "VLAN id of a sub-interface (IEEE 802.1Q). Needed with `parent`.")),
     vrf: Type.Optional(reference("VRF that it is in. Needed for role workload; a fabric interface is in `underlay`.")),
     hook: Type.Optional(
       oneOf(
@@ -78,6 +82,22 @@ export const InterfaceSchema = Type.Object(
     ),
     proxyArp: Type.Optional(
       flag("Answer ARP and ND also for addresses that have a route of their own in the VRF.", true),
+    ),
+    rpf: Type.Optional(
+      oneOf(
+        ["off", "loose", "strict"],
+        "Check of the source address against the routes (RFC 3704). loose: there must be one. strict: it must lead back out of the interface.",
+        "off",
+      ),
+    ),
+    learn: Type.Optional(
+      flag("Enter the source MACs of its frames into the VRF's bridge table, for `learnAgeSeconds`.", false),
+    ),
+    learnAgeSeconds: Type.Optional(
+      integer(1, 86_400, "Time after the last frame from a learned MAC until its entry goes.", 300),
+    ),
+    mssClamp: Type.Optional(
+      flag("Lower the MSS that TCP SYNs offer to what fits through the tunnel that they go into.", true),
     ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),

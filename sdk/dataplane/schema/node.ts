@@ -19,7 +19,7 @@ export const LimitsSchema = Type.Object(
       integer(1024, 16_777_216, "Routes of each address family, over all VRFs; memory as used.", 1_048_576),
     ),
     nexthops: Type.Optional(
-      integer(1024, 4_194_304, "Next hops, those of interfaces included; 64 bytes each.", 65_536),
+      integer(1024, 4_194_304, "Next hops, those of interfaces included; 128 bytes each.", 65_536),
     ),
   },
   { ...CLOSED, description: "Sizes of the kernel's tables. Fixed for as long as the instance runs." },
@@ -42,7 +42,9 @@ export const NodeSchema = Type.Object(
   {
     name: Type.Optional(name("Name of the node, for people.")),
     underlay: Type.Optional(
-      address("Address of the node in the underlay; source of ICMP errors where no gateway address will do."),
+      address(
+        "Address of the node in the underlay: source of tunnels that name no other, and of ICMP errors where no gateway address will do.",
+      ),
     ),
     gatewayMac: Type.Optional(
       mac(
@@ -59,6 +61,13 @@ export const NodeSchema = Type.Object(
           ),
         },
         { ...CLOSED, description: "What happens while no controller runs." },
+      ),
+    ),
+    foreignTunnels: Type.Optional(
+      oneOf(
+        ["pass", "drop"],
+        "Tunnel packets for this node whose VNI or label is not in the state. pass: to the host's stack, which may have tunnels of its own. drop: a counted drop.",
+        "pass",
       ),
     ),
     limits: Type.Optional(LimitsSchema),

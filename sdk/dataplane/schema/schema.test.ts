@@ -163,21 +163,11 @@ describe("wrong input is refused with its field", () => {
 describe("what later work brings is refused by name", () => {
   const cases: [unknown, string][] = [
     [{ services: [] }, "/services is not supported yet"],
-    [{ fdb: [] }, "/fdb is not supported yet"],
-    [
-      { nexthops: [{ name: "n", type: "tunnel", encap: "vxlan", remote: "192.0.2.2" }] },
-      '/nexthops/0/type "tunnel" is not supported yet',
-    ],
-    [{ nexthops: [{ name: "n", type: "ecmp", members: [] }] }, '/nexthops/0/type "ecmp" is not supported yet'],
+    [{ mirrors: [] }, "/mirrors is not supported yet"],
+    [{ qos: [] }, "/qos is not supported yet"],
     [{ vrfs: [{ name: "e", kernelRoutes: { table: 100 } }] }, "/vrfs/0/kernelRoutes is not supported yet"],
-    [{ vrfs: [{ name: "e", unknownUnicast: "flood" }] }, '/vrfs/0/unknownUnicast "flood" is not supported yet'],
-    [
-      { interfaces: [{ name: "h0.10", parent: "h0", vlan: 10, role: "workload" }] },
-      "/interfaces/0/parent is not supported yet",
-    ],
     [{ interfaces: [{ name: "h0", role: "workload", police: {} }] }, "/interfaces/0/police is not supported yet"],
     [{ interfaces: [{ name: "lo", role: "host" }] }, '/interfaces/0/role "host" is not supported yet'],
-    [{ routes: [{ vrf: "red", prefix: "10.0.0.0/8", via: "x", vni: 7 }] }, "/routes/0/vni is not supported yet"],
     [
       { policies: [{ name: "p", rules: [{ action: "allow", direction: "ingress", mirror: "m" }] }] },
       "/policies/0/rules/0/mirror is not supported yet",

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema } from "./bridging.ts";
 import { CLOSED } from "./common.ts";
 import { type Interface, InterfaceSchema } from "./interface.ts";
 import { type Nexthop, NexthopSchema } from "./nexthop.ts";
@@ -16,6 +17,9 @@ export interface KindObjects {
   readonly interfaces: Interface;
   readonly nexthops: Nexthop;
   readonly routes: Route;
+  readonly fdb: FdbEntry;
+  readonly labels: Label;
+  readonly vnis: Vni;
   readonly sets: PrefixSet;
   readonly policies: Policy;
 }
@@ -30,6 +34,9 @@ export const kindSchemas = {
   interfaces: InterfaceSchema,
   nexthops: NexthopSchema,
   routes: RouteSchema,
+  fdb: FdbSchema,
+  labels: LabelSchema,
+  vnis: VniSchema,
   sets: SetSchema,
   policies: PolicySchema,
 } as const satisfies Record<Kind, TObject>;
@@ -48,6 +55,9 @@ export const StateSchema = Type.Object(
     interfaces: list(InterfaceSchema),
     nexthops: list(NexthopSchema),
     routes: list(RouteSchema),
+    fdb: list(FdbSchema),
+    labels: list(LabelSchema),
+    vnis: list(VniSchema),
     sets: list(SetSchema),
     policies: list(PolicySchema),
   },
@@ -61,6 +71,9 @@ export interface State {
   readonly interfaces?: readonly Interface[];
   readonly nexthops?: readonly Nexthop[];
   readonly routes?: readonly Route[];
+  readonly fdb?: readonly FdbEntry[];
+  readonly labels?: readonly Label[];
+  readonly vnis?: readonly Vni[];
   readonly sets?: readonly PrefixSet[];
   readonly policies?: readonly Policy[];
 }

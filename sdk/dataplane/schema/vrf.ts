@@ -6,7 +6,11 @@ export const VrfSchema = Type.Object(
   {
     name: name("Key."),
     unknownUnicast: Type.Optional(
-      oneOf(["drop"], "A bridged frame to a MAC that the VRF does not know: a counted drop.", "drop"),
+      oneOf(
+        ["drop", "flood"],
+        "A bridged frame to a MAC that the VRF does not know. drop: a counted drop. flood: as the entry of ff:ff:ff:ff:ff:ff says.",
+        "drop",
+      ),
     ),
   },
   { ...CLOSED, description: "An isolated routing table and bridge domain." },

@@ -15,7 +15,8 @@ export const get = defineCommand({
   usage: "KIND [NAME] [-o json]",
   help: `
   KIND               ${names}
-  NAME               only the object of that name; of routes: VRF PREFIX, or one of the two
+  NAME               only the object of that name; of routes and fdb: VRF and
+                     PREFIX or MAC, or one of the two
   -o, --output json  an array of objects as in the state document, each with owner and status`,
   flags: outputFlag,
   arguments: [1, 3],
@@ -42,11 +43,11 @@ async function find(client: Client, kind: Kind, key: readonly string[]): Promise
   if (first === undefined) return client.list<StateObject>(list);
   const one = (path: string) => client.json<StateObject>("GET", path).then((object) => [object]);
   if (kind.key.length === 1) return one(`${list}/${encodeURIComponent(first)}`);
-  // A route is named by VRF and prefix, or by whichever of them is enough.
+  // Routes and bridge entries are named by VRF and the rest of their key, or by whichever of them is enough.
   if (second !== undefined) {
     return one(`/v1/vrfs/${encodeURIComponent(first)}/${kind.plural}/${encodeURIComponent(second)}`);
   }
-  const objects = first.includes("/")
+  const objects = /[/:]/.test(first)
     ? (await client.list<StateObject>(list)).filter((object) => kind.key.some((field) => object[field] === first))
     : await client.list<StateObject>(list, { vrf: first });
   if (objects.length > 0) return objects;

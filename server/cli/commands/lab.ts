@@ -14,6 +14,11 @@ export const lab = defineCommand({
   help: `
   TOPOLOGY           pods: a node and pods a, b, c that Weir is to connect (default)
                      routed: the same, connected by Linux's own routing
+                     two-nodes: nodes n1 and n2, pods a1, b1 and a2, b2, a fabric
+                     two-uplinks: the same, two fabric links each, through a router
+                     outside: two nodes, and a host out behind n1
+                     kernel-vxlan: two nodes, connected by Linux's own VXLAN
+                     mixed-vxlan: two nodes, n2 with Linux's own VXLAN
       --name NAME    the lab weir-NAME-* instead of weir-*`,
   flags: {},
   arguments: [1, 2],

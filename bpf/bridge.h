@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The bridge of a VRF: where a destination MAC leads to, and which source MACs were seen. */
+#ifndef WEIR_BRIDGE_H
+#define WEIR_BRIDGE_H
+
+#include "clock.h"
+#include "resolve.h"
+
+/* Whether copies would have to be made of a frame to `mac`. */
+static __always_inline int is_flooded(__u32 vrf, const __u8 *mac)
+{
+	struct fdb_entry *entry;
+	struct nexthop *nh;
+
+	if (mac[0] & 1)
+		return 1;
+	entry = bridge_find(vrf, mac);
+	nh = entry ? nexthop_get(entry->nexthop) : NULL;
+	return nh && nh->type == NEXTHOP_FLOOD;
+}
+
+static __always_inline int learn_new(const struct packet *p, const struct interface *i,
+				     struct fdb_key *key, __u32 now)
+{
+	struct fdb_entry entry = { .nexthop = i->nexthop, .flags = FDB_LEARNED, .seen = now };
+
+	/* Whoever sends from ever new MACs gets no more entries than traps. */
+	if (!trap_admit(p->walk->interface) || bpf_map_update_elem(&fdb, key, &entry, BPF_NOEXIST))
+		return CONTINUE;
+	return controller_listens(p, i) ? trap(p, TRAP_MAC_LEARN) : CONTINUE;
+}
+
+/*
+ * A source MAC on an interface that learns. It is in the fdb at once; the slow path is told,
+ * and sends the frame on. CONTINUE if there is nothing to tell.
+ */
+static __always_inline int learn_source(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+	struct ethhdr *eth = packet_ethernet(p);
+	__u32 now = bpf_ktime_get_coarse_ns() / NSEC_PER_SEC;
+	struct fdb_key key = { .vrf = w->key.vrf };
+	struct fdb_entry *entry;
+
+	if (!i || !eth || (eth->h_source[0] & 1) || mac_is_zero(eth->h_source) ||
+	    mac_equal(eth->h_source, i->gateway_mac))
+		return CONTINUE;
+	__builtin_memcpy(key.mac, eth->h_source, sizeof(key.mac));
+	entry = bpf_map_lookup_elem(&fdb, &key);
+	if (!entry)
+		return learn_new(p, i, &key, now);
+	if (!(entry->flags & FDB_LEARNED))
+		return CONTINUE;
+	if (entry->seen != now)
+		entry->seen = now;
+	if (entry->nexthop == i->nexthop)
+		return CONTINUE;
+	entry->nexthop = i->nexthop;
+	if (!controller_listens(p, i))
+		return CONTINUE;
+	w->trap_flags |= TRAP_FLAG_MOVED;
+	return trap(p, TRAP_MAC_LEARN);
+}
+STAGE(learn_source)
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Takes packets out of tunnels that end at one of the node's own underlay addresses. What
+ * comes out is walked on as received in the VRF of its VNI, or for its label's next hop.
+ */
+#ifndef WEIR_DECAPSULATE_H
+#define WEIR_DECAPSULATE_H
+
+#include "bridge.h"
+#include "ecn.h"
+#include "hash.h"
+#include "output.h"
+#include "trap.h"
+#include "udp_checksum.h"
+
+/* Linux 6.3: adjust_room says that the family changes. Before, the skb keeps the outer one. */
+#define ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
+#define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
+
+/* Set by the SDK before load: KERNEL_* that the running kernel has. */
+const volatile __u32 kernel_features = 0;
+
+#define KERNEL_DECAP_L3 0x1
+
+/* What the outer headers said. */
+struct decapsulation {
+	__u32 offset;  /* of what was carried */
+	__u32 encap;   /* enum encap */
+	__u32 id;      /* label or VNI */
+	__u32 vrf;     /* of what was carried */
+	__u32 nexthop; /* by label; 0: look up */
+	__u32 ingress; /* INGRESS_* */
+	__u32 counter; /* of the tunnel next hop */
+	__u32 end;     /* offset of what follows the outer IP packet */
+	__u16 interface;
+	__u8 ethernet;
+	__u8 traffic_class;
+	__u8 family; /* of the outer header */
+	__u8 inner_family;
+	__u8 expired; /* the label's TTL has run out */
+	__u8 bridge;  /* by label: the frame is for an interface as it is */
+	__u8 injected;
+	__u8 bad_checksum; /* of the outer UDP header */
+	__u8 checksummed;
+	__u8 reserved[2];
+};
+
+/* A quick test, so that other packets do not pay for the call. */
+static __always_inline int may_be_tunneled(const struct walk *w)
+{
+	__be16 port = w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
+
+	if (!w->family || !w->l4_offset)
+		return 0;
+	if (w->protocol == IPPROTO_UDP)
+		return port == bpf_htons(VXLAN_PORT) || port == bpf_htons(MPLS_PORT) ||
+		       port == bpf_htons(MPLS_PORT_OLD);
+	return w->protocol == IPPROTO_GRE;
+}
+
+static __always_inline int is_own_underlay(const struct walk *w)
+{
+	struct underlay_address address;
+
+	if (w->family == 4)
+		ipv4_mapped(address.address, w->key.v4.destination);
+	else
+		__builtin_memcpy(address.address, w->key.v6.destination, 16);
+	return bpf_map_lookup_elem(&underlay_addresses, &address) != NULL;
+}
+
+/* Sets d->encap and the offset of the VXLAN or MPLS header; 0 if it is neither. */
+static __always_inline int read_outer(const struct packet *p, struct decapsulation *d)
+{
+	struct walk *w = p->walk;
+
+	d->offset = w->l4_offset;
+	if (w->protocol == IPPROTO_GRE) {
+		struct gre_header *gre = packet_at(p, d->offset, sizeof(*gre));
+
+		if (!gre || gre->flags || gre->protocol != bpf_htons(ETHERTYPE_MPLS))
+			return 0;
+		d->encap = ENCAP_MPLS_GRE;
+		d->offset += sizeof(*gre);
+	} else {
+		struct udp_header *udp = packet_at(p, d->offset, sizeof(*udp));
+
+		if (!udp)
+			return 0;
+		d->encap = udp->destination == bpf_htons(VXLAN_PORT) ? ENCAP_VXLAN : ENCAP_MPLS_UDP;
+		d->checksummed = udp->checksum != 0;
+		d->offset += sizeof(*udp);
+	}
+	return 1;
+}
+
+/* Which tunnel it came by. */
+static __always_inline void find_tunnel(const struct walk *w, struct decapsulation *d)
+{
+	struct tunnel_key key;
+	struct nexthop *nh;
+	__u32 *id;
+
+	if (w->family == 4)
+		ipv4_mapped(key.remote, w->key.v4.source);
+	else
+		__builtin_memcpy(key.remote, w->key.v6.source, 16);
+	key.encap = d->encap;
+	id = bpf_map_lookup_elem(&tunnels, &key);
+	if (!id) {
+		d->ingress = INGRESS_TUNNEL | INGRESS_UNKNOWN |
+			     (hash_finish(hash_address6(0, key.remote)) & (INGRESS_UNKNOWN - 1));
+		return;
+	}
+	d->ingress = INGRESS_TUNNEL | *id;
+	nh = nexthop_get(*id);
+	if (nh)
+		d->counter = nh->counter;
+}
+
+/* CONTINUE: d->id is a VNI of ours; else the reason to drop. */
+static __always_inline int read_vxlan(const struct packet *p, struct decapsulation *d)
+{
+	struct vxlan_header *vxlan = packet_at(p, d->offset, sizeof(*vxlan));
+	struct vni_entry *entry;
+
+	if (!vxlan)
+		return DROP_INVALID_PACKET;
+	if (!(vxlan->flags & bpf_htonl(VXLAN_VNI_VALID)))
+		return DROP_UNKNOWN_VNI;
+	d->id = bpf_ntohl(vxlan->vni) >> 8;
+	entry = bpf_map_lookup_elem(&vnis, &d->id);
+	if (!entry)
+		return DROP_UNKNOWN_VNI;
+	d->offset += sizeof(*vxlan);
+	d->vrf = entry->vrf;
+	d->ethernet = 1;
+	return CONTINUE;
+}
+
+static __always_inline int read_label(const struct packet *p, struct decapsulation *d)
+{
+	__be32 *label = packet_at(p, d->offset, sizeof(*label));
+	struct label_entry *entry;
+	struct nexthop *nh;
+	__be32 *control;
+	__u32 word;
+
+	if (!label)
+		return DROP_INVALID_PACKET;
+	word = bpf_ntohl(*label);
+	d->id = word >> MPLS_LABEL_SHIFT;
+	if (!(word & MPLS_BOTTOM))
+		return DROP_UNKNOWN_LABEL;
+	entry = bpf_map_lookup_elem(&labels, &d->id);
+	if (!entry)
+		return DROP_UNKNOWN_LABEL;
+	d->offset += sizeof(*label);
+	d->vrf = entry->vrf;
+	d->nexthop = entry->nexthop;
+	d->ethernet = (entry->flags & LABEL_ETHERNET) != 0;
+	/* RFC 3032 section 2.4.2: it would be forwarded with 0. */
+	nh = nexthop_get(entry->nexthop);
+	d->bridge = d->ethernet && nh && nh->type != NEXTHOP_VRF;
+	d->expired = (word & MPLS_TTL_MASK) <= 1;
+	if (!d->ethernet)
+		return CONTINUE;
+	/* A control word may stand in front of a frame (RFC 4448 section 4.6): no MAC starts so. */
+	control = packet_at(p, d->offset, sizeof(*control));
+	if (control && *control == 0)
+		d->offset += sizeof(*control);
+	return CONTINUE;
+}
+
+/* The Ethernet header that the frame will have. */
+static __always_inline int read_inner(const struct packet *p, struct decapsulation *d,
+				      struct ethhdr *inner)
+{
+	struct config *c = the_config();
+	struct ethhdr *eth;
+	__u8 *version;
+
+	if (d->ethernet) {
+		eth = packet_at(p, d->offset, sizeof(*eth));
+		if (!eth)
+			return DROP_INVALID_PACKET;
+		*inner = *eth;
+		d->offset += sizeof(*eth);
+		d->inner_family = eth->h_proto == bpf_htons(ETH_P_IP)     ? 4
+				  : eth->h_proto == bpf_htons(ETH_P_IPV6) ? 6
+									  : 0;
+		return DROP_NONE;
+	}
+	version = packet_at(p, d->offset, sizeof(*version));
+	if (!version || !c)
+		return DROP_INVALID_PACKET;
+	d->inner_family = *version >> 4;
+	if (d->inner_family != 4 && d->inner_family != 6)
+		return DROP_UNSUPPORTED_PROTOCOL;
+	mac_copy(inner->h_dest, c->gateway_mac);
+	mac_copy(inner->h_source, c->gateway_mac);
+	inner->h_proto = bpf_htons(d->inner_family == 4 ? ETH_P_IP : ETH_P_IPV6);
+	return DROP_NONE;
+}
+
+/*
+ * What is left must be as long as an IP header of the family that Linux takes it to have:
+ * padding behind it.
+ */
+static __always_inline int skb_pad(const struct packet *p, const struct decapsulation *d)
+{
+	__u8 family = (kernel_features & KERNEL_DECAP_L3) && d->inner_family ? d->inner_family
+									     : d->family;
+	__u32 header = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 least = d->offset + header;
+
+	return CONTEXT_FIELD(p->skb, len) >= least ? 0 : bpf_skb_change_tail(p->skb, least, 0);
+}
+
+static __always_inline int skb_remove_outer(const struct packet *p, const struct decapsulation *d)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	int bytes = (int)d->offset - p->walk->l3_offset;
+
+	if (skb_pop_tags(p->skb, p->walk) || skb_pad(p, d))
+		return -1;
+	if ((kernel_features & KERNEL_DECAP_L3) && d->inner_family)
+		flags |= d->inner_family == 4 ? ADJ_ROOM_DECAP_L3_IPV4 : ADJ_ROOM_DECAP_L3_IPV6;
+	return bpf_skb_adjust_room(p->skb, -bytes, BPF_ADJ_ROOM_MAC, flags);
+}
+
+static __always_inline int remove_outer(const struct packet *p, const struct decapsulation *d,
+					const struct ethhdr *inner)
+{
+	struct ethhdr *eth;
+	int failed = p->hook == HOOK_XDP ? bpf_xdp_adjust_head(p->xdp, (int)d->offset - ETH_HLEN)
+					 : skb_remove_outer(p, d);
+
+	if (failed)
+		return -1;
+	eth = packet_ethernet(p);
+	if (!eth)
+		return -1;
+	*eth = *inner;
+	return 0;
+}
+
+/* The walk starts anew, with what came out. DROP_NONE or the reason to drop. */
+static __always_inline int walk_anew(const struct packet *p, const struct decapsulation *d)
+{
+	struct walk *w = p->walk;
+	struct config *c = the_config();
+	struct ethhdr *eth;
+	int reason;
+
+	__builtin_memset(w, 0, sizeof(*w));
+	reason = parse_packet(p);
+	w->interface = d->interface;
+	w->ingress = d->ingress;
+	w->key.vrf = d->vrf;
+	w->route_vrf = d->vrf;
+	w->nexthop = d->nexthop;
+	w->flags |= WALK_DECAPSULATED;
+	if (d->injected)
+		w->flags |= WALK_INJECTED;
+	if (d->nexthop)
+		w->flags |= WALK_LABEL;
+	if (p->hook == HOOK_TC && d->inner_family != d->family &&
+	    (!(kernel_features & KERNEL_DECAP_L3) || !d->inner_family))
+		w->flags |= WALK_NEW_FAMILY;
+	if (reason)
+		return reason;
+	/* Padding is no part of what was carried. */
+	if (w->family && w->l3_offset + w->ip_length > d->end + ETH_HLEN - d->offset)
+		return DROP_INVALID_PACKET;
+	if (d->bad_checksum && !checksum_is_partial(p))
+		return DROP_CHECKSUM;
+	eth = packet_ethernet(p);
+	if (!eth || !c)
+		return DROP_INVALID_PACKET;
+	/* A label to an interface costs no hop: the tunnel's other end has counted it. */
+	if (!d->ethernet)
+		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
+	else if (!d->bridge && mac_equal(eth->h_dest, c->gateway_mac))
+		w->flags |= WALK_ROUTED;
+	return ecn_transfer(p, d->traffic_class);
+}
+
+/* Not one of ours: the host may have tunnels of its own. */
+static __always_inline int foreign(const struct packet *p, const struct decapsulation *d,
+				   int reason)
+{
+	struct config *c = the_config();
+
+	if (!(d->ingress & INGRESS_UNKNOWN))
+		return drop(p, reason);
+	return c && c->foreign_tunnels ? drop(p, DROP_UNKNOWN_TUNNEL) : pass_to_host(p);
+}
+
+/* CONTINUE: not a tunnel packet, or one that has been taken out; else its verdict. */
+static __always_inline int decapsulate(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct decapsulation d = {};
+	struct ethhdr inner = {};
+	int reason;
+
+	if (!is_own_underlay(w) || !read_outer(p, &d))
+		return CONTINUE;
+	if (w->flags & WALK_FRAGMENT)
+		return drop(p, DROP_FRAGMENT);
+	d.interface = w->interface;
+	d.family = w->family;
+	d.end = w->l3_offset + w->ip_length;
+	d.injected = (w->flags & WALK_INJECTED) != 0;
+	d.traffic_class = traffic_class(p, w->l3_offset);
+	find_tunnel(w, &d);
+	reason = d.encap == ENCAP_VXLAN ? read_vxlan(p, &d) : read_label(p, &d);
+	if (reason == DROP_UNKNOWN_VNI || reason == DROP_UNKNOWN_LABEL)
+		return foreign(p, &d, reason);
+	if (reason != CONTINUE)
+		return drop(p, reason);
+	reason = read_inner(p, &d, &inner);
+	if (reason)
+		return drop(p, reason);
+	/* Copies are made behind TC only, from the packet as it came. */
+	if (p->hook == HOOK_XDP && d.ethernet && is_flooded(d.vrf, inner.h_dest))
+		return hand_over(p);
+	count_tunnel(d.counter, 1, w->length);
+	if (d.checksummed)
+		d.bad_checksum = call_udp_checksum_fails(p) != 0;
+	if (remove_outer(p, &d, &inner))
+		return drop(p, DROP_REDIRECT_FAILED);
+	reason = walk_anew(p, &d);
+	if (reason)
+		return drop(p, reason);
+	return d.expired ? drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED) : CONTINUE;
+}
+STAGE(decapsulate)
+
+#endif

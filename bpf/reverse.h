@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Where the answers to a packet go: the way that it came, if a route to its source leads
+ * there too.
+ */
+#ifndef WEIR_REVERSE_H
+#define WEIR_REVERSE_H
+
+#include "resolve.h"
+
+#define MAX_BUCKETS_SEARCHED 256
+
+/* Next hop id that leads back to where the packet came from; 0: nothing known. */
+static __always_inline __u32 way_back(const struct walk *w)
+{
+	struct interface *i;
+
+	if (w->ingress & INGRESS_UNKNOWN)
+		return 0;
+	if (w->ingress & INGRESS_TUNNEL)
+		return w->ingress & ~INGRESS_TUNNEL;
+	i = interface_get(w->interface);
+	return i ? i->nexthop : 0;
+}
+
+/* The bucket that leads to next hop `back`, else what the flow's hash chooses. */
+static __always_inline struct member *ecmp_choose_back(const struct nexthop *ecmp,
+						       const struct walk *w, __u32 back)
+{
+	__u32 count = ecmp->members_count;
+	__u32 first = ecmp->members_first;
+	__u32 i;
+
+	for (i = 0; back && i < MAX_BUCKETS_SEARCHED; i++) {
+		__u32 index = first + i;
+		struct member *m;
+
+		if (i >= count)
+			break;
+		m = bpf_map_lookup_elem(&members, &index);
+		if (m && m->nexthop == back && !(m->flags & MEMBER_DEAD))
+			return m;
+	}
+	return ecmp_choose(ecmp, hash_flow(w, ecmp->hash_fields ? ecmp->hash_fields : HASH_ALL));
+}
+
+/* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
+__attribute__((noinline)) int follow_back(struct walk *w)
+{
+	struct route *route;
+	__u32 back, n;
+
+	if (!w)
+		return 0;
+	back = way_back(w);
+	for (n = 0; n < MAX_RESOLUTIONS; n++) {
+		struct nexthop *nh = nexthop_get(w->reverse_nexthop);
+		struct member *m;
+
+		if (!nh || !is_indirect(nh))
+			return 0;
+		if (nh->type == NEXTHOP_VRF) {
+			route = route_to_source(w, nh->vrf);
+			if (!route)
+				break;
+			w->reverse_nexthop = route->nexthop;
+			w->reverse_label = label_of(route->label, route->flags);
+			continue;
+		}
+		m = ecmp_choose_back(nh, w, back);
+		if (!m)
+			break;
+		w->reverse_nexthop = m->nexthop;
+		if (m->flags & (ROUTE_LABEL | ROUTE_VNI))
+			w->reverse_label = label_of(m->label, m->flags);
+	}
+	w->reverse_nexthop = 0;
+	return 0;
+}
+
+/* Sets walk->reverse_nexthop and reverse_label. A default route leads to no workload. */
+static __always_inline void find_reverse(struct walk *w)
+{
+	struct route *route = route_to_source(w, w->key.vrf);
+
+	w->reverse_nexthop = way_back(w);
+	if (!route || (!(w->ingress & INGRESS_TUNNEL) && (route->flags & ROUTE_DEFAULT)))
+		return;
+	w->reverse_nexthop = route->nexthop;
+	w->reverse_label = label_of(route->label, route->flags);
+	follow_back(w);
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The headers of tunnels: VXLAN (RFC 7348), MPLS in UDP (RFC 7510) and in GRE (RFC 4023),
+ * over IPv4 and IPv6; and the ECN of inner and outer header (RFC 6040).
+ */
+#ifndef WEIR_TUNNEL_H
+#define WEIR_TUNNEL_H
+
+#include "counters.h"
+#include "nexthop.h"
+#include "parse.h"
+
+#define VXLAN_PORT     4789
+#define MPLS_PORT      6635
+#define MPLS_PORT_OLD  51234 /* before IANA assigned one: accepted, never sent */
+#define ETHERTYPE_MPLS 0x8847
+
+#define VXLAN_VNI_VALID  0x08000000 /* flag I, of the first word in host order */
+#define MPLS_BOTTOM      0x100      /* S, of the word in host order */
+#define MPLS_TTL_MASK    0xff
+#define MPLS_LABEL_SHIFT 12
+
+#define ECN_MASK    3
+#define ECN_NOT_ECT 0
+#define ECN_ECT1    1
+#define ECN_ECT0    2
+#define ECN_CE      3
+
+struct udp_header {
+	__be16 source;
+	__be16 destination;
+	__be16 length;
+	__be16 checksum;
+};
+
+struct gre_header {
+	__be16 flags; /* and version */
+	__be16 protocol;
+};
+
+/* VXLAN: 8 bytes, VNI in the upper three bytes of the second word. */
+struct vxlan_header {
+	__be32 flags;
+	__be32 vni;
+};
+
+static __always_inline void ipv4_mapped(__u8 *address, __be32 ipv4)
+{
+	__builtin_memset(address, 0, 16);
+	address[10] = 0xff;
+	address[11] = 0xff;
+	__builtin_memcpy(address + 12, &ipv4, sizeof(ipv4));
+}
+
+static __always_inline void count_tunnel(__u32 counter, __u32 received, __u32 bytes)
+{
+	struct tunnel_counters *c = bpf_map_lookup_elem(&tunnel_counters, &counter);
+
+	if (!c || !counter)
+		return;
+	if (received) {
+		c->rx_packets++;
+		c->rx_bytes += bytes;
+	} else {
+		c->tx_packets++;
+		c->tx_bytes += bytes;
+	}
+}
+
+/* DSCP and ECN of the IP header at `offset`; 0 if there is none. */
+static __always_inline __u8 traffic_class(const struct packet *p, __u32 offset)
+{
+	__be16 *first = packet_at(p, offset, sizeof(*first));
+
+	if (!first || !p->walk->family)
+		return 0;
+	return p->walk->family == 4 ? bpf_ntohs(*first) & 0xff : (bpf_ntohs(*first) >> 4) & 0xff;
+}
+
+#endif

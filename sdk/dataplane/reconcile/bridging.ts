@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/** VRFs' bridge domains, bridge entries, labels and VNIs. What is new comes before what is gone goes. */
+import { parseMac } from "../../address.ts";
+import type { ObjectChange } from "../desired.ts";
+import { labelTag } from "../kernel/label_tag.ts";
+import { UNDERLAY_VRF } from "../references.ts";
+import { type KindObjects, splitKey } from "../schema/index.ts";
+import type { Run } from "./context.ts";
+
+/** Writes VRFs. */
+export function writeVrfs(run: Run, changes: readonly ObjectChange<"vrfs">[]): void {
+  for (const { key, before, after } of changes) {
+    const object = after[0]?.object;
+    if (object === undefined) continue;
+    const id = run.ids.take("vrf", key);
+    if (before.length === 0 && !run.resuming) run.tables.clearVrfCounters(id);
+    run.tables.setVrf(id, object.unknownUnicast === "flood", run.undo);
+  }
+}
+
+/** Takes away, later, VRFs that are gone. */
+export function removeVrfs(run: Run, changes: readonly ObjectChange<"vrfs">[]): void {
+  for (const { key, after } of changes) {
+    const id = run.ids.vrf.get(key);
+    if (after.length > 0 || id === undefined) continue;
+    run.ids.free("vrf", key);
+    run.retire.push(() => run.tables.clearVrf(id, run.undo));
+  }
+}
+
+/** Writes the state's bridge entries, and takes those away, later, that are gone. */
+export function writeFdb(run: Run, changes: readonly ObjectChange<"fdb">[]): void {
+  for (const { key, after } of changes) {
+    const [vrfName, text] = splitKey(key);
+    const mac = parseMac(text);
+    if (mac === undefined) continue;
+    const vrf = run.ids.take("vrf", vrfName);
+    const object = after[0]?.object;
+    if (object === undefined) {
+      run.retire.push(() => run.tables.bridge.clear("state", vrf, mac, run.undo));
+      continue;
+    }
+    const target = { nexthop: run.ids.take("nexthop", object.via), tag: labelTag(object) };
+    run.tables.bridge.set("state", vrf, mac, target, run.undo);
+  }
+}
+
+/** Writes VNIs, and takes those away, later, that are gone. */
+export function writeVnis(run: Run, changes: readonly ObjectChange<"vnis">[]): void {
+  for (const { key, after } of changes) {
+    const object = after[0]?.object;
+    if (object === undefined) run.retire.push(() => run.tables.clearVni(Number(key), run.undo));
+    else run.tables.setVni(object.vni, run.ids.take("vrf", object.vrf), run.undo);
+  }
+}
+
+/**
+ * Writes labels, and takes those away, later, that are gone.
+ * @param leading names of next hops and interfaces that changed: labels that lead there may have another VRF now.
+ */
+export function writeLabels(run: Run, changes: readonly ObjectChange<"labels">[], leading: ReadonlySet<string>): void {
+  const written = new Set<number>();
+  for (const { key, after } of changes) {
+    const object = after[0]?.object;
+    if (object === undefined) run.retire.push(() => run.tables.clearLabel(Number(key), run.undo));
+    else writeLabel(run, object);
+    written.add(Number(key));
+  }
+  if (leading.size === 0) return;
+  for (const object of run.state.objects("labels")) {
+    if (leading.has(object.via) && !written.has(object.label)) writeLabel(run, object);
+  }
+}
+
+function writeLabel(run: Run, { label, via, payload }: KindObjects["labels"]): void {
+  const vrf = run.ids.take("vrf", vrfBehind(run, via));
+  run.tables.setLabel(label, run.ids.take("nexthop", via), vrf, payload === "ethernet", run.undo);
+}
+
+/** The VRF of what a next hop leads to. */
+function vrfBehind(run: Run, name: string): string {
+  const nexthop = run.state.get("nexthops", name);
+  if (nexthop?.vrf !== undefined) return nexthop.vrf;
+  const [first] = nexthop?.members ?? [];
+  if (first !== undefined) return vrfBehind(run, first.nexthop);
+  return run.state.get("interfaces", nexthop?.device ?? name)?.vrf ?? UNDERLAY_VRF;
+}

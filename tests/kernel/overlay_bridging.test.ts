@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Pods on one network across nodes. */
+import { describe, expect, test } from "bun:test";
+import {
+  BRIDGED_VNI,
+  type LabNode,
+  mixedVxlanTopology,
+  nodes,
+  twoNodesTopology,
+  waitFor,
+} from "../../sdk/lab/index.ts";
+import { applyBoth, type Encapsulation, type HookName, OverlayNodes, otherNode, tagOf } from "./overlay_nodes.ts";
+
+const [a1, b1] = nodes.n1.pods;
+const [a2, b2] = nodes.n2.pods;
+
+interface BridgedOptions {
+  readonly encap: Encapsulation;
+  readonly hook: HookName;
+  readonly underlay?: 4 | 6;
+  /** Fields of all workloads. */
+  readonly fields?: object;
+  /** MACs of the other node's pods are in the state. Default: they are flooded to. */
+  readonly macs?: boolean;
+}
+
+/** Pods that find each other by ARP and ND of their own, flooded over the tunnel. */
+function bridgedDocument(overlay: OverlayNodes, node: LabNode, o: BridgedOptions): object {
+  const far = otherNode(node);
+  const to = `to-${far.name}`;
+  const tag = tagOf(o.encap);
+  const addressOf = ({ underlay4, underlay6 }: LabNode) => (o.underlay === 6 ? underlay6 : underlay4);
+  const members = [...node.pods.map(({ device }) => ({ nexthop: device })), { nexthop: to, ...tag }];
+  return {
+    node: { underlay: addressOf(node) },
+    vrfs: [{ name: "red", unknownUnicast: o.macs === true ? "drop" : "flood" }],
+    interfaces: [
+      ...node.pods.map((pod) => overlay.workload(pod, { hook: o.hook, proxyArp: false, ...o.fields })),
+      { name: "f0", role: "fabric", hook: o.hook, netns: overlay.lab.path(far.name) },
+    ],
+    nexthops: [
+      { name: to, type: "tunnel", encap: o.encap, remote: addressOf(far) },
+      { name: "all", type: "flood", members },
+      { name: "red", type: "vrf", vrf: "red" },
+    ],
+    fdb: [
+      { vrf: "red", mac: "ff:ff:ff:ff:ff:ff", via: "all" },
+      ...(o.macs === true ? far.pods.map(({ mac }) => ({ vrf: "red", mac, via: to, ...tag })) : []),
+    ],
+    ...("vni" in tag ? { vnis: [{ ...tag, vrf: "red" }] } : { labels: [{ ...tag, via: "red", payload: "ethernet" }] }),
+  };
+}
+
+/** Drops that a test may see: what Linux sends by itself to groups that nobody is in. */
+const unexpected = (drops: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(drops).filter(([key]) => !/ (broadcast|unknown-unicast)$/.test(key)));
+
+async function reach(overlay: OverlayNodes, pairs: readonly (readonly [string, string])[]): Promise<void> {
+  for (const [from, to] of pairs) {
+    expect([from, to, await overlay.received(from, to), unexpected(overlay.drops())]).toEqual([from, to, 3, {}]);
+  }
+}
+
+const across = [
+  [a1.name, a2.ipv4],
+  [b2.name, b1.ipv4],
+  [a2.name, a1.ipv6],
+  [b1.name, b2.ipv6],
+  [a1.name, b1.ipv4],
+] as const;
+
+describe("pods of two nodes are on one network", () => {
+  const cases: BridgedOptions[] = [
+    { encap: "vxlan", hook: "tc" },
+    { encap: "vxlan", hook: "xdp", macs: true },
+    { encap: "vxlan", hook: "tc", underlay: 6, macs: true },
+    { encap: "mpls-udp", hook: "tc", macs: true },
+    { encap: "mpls-gre", hook: "xdp" },
+  ];
+  for (const o of cases) {
+    const name = `${o.encap} on the ${o.hook} hook over IPv${o.underlay ?? 4}, MACs ${o.macs === true ? "told" : "flooded to"}`;
+    test(name, async () => {
+      const short = `l2${o.encap.replace("mpls-", "")}${o.hook}${o.underlay ?? 4}`;
+      await using overlay = await OverlayNodes.start({ name: short, topology: twoNodesTopology({ bridged: true }) });
+      await applyBoth(overlay, (_, node) => bridgedDocument(overlay, node, o));
+      await waitFor(() => overlay.plane("n1").tables.nexthops.get("to-n2")?.status["resolved"] === true, {
+        what: "n2",
+      });
+      await waitFor(() => overlay.plane("n2").tables.nexthops.get("to-n1")?.status["resolved"] === true, {
+        what: "n1",
+      });
+      await reach(overlay, across);
+      const vrf = overlay.plane("n1").tables.vrfs.get("red")?.status["counters"];
+      expect(vrf).toMatchObject({ [o.macs === true ? o.encap : "flood"]: { packets: expect.any(Number) } });
+    }, 60_000);
+  }
+});
+
+test("pods and those of a node with the kernel's bridge and vxlan device are on one network", async () => {
+  await using overlay = await OverlayNodes.start({ name: "l2mixed", topology: mixedVxlanTopology(), nodes: ["n1"] });
+  const tunnel = { nexthop: "to-n2", vni: BRIDGED_VNI };
+  await overlay.plane("n1").apply({
+    node: { underlay: nodes.n1.underlay4 },
+    vrfs: [{ name: "red", unknownUnicast: "flood" }],
+    interfaces: [
+      ...nodes.n1.pods.map((pod) => overlay.workload(pod, { proxyArp: false })),
+      { name: "f0", role: "fabric" },
+    ],
+    nexthops: [
+      { name: "to-n2", type: "tunnel", encap: "vxlan", remote: nodes.n2.underlay4 },
+      { name: "all", type: "flood", members: [{ nexthop: "va1" }, { nexthop: "vb1" }, tunnel] },
+    ],
+    fdb: [{ vrf: "red", mac: "ff:ff:ff:ff:ff:ff", via: "all" }],
+    vnis: [{ vni: BRIDGED_VNI, vrf: "red" }],
+  });
+  await waitFor(() => overlay.plane("n1").tables.nexthops.get("to-n2")?.status["resolved"] === true, { what: "n2" });
+  await reach(overlay, across);
+}, 60_000);
+
+test("MACs behind an interface are learned, shown, and forgotten when they are old", async () => {
+  await using overlay = await OverlayNodes.start({
+    name: "learn",
+    topology: twoNodesTopology({ bridged: true }),
+    nodes: ["n1"],
+  });
+  const plane = overlay.plane("n1");
+  const learning = { mac: undefined, addresses: undefined, learn: true, learnAgeSeconds: 1, proxyArp: false };
+  await plane.apply({
+    vrfs: [{ name: "red", unknownUnicast: "flood" }],
+    interfaces: nodes.n1.pods.map((pod) => {
+      const { mac: _mac, addresses: _addresses, ...rest } = overlay.workload(pod) as Record<string, unknown>;
+      return { ...rest, ...JSON.parse(JSON.stringify(learning)) };
+    }),
+    nexthops: [{ name: "all", type: "flood", members: [{ nexthop: "va1" }, { nexthop: "vb1" }] }],
+    fdb: [{ vrf: "red", mac: "ff:ff:ff:ff:ff:ff", via: "all" }],
+  });
+  // A second host behind pod a's device.
+  const second = "02:00:00:00:01:99";
+  await overlay.run(
+    "a1",
+    "ip",
+    "link",
+    "add",
+    "mv0",
+    "link",
+    "eth0",
+    "address",
+    second,
+    "type",
+    "macvlan",
+    "mode",
+    "bridge",
+  );
+  await overlay.run("a1", "ip", "address", "add", "10.97.1.99/16", "dev", "mv0");
+  await overlay.run("a1", "ip", "link", "set", "mv0", "up");
+  const ping = (device: string) => overlay.run("a1", "ping", "-c", "3", "-i", "0.05", "-W", "1", "-I", device, b1.ipv4);
+  await ping("mv0");
+  await ping("eth0");
+  const entry = () => plane.tables.fdb.get({ vrf: "red", mac: second });
+  expect(entry()).toMatchObject({ via: "va1", owner: "learned", status: { active: true } });
+  expect([...plane.tables.fdb.entries()].map(({ mac }) => mac)).toContain(b1.mac);
+  await waitFor(() => entry() === undefined, { what: "the old entry to go", timeoutMs: 12_000 });
+
+  await ping("mv0");
+  await plane
+    .transaction()
+    .delete("interfaces", "va1")
+    .put("nexthops", { name: "all", type: "flood", members: [] })
+    .commit();
+  expect(entry()).toBeUndefined();
+}, 60_000);
