@@ -319,7 +319,7 @@ export class Pipeline implements Disposable {
 
   /** Forgets flows and counters. */
   clear(): void {
-    for (const name of ["flows4", "flows6"]) {
+    for (const name of ["flows4", "flows6", "fragments"]) {
       const map = this.map(name);
       for (const { key } of map.entries()) map.delete(key.slice());
     }
