@@ -177,14 +177,10 @@ test("flows whose tunnel is lost find another member of their ecmp, also those t
   );
   await Bun.sleep(400);
   expect(sent(overlay, "by-udp")).toBeGreaterThan(0);
-  console.log("before", overlay.drops());
   await overlay.run("n1", "ip", "route", "del", `${second}/32`);
-  console.log("route gone", performance.now());
   await resolved(overlay, "by-udp", false);
-  console.log("resolved", performance.now(), overlay.drops());
   const lost = sent(overlay, "by-udp");
   const received = (await Promise.all(pings)).reduce((sum, ping) => sum + ping.received, 0);
-  console.log(overlay.drops(), (await Promise.all(pings)).map((p) => p.received));
   // Flows may lose what is sent in 50 ms, and the packets of one more decision.
   expect(received).toBeGreaterThanOrEqual(8 * 50 - 8 * 4);
   expect(sent(overlay, "by-udp")).toBe(lost);
