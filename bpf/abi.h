@@ -452,7 +452,7 @@ struct flow_entry { /* 80 bytes */
 	__u32 trapped;   /* packets sent to the slow path for a decision on this entry */
 	__u32 label; /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
-	__u32 reverse_vrf;   /* in which the reverse direction's entry is kept; 0: the same */
+	__u32 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
 };
 
 /*

@@ -67,8 +67,7 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 }
 
 /* What the pipeline found out at the first packet, and the decision leaves as it is. */
-static __always_inline void decision_complete(struct flow_decision *d,
-					      const struct flow_entry *old)
+static __always_inline void decision_complete(struct flow_decision *d, const struct flow_entry *old)
 {
 	if (old) {
 		if (!d->label && d->nexthop == old->nexthop)
