@@ -462,8 +462,8 @@ struct flow_entry { /* 80 bytes */
 	__u16 tcp_flags; /* seen so far (low byte) */
 	__u32 trapped;   /* packets sent to the slow path for a decision on this entry */
 	__u32 label; /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
-	__u32 reverse_label; /* of a hold: the same for the reverse direction */
-	__u32 reverse_vrf;   /* in which the reverse direction's entry is kept; 0: the same */
+	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
+	__u32 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
 };
 
 /*
@@ -532,7 +532,7 @@ struct flow_decision {  /* 128 bytes */
 	__u32 revision;
 	__u32 new_generation; /* of the entry now in place, written by the kernel */
 	__u32 label; /* as in struct flow_entry; 0: the hold entry's, if the next hop is that of the hold */
-	__u32 reverse_label; /* 0: the hold entry's */
+	__u32 reverse_label; /* 0: that of the entry in place */
 	__u32 reverse_vrf;   /* 0: the hold entry's, else `vrf` */
 	__u32 reserved[7];
 };

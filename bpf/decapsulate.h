@@ -13,15 +13,6 @@
 #include "trap.h"
 #include "udp_checksum.h"
 
-/* Linux 6.3: adjust_room says that the family changes. Before, the skb keeps the outer one. */
-#define ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
-#define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
-
-/* Set by the SDK before load: KERNEL_* that the running kernel has. */
-const volatile __u32 kernel_features = 0;
-
-#define KERNEL_DECAP_L3 0x1
-
 /* What the outer headers said. */
 struct decapsulation {
 	__u32 offset;  /* of what was carried */
@@ -204,29 +195,46 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 }
 
 /*
- * What is left must be as long as an IP header of the family that Linux takes it to have:
- * padding behind it.
+ * The skb's protocol has to become that of the inner packet. bpf_skb_change_proto() makes
+ * the IP header longer or shorter, which is no matter: it goes. (adjust_room's own flags for
+ * that came with Linux 6.3.) Returns the bytes by which the outer headers grew.
  */
+static __always_inline int skb_change_family(const struct packet *p, const struct decapsulation *d)
+{
+	int difference = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	int error;
+
+	if (!d->inner_family || d->inner_family == d->family)
+		return 0;
+	error = bpf_skb_change_proto(p->skb,
+				     bpf_htons(d->inner_family == 4 ? ETH_P_IP : ETH_P_IPV6), 0);
+	if (error)
+		return error;
+	return d->inner_family == 4 ? -difference : difference;
+}
+
+/* What is left must be as long as the IP header that Linux takes it to have: padding behind it. */
 static __always_inline int skb_pad(const struct packet *p, const struct decapsulation *d)
 {
-	__u8 family = (kernel_features & KERNEL_DECAP_L3) && d->inner_family ? d->inner_family
-									     : d->family;
-	__u32 header = family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	__u32 least = d->offset + header;
+	__u32 least = d->offset + sizeof(struct ipv6hdr);
 
-	return CONTEXT_FIELD(p->skb, len) >= least ? 0 : bpf_skb_change_tail(p->skb, least, 0);
+	if (d->inner_family || d->family == 4 || CONTEXT_FIELD(p->skb, len) >= least)
+		return 0;
+	return bpf_skb_change_tail(p->skb, least, 0);
 }
 
 static __always_inline int skb_remove_outer(const struct packet *p, const struct decapsulation *d)
 {
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	int bytes = (int)d->offset - p->walk->l3_offset;
+	int grown;
 
 	if (skb_pop_tags(p->skb, p->walk) || skb_pad(p, d))
 		return -1;
-	if ((kernel_features & KERNEL_DECAP_L3) && d->inner_family)
-		flags |= d->inner_family == 4 ? ADJ_ROOM_DECAP_L3_IPV4 : ADJ_ROOM_DECAP_L3_IPV6;
-	return bpf_skb_adjust_room(p->skb, -bytes, BPF_ADJ_ROOM_MAC, flags);
+	grown = skb_change_family(p, d);
+	if (grown < -(int)sizeof(struct iphdr))
+		return -1;
+	return bpf_skb_adjust_room(p->skb, -(bytes + grown), BPF_ADJ_ROOM_MAC,
+				   BPF_F_ADJ_ROOM_FIXED_GSO);
 }
 
 static __always_inline int remove_outer(const struct packet *p, const struct decapsulation *d,
@@ -265,9 +273,8 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 		w->flags |= WALK_INJECTED;
 	if (d->nexthop)
 		w->flags |= WALK_LABEL;
-	if (p->hook == HOOK_TC && d->inner_family != d->family &&
-	    (!(kernel_features & KERNEL_DECAP_L3) || !d->inner_family))
-		w->flags |= WALK_NEW_FAMILY;
+	if (p->hook == HOOK_TC && !d->inner_family)
+		w->flags |= WALK_STALE_PROTOCOL;
 	if (reason)
 		return reason;
 	/* Padding is no part of what was carried. */

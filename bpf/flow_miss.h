@@ -90,6 +90,9 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		__sync_fetch_and_add(&flow->trapped, -1);
 		return drop(p, DROP_HOLD_LIMIT);
 	}
+	/* An entry that is decided has no use for it; the decision that takes its place has. */
+	if (flow->action != FLOW_HOLD)
+		flow->reverse_label = w->reverse_label;
 	return call_send_trap(p);
 }
 

@@ -67,18 +67,17 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 }
 
 /* What the pipeline found out at the first packet, and the decision leaves as it is. */
-static __always_inline void decision_complete(struct flow_decision *d,
-					      const struct flow_entry *hold)
+static __always_inline void decision_complete(struct flow_decision *d, const struct flow_entry *old)
 {
-	if (hold && hold->action == FLOW_HOLD) {
-		if (!d->label && d->nexthop == hold->nexthop)
-			d->label = hold->label;
+	if (old) {
+		if (!d->label && d->nexthop == old->nexthop)
+			d->label = old->label;
 		if (!d->reverse_label)
-			d->reverse_label = hold->reverse_label;
+			d->reverse_label = old->reverse_label;
 		if (!d->reverse_vrf)
-			d->reverse_vrf = hold->reverse_vrf;
-		if (!d->ingress)
-			d->ingress = hold->ingress;
+			d->reverse_vrf = old->reverse_vrf;
+		if (!d->ingress && old->action == FLOW_HOLD)
+			d->ingress = old->ingress;
 	}
 	if (!d->reverse_vrf)
 		d->reverse_vrf = d->vrf;

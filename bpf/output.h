@@ -45,7 +45,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		verdict = bpf_redirect_map(&tx_ports, w->out_interface, XDP_DROP);
 		if (verdict != XDP_REDIRECT)
 			return drop(p, DROP_REDIRECT_FAILED);
-	} else if (peer && !out->vlan && !(w->flags & WALK_NEW_FAMILY)) {
+	} else if (peer && !out->vlan && !(w->flags & WALK_STALE_PROTOCOL)) {
 		skb_to_host(p->skb);
 		verdict = bpf_redirect_peer(out->ifindex, 0);
 	} else {
@@ -83,7 +83,7 @@ static __always_inline int pass_to_host(const struct packet *p)
 	if (p->hook == HOOK_TC) {
 		skb_to_host(p->skb);
 		/* Received anew, which also gives the skb the protocol that the frame has. */
-		if (i && (w->flags & (WALK_INJECTED | WALK_NEW_FAMILY)))
+		if (i && (w->flags & (WALK_INJECTED | WALK_STALE_PROTOCOL)))
 			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
 		return TC_ACT_OK;
 	}

@@ -56,20 +56,20 @@ struct walk {
 };
 _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory");
 
-#define WALK_GROUP         0x001  /* destination MAC is a group address */
-#define WALK_ROUTED        0x002  /* destination MAC is the gateway's: route, else bridge */
-#define WALK_FRAGMENT      0x004  /* part of a datagram, the first part too */
-#define WALK_NO_PORTS      0x008  /* a later fragment */
-#define WALK_DONT_FRAGMENT 0x010  /* IPv6, or IPv4 with DF */
-#define WALK_RELATED       0x020  /* ICMP error; the key is that of the quoted flow */
-#define WALK_UNRELATED     0x040  /* ICMP error that quotes nothing that we can use */
-#define WALK_GSO           0x080  /* TC: several segments in one */
-#define WALK_INJECTED      0x100  /* came from the slow path, is on the trap link's device */
-#define WALK_DECAPSULATED  0x200  /* came out of a tunnel */
-#define WALK_LABEL         0x400  /* `nexthop` is what its MPLS label leads to */
-#define WALK_KEEP_TTL      0x800  /* routed, but its TTL does not fall */
-#define WALK_ALLOWED       0x1000 /* policy allows its flow, but where that led is down */
-#define WALK_NEW_FAMILY    0x2000 /* TC: the skb's protocol is still that of the outer header */
+#define WALK_GROUP          0x001  /* destination MAC is a group address */
+#define WALK_ROUTED         0x002  /* destination MAC is the gateway's: route, else bridge */
+#define WALK_FRAGMENT       0x004  /* part of a datagram, the first part too */
+#define WALK_NO_PORTS       0x008  /* a later fragment */
+#define WALK_DONT_FRAGMENT  0x010  /* IPv6, or IPv4 with DF */
+#define WALK_RELATED        0x020  /* ICMP error; the key is that of the quoted flow */
+#define WALK_UNRELATED      0x040  /* ICMP error that quotes nothing that we can use */
+#define WALK_GSO            0x080  /* TC: several segments in one */
+#define WALK_INJECTED       0x100  /* came from the slow path, is on the trap link's device */
+#define WALK_DECAPSULATED   0x200  /* came out of a tunnel */
+#define WALK_LABEL          0x400  /* `nexthop` is what its MPLS label leads to */
+#define WALK_KEEP_TTL       0x800  /* routed, but its TTL does not fall */
+#define WALK_ALLOWED        0x1000 /* policy allows its flow, but where that led is down */
+#define WALK_STALE_PROTOCOL 0x2000 /* TC: no IP packet, but the skb says that it were one */
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */
 #define CONTINUE (-128) /* not decided by this stage */

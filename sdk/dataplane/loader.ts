@@ -8,7 +8,6 @@ import { configCodec, WEIR_ABI_VERSION } from "../layout/index.ts";
 import { BpfMap, type Collection, CollectionSpec, type Program } from "../libbpf/index.ts";
 import type { InstancePaths } from "./instance.ts";
 import type { MapName, Maps } from "./kernel/tables.ts";
-import { kernelAtLeast } from "./preflight.ts";
 import { DEFAULT_LIMITS, type Limits } from "./schema/index.ts";
 
 /** The object with all programs and maps. */
@@ -70,9 +69,6 @@ const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
   nexthops: "nexthops",
 };
 
-/** Of the constant `kernel_features`: `bpf_skb_adjust_room` can be told that the family changes (bpf/decapsulate.h). */
-const KERNEL_DECAP_L3 = 1;
-
 /** Entries of the tables that grow with the next hops, for each of these. */
 const PER_NEXTHOP: Readonly<Partial<Record<MapName, number>>> = { members: 4, labels: 1, vnis: 1, tunnels: 1, fdb: 4 };
 
@@ -98,7 +94,6 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
     const map = spec.maps.get(name);
     if (map !== undefined) map.maxEntries = limits[limit];
   }
-  spec.constants.set("kernel_features", kernelAtLeast(6, 3) ? KERNEL_DECAP_L3 : 0);
   for (const [name, entries] of Object.entries(PER_NEXTHOP)) {
     const map = spec.maps.get(name);
     if (map !== undefined) map.maxEntries = Math.max(map.maxEntries, entries * limits.nexthops);

@@ -656,7 +656,7 @@ export const flowEntryCodec = {
   trapped: u32(64),
   /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
   label: u32(68),
-  /** of a hold: the same for the reverse direction */
+  /** of a hold, or of a packet since that asks anew: the same for the reverse direction */
   reverseLabel: u32(72),
   /** in which the reverse direction's entry is kept; 0: the same */
   reverseVrf: u32(76),
@@ -701,7 +701,7 @@ export const flowDecisionCodec = {
   newGeneration: u32(84),
   /** as in struct flow_entry; 0: the hold entry's, if the next hop is that of the hold */
   label: u32(88),
-  /** 0: the hold entry's */
+  /** 0: that of the entry in place */
   reverseLabel: u32(92),
   /** 0: the hold entry's, else `vrf` */
   reverseVrf: u32(96),

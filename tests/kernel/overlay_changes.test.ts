@@ -145,6 +145,49 @@ test("an ecmp of tunnels spreads flows by weight, and only the flows of a lost m
   ]);
 }, 90_000);
 
+test("flows whose tunnel is lost find another member of their ecmp, also those that policy has decided", async () => {
+  await using overlay = await OverlayNodes.start({ name: "avoid", topology: twoNodesTopology() });
+  const second = "198.51.100.2";
+  await overlay.run("n1", "ip", "route", "add", `${second}/32`, "via", nodes.n2.underlay4);
+  await applyBoth(overlay, (_, node) => {
+    const fields = { policies: ["all"] };
+    const document = routedDocument(overlay, node, { ...vxlan, fields }) as Record<string, object[]>;
+    const policies = [{ name: "all", default: "allow" }];
+    if (node !== nodes.n1) return { ...document, policies, labels: [{ label: LABEL, via: "red" }] };
+    const members = [
+      { nexthop: "to-n2", vni: VNI },
+      { nexthop: "by-udp", label: LABEL },
+    ];
+    return {
+      ...document,
+      policies,
+      nexthops: [
+        ...(document["nexthops"] ?? []),
+        { name: "by-udp", type: "tunnel", encap: "mpls-udp", remote: second },
+        { name: "both", type: "ecmp", members },
+      ],
+      routes: [{ vrf: "red", prefix: `${a2.ipv4}/32`, via: "both" }],
+    };
+  });
+  // The far node's data plane notices its new address by itself.
+  await overlay.run("n2", "ip", "address", "add", `${second}/32`, "dev", "f0");
+  await resolved(overlay, "by-udp", true);
+  const pings = Array.from({ length: 8 }, () =>
+    overlay.lab.ping("a1", a2.ipv4, { count: 50, intervalMs: 20, timeoutMs: 500 }),
+  );
+  await Bun.sleep(400);
+  expect(sent(overlay, "by-udp")).toBeGreaterThan(0);
+  await overlay.run("n1", "ip", "route", "del", `${second}/32`);
+  await resolved(overlay, "by-udp", false);
+  const lost = sent(overlay, "by-udp");
+  const received = (await Promise.all(pings)).reduce((sum, ping) => sum + ping.received, 0);
+  // Flows may lose what is sent in 50 ms, and the packets of one more decision.
+  expect(received).toBeGreaterThanOrEqual(8 * 50 - 8 * 4);
+  expect(sent(overlay, "by-udp")).toBe(lost);
+  const members = overlay.plane("n1").tables.nexthops.get("both")?.status["members"];
+  expect(members).toContainEqual({ nexthop: "by-udp", share: 0.5, alive: false });
+}, 90_000);
+
 test("two uplinks carry a tunnel's flows, and one carries all within 50 ms of the other's loss", async () => {
   await using overlay = await OverlayNodes.start({ name: "uplinks", topology: twoUplinksTopology() });
   await applyBoth(overlay, (_, node) => {

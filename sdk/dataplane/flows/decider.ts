@@ -24,10 +24,13 @@ const FIRST = (WEIR_MAX_WORKERS - 1) * WEIR_DECISIONS_PER_WORKER;
 /** Workers that an instance can have: one part of `decisions` is the main thread's. */
 export const MAX_WORKERS: number = WEIR_MAX_WORKERS - 1;
 
-/** Where a route leads. */
+/** Where a route leads in the end. */
 export interface RouteTarget {
+  /** Number of the next hop; 0: no route. */
   readonly nexthop: number;
   readonly tag: LabelTag;
+  /** Number of the VRF that answers come into. */
+  readonly vrf: number;
 }
 
 /** Answers what a setting leaves open. */
@@ -36,8 +39,11 @@ export interface FlowLookup {
   interfaceId(name: string): number | undefined;
   /** Number of a next hop. */
   nexthopId(name: string): number | undefined;
-  /** Number of the next hop that `address` has by its route, and its label or VNI; 0: no route. */
-  route(family: 4 | 6, vrf: number, address: Uint8Array): RouteTarget;
+  /**
+   * Where `address` is routed to.
+   * @param hash of the flow, which chooses among the members of an ecmp.
+   */
+  route(family: 4 | 6, vrf: number, address: Uint8Array, hash: number): RouteTarget;
   /** Number of the interface that a next hop leads to; 0: none. */
   interfaceOf(nexthop: number): number;
 }
@@ -91,8 +97,10 @@ export class FlowDecider implements Disposable {
   #write(base: number, { setting, key }: Item): void {
     const lookup = this.#lookup;
     const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
-    const forward = this.#target(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination);
-    const reverse = this.#target(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source);
+    const hash = hashOf(key);
+    const named = (name: string | undefined) => this.#target(name, key.vrf);
+    const forward = named(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination, hash);
+    const reverse = named(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source, hash);
     const codec = flowDecisionCodec;
     const view = this.#view;
     this.#bytes.fill(0, base, base + flowDecisionLayout.size);
@@ -113,19 +121,27 @@ export class FlowDecider implements Disposable {
     codec.reverseNexthop.set(view, base, reverse.nexthop);
     codec.label.set(view, base, forward.tag);
     codec.reverseLabel.set(view, base, reverse.tag);
+    codec.reverseVrf.set(view, base, forward.vrf);
     codec.idleSeconds.set(view, base, setting.idleSeconds ?? 0);
     codec.revision.set(view, base, this.#revision());
   }
 
   /** A next hop by name has no label of its own. */
-  #target(name: string | undefined): RouteTarget | undefined {
+  #target(name: string | undefined, vrf: number): RouteTarget | undefined {
     if (name === undefined) return undefined;
-    return { nexthop: this.#lookup.nexthopId(name) ?? missing("next hop", name), tag: 0 };
+    return { nexthop: this.#lookup.nexthopId(name) ?? missing("next hop", name), tag: 0, vrf };
   }
 
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
   }
+}
+
+/** The same for both directions of a flow. */
+function hashOf(key: RawFlowKey): number {
+  const sum = (bytes: Uint8Array) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5);
+  const ends = [sum(key.source) + key.sourcePort, sum(key.destination) + key.destinationPort];
+  return (Math.imul((ends[0] ?? 0) + (ends[1] ?? 0), 0x9e3779b1) ^ key.protocol) >>> 0;
 }
 
 function missing(what: string, name: string): never {

@@ -18,6 +18,17 @@ export interface BridgeTarget {
   readonly tag: LabelTag;
 }
 
+/** Where frames to a MAC of a VRF go. */
+export interface BridgeEntry {
+  /** VRF number. */
+  readonly vrf: number;
+  readonly mac: Uint8Array;
+  readonly target: BridgeTarget;
+}
+
+/** Entries of one system call. */
+const BATCH = 4096;
+
 /** An entry that the kernel program made from a frame. */
 export interface LearnedEntry extends BridgeTarget {
   /** VRF number. */
@@ -49,8 +60,35 @@ export class BridgeTable {
   }
 
   /** Says where frames to a MAC go, as far as `source` is concerned. */
-  set(source: BridgeSource, vrf: number, mac: Uint8Array, target: BridgeTarget, undo: Undo): void {
+  set(source: "interface", vrf: number, mac: Uint8Array, target: BridgeTarget, undo: Undo): void {
     this.#change(vrf, mac, (layers) => ({ ...layers, [source]: target }), undo);
+  }
+
+  /**
+   * `set` of many entries of the state, in a few system calls. Undone, an entry that was learned before is learned anew.
+   */
+  setMany(entries: readonly BridgeEntry[], undo: Undo): void {
+    const writes: { key: Uint8Array; before: BridgeTarget | undefined; after: BridgeTarget }[] = [];
+    for (const { vrf, mac, target } of entries) {
+      const text = `${vrf} ${formatMac(mac)}`;
+      const known = this.#layers.get(text);
+      const layers = { ...known, state: target };
+      this.#layers.set(text, layers);
+      undo.push(() => this.#keep(text, known ?? {}));
+      if (layers.interface === undefined) {
+        writes.push({ key: encodeFdbKey(vrf, mac), before: winnerOf(known ?? {}), after: target });
+      }
+    }
+    undo.push(() => {
+      for (const { key, before } of writes) {
+        if (before === undefined) this.#map.delete(key);
+        else this.#map.update(key, encodeFdbEntry(before.nexthop, before.tag));
+      }
+    });
+    for (let start = 0; start < writes.length; start += BATCH)
+      this.#table.putBatch(
+        writes.slice(start, start + BATCH).map(({ key, after }) => [key, encodeFdbEntry(after.nexthop, after.tag)]),
+      );
   }
 
   /**

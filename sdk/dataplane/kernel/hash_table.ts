@@ -17,8 +17,24 @@ export class HashTable {
   /** @throws WeirError `ETABLEFULL` */
   put(key: Uint8Array, value: Uint8Array, undo: Undo): void {
     this.#remember(key, undo);
+    this.#refuseFull(() => this.#map.update(key, value));
+  }
+
+  /** Writes many entries; the caller knows how to take them back. @throws WeirError `ETABLEFULL` */
+  putBatch(entries: readonly (readonly [key: Uint8Array, value: Uint8Array])[]): void {
+    const { keySize, valueSize } = this.#map;
+    const keys = new Uint8Array(new ArrayBuffer(entries.length * keySize));
+    const values = new Uint8Array(new ArrayBuffer(entries.length * valueSize));
+    for (const [i, [key, value]] of entries.entries()) {
+      keys.set(key, i * keySize);
+      values.set(value, i * valueSize);
+    }
+    this.#refuseFull(() => this.#map.updateBatch(keys, values, entries.length));
+  }
+
+  #refuseFull(write: () => void): void {
     try {
-      this.#map.update(key, value);
+      write();
     } catch (error) {
       if (!(error instanceof WeirError) || error.code !== "E2BIG") throw error;
       throw new WeirError({

@@ -98,6 +98,22 @@ export class MemberTable {
     return this.#write(id, members, undefined, change);
   }
 
+  /**
+   * The member of an ecmp next hop that a flow goes to; the next one that is alive where its own is not.
+   * @param hash of the flow; need not be the kernel's.
+   */
+  choose(id: number, hash: number, isAlive: (nexthop: number) => boolean): MemberRecord | undefined {
+    const { first, count } = this.#held.get(id)?.range ?? { first: 0, count: 0 };
+    for (let i = 0; i < count; i++) {
+      const base = this.#members.at(first + ((hash + i) % count));
+      const nexthop = memberCodec.nexthop.get(this.#members.view, base);
+      if (!isAlive(nexthop)) continue;
+      const { view } = this.#members;
+      return { nexthop, tag: tagOf(memberCodec.label.get(view, base), memberCodec.flags.get(view, base)) };
+    }
+    return undefined;
+  }
+
   /** Members of a next hop, with the number of their buckets; none for others. */
   shares(id: number): Map<number, number> {
     const shares = new Map<number, number>();

@@ -2,6 +2,7 @@
 /** VRFs' bridge domains, bridge entries, labels and VNIs. What is new comes before what is gone goes. */
 import { parseMac } from "../../address.ts";
 import type { ObjectChange } from "../desired.ts";
+import type { BridgeEntry } from "../kernel/bridge_table.ts";
 import { labelTag } from "../kernel/label_tag.ts";
 import { UNDERLAY_VRF } from "../references.ts";
 import { type KindObjects, splitKey } from "../schema/index.ts";
@@ -30,6 +31,7 @@ export function removeVrfs(run: Run, changes: readonly ObjectChange<"vrfs">[]): 
 
 /** Writes the state's bridge entries, and takes those away, later, that are gone. */
 export function writeFdb(run: Run, changes: readonly ObjectChange<"fdb">[]): void {
+  const entries: BridgeEntry[] = [];
   for (const { key, after } of changes) {
     const [vrfName, text] = splitKey(key);
     const mac = parseMac(text);
@@ -41,8 +43,9 @@ export function writeFdb(run: Run, changes: readonly ObjectChange<"fdb">[]): voi
       continue;
     }
     const target = { nexthop: run.ids.take("nexthop", object.via), tag: labelTag(object) };
-    run.tables.bridge.set("state", vrf, mac, target, run.undo);
+    entries.push({ vrf, mac, target });
   }
+  run.tables.bridge.setMany(entries, run.undo);
 }
 
 /** Writes VNIs, and takes those away, later, that are gone. */
