@@ -45,13 +45,13 @@ enum drop_reason {
 	DROP_BROADCAST,       /* a group frame with nobody to take it */
 	DROP_POLICY_DENY,
 	DROP_FLOW_TABLE_FULL,
-	DROP_FLOW_LIMIT,     /* the interface's new-flow rate or flow count limit */
-	DROP_HOLD_LIMIT,     /* more than three packets of a flow that is being decided */
-	DROP_HOLD_TIMEOUT,   /* the decision did not come in time */
-	DROP_NO_CONTROLLER,  /* for user space, and nobody is there */
-	DROP_TRAP_LIMIT,     /* more packets for the slow path than the interface may send */
-	DROP_TRAP_FULL,      /* no frame, ring entry or event slot left in the slow path */
-	DROP_TRAP_TOO_BIG,   /* longer than what the slow path takes: see struct config, trap_bytes */
+	DROP_FLOW_LIMIT,    /* the interface's new-flow rate or flow count limit */
+	DROP_HOLD_LIMIT,    /* more than three packets of a flow that is being decided */
+	DROP_HOLD_TIMEOUT,  /* the decision did not come in time */
+	DROP_NO_CONTROLLER, /* for user space, and nobody is there */
+	DROP_TRAP_LIMIT,    /* more packets for the slow path than the interface may send */
+	DROP_TRAP_FULL,     /* no frame, ring entry or event slot left in the slow path */
+	DROP_TRAP_TOO_BIG, /* longer than what the slow path takes: see struct config, trap_bytes */
 	DROP_UNHANDLED_TRAP, /* nobody registered for this trap */
 	DROP_REDIRECT_FAILED,
 	DROP_LOOP,
@@ -579,7 +579,7 @@ struct config {            /* 128 bytes */
 	__u16 icmp_seconds;
 	__u16 other_seconds;
 	__u16 reserved0;
-	__u32 trap_bytes; /* longest frame that the slow path takes; 0: any */
+	__u32 trap_bytes;      /* longest frame that the slow path takes; 0: any */
 	__u32 foreign_tunnels; /* tunnel packets that are not ours: 0 to the host, 1 drop */
 	__u8 gateway_mac[6];   /* inner MAC of routed packets in tunnels: node.gatewayMac */
 	__u16 reserved1;

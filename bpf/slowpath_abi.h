@@ -128,7 +128,7 @@ struct xsk_port { /* 192 bytes */
  * A packet that is longer than a frame lies in a chain of them (XDP_PKT_CONTD). It is named by
  * its first byte like any other, and is held, sent and freed as one.
  */
-struct frame_link { /* 8 bytes */
+struct frame_link {   /* 8 bytes */
 	__u32 next;   /* address of the packet's first byte in its next frame; 0: there is none */
 	__u32 length; /* of the packet's bytes in this frame; set only in a chain */
 };
