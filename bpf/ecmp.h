@@ -10,6 +10,8 @@
 #include "hash.h"
 #include "nexthop.h"
 
+#define MAX_BUCKETS_SEARCHED 256
+
 #define MAX_PROBES 16 /* buckets looked into; half of them dead: 1 packet of 65536 finds none */
 
 static __always_inline int member_is_alive(const struct member *m)
@@ -22,31 +24,60 @@ static __always_inline int member_is_alive(const struct member *m)
 	return nh && !(nh->flags & NEXTHOP_FLAG_DOWN);
 }
 
-static __always_inline struct member *ecmp_choose(const struct nexthop *ecmp, __u32 hash)
+/* Index of a member that lives, by hash; -1: none was found. */
+__attribute__((noinline)) int choose_bucket(__u32 first, __u32 count, __u32 hash)
 {
-	__u32 first = ecmp->members_first;
-	__u32 mask = ecmp->members_count - 1;
 	__u32 i;
 
-	if (!ecmp->members_count)
-		return NULL;
+	if (!count)
+		return -1;
 	for (i = 0; i < MAX_PROBES; i++) {
-		__u32 index = first + (hash & mask);
+		__u32 index = first + (hash & (count - 1));
 		struct member *m = bpf_map_lookup_elem(&members, &index);
 
 		if (m && member_is_alive(m))
-			return m;
+			return index;
 		hash = hash_finish(hash + i + 1);
 	}
-	return NULL;
+	return -1;
 }
 
-static __always_inline struct member *ecmp_choose_by_flow(const struct nexthop *ecmp,
-							  const struct packet *p)
+/* Index of the first bucket of next hop `nexthop`; -1: there is none. */
+__attribute__((noinline)) int find_bucket(__u32 first, __u32 count, __u32 nexthop)
 {
-	__u32 fields = ecmp->hash_fields ? ecmp->hash_fields : HASH_ALL;
+	__u32 i;
 
-	return ecmp_choose(ecmp, p->walk->family ? hash_flow(p->walk, fields) : hash_ethernet(p));
+	for (i = 0; i < MAX_BUCKETS_SEARCHED; i++) {
+		__u32 index = first + i;
+		struct member *m;
+
+		if (i >= count)
+			break;
+		m = bpf_map_lookup_elem(&members, &index);
+		if (m && m->nexthop == nexthop && !(m->flags & MEMBER_DEAD))
+			return index;
+	}
+	return -1;
+}
+
+static __always_inline struct member *member_at(int index)
+{
+	__u32 key = index;
+
+	return index < 0 ? NULL : bpf_map_lookup_elem(&members, &key);
+}
+
+static __always_inline __u32 ecmp_fields(const struct nexthop *ecmp)
+{
+	return ecmp->hash_fields ? ecmp->hash_fields : HASH_ALL;
+}
+
+static __always_inline struct member *ecmp_choose(const struct nexthop *ecmp,
+						  const struct packet *p)
+{
+	__u32 hash = p->walk->family ? hash_flow(p->walk, ecmp_fields(ecmp)) : hash_ethernet(p);
+
+	return member_at(choose_bucket(ecmp->members_first, ecmp->members_count, hash));
 }
 
 #endif

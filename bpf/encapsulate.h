@@ -244,7 +244,7 @@ static __always_inline struct nexthop *find_underlay(const struct packet *p,
 
 	*id = nh->underlay;
 	if (underlay && underlay->type == NEXTHOP_ECMP) {
-		m = ecmp_choose_by_flow(underlay, p);
+		m = ecmp_choose(underlay, p);
 		if (!m)
 			return NULL;
 		*id = m->nexthop;

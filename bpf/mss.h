@@ -23,26 +23,24 @@
 /* Offset of the option's value, 0 if there is none. */
 static __always_inline __u32 mss_find(const struct packet *p, __u32 end)
 {
-	__u32 at = p->walk->l4_offset + MIN_TCP_BYTES;
+	__u32 at = forget_range(p->walk, p->walk->l4_offset + MIN_TCP_BYTES);
 	__u32 i;
 
 	for (i = 0; i < MAX_TCP_OPTIONS; i++) {
 		__u8 *option;
+		__u32 length;
 
 		if (at + TCP_OPTION_MSS_BYTES > end)
 			return 0;
 		option = packet_at(p, at, TCP_OPTION_MSS_BYTES);
 		if (!option || option[0] == TCP_OPTION_END)
 			return 0;
-		if (option[0] == TCP_OPTION_NOP) {
-			at++;
-			continue;
-		}
 		if (option[0] == TCP_OPTION_MSS)
 			return option[1] == TCP_OPTION_MSS_BYTES ? at + 2 : 0;
-		if (option[1] < 2)
+		length = option[0] == TCP_OPTION_NOP ? 1 : option[1];
+		if (length < 2 && option[0] != TCP_OPTION_NOP)
 			return 0;
-		at = forget_range(p->walk, at + option[1]);
+		at = forget_range(p->walk, at + length);
 	}
 	return 0;
 }

@@ -66,7 +66,7 @@ static __always_inline int resolve(const struct packet *p)
 			return drop(p, DROP_NO_NEXTHOP);
 		if (nh->type == NEXTHOP_ECMP) {
 			count_kind(w, VRF_KIND_ECMP);
-			m = ecmp_choose_by_flow(nh, p);
+			m = ecmp_choose(nh, p);
 			if (!m)
 				return drop(p, DROP_NO_NEXTHOP);
 			w->nexthop = m->nexthop;

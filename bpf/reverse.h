@@ -8,8 +8,6 @@
 
 #include "resolve.h"
 
-#define MAX_BUCKETS_SEARCHED 256
-
 /* Next hop id that leads back to where the packet came from; 0: nothing known. */
 static __always_inline __u32 way_back(const struct walk *w)
 {
@@ -27,21 +25,13 @@ static __always_inline __u32 way_back(const struct walk *w)
 static __always_inline struct member *ecmp_choose_back(const struct nexthop *ecmp,
 						       const struct walk *w, __u32 back)
 {
-	__u32 count = ecmp->members_count;
 	__u32 first = ecmp->members_first;
-	__u32 i;
+	__u32 count = ecmp->members_count;
+	int index = back ? find_bucket(first, count, back) : -1;
 
-	for (i = 0; back && i < MAX_BUCKETS_SEARCHED; i++) {
-		__u32 index = first + i;
-		struct member *m;
-
-		if (i >= count)
-			break;
-		m = bpf_map_lookup_elem(&members, &index);
-		if (m && m->nexthop == back && !(m->flags & MEMBER_DEAD))
-			return m;
-	}
-	return ecmp_choose(ecmp, hash_flow(w, ecmp->hash_fields ? ecmp->hash_fields : HASH_ALL));
+	if (index < 0)
+		index = choose_bucket(first, count, hash_flow(w, ecmp_fields(ecmp)));
+	return member_at(index);
 }
 
 /* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
