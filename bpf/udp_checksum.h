@@ -80,8 +80,10 @@ static __always_inline int udp_checksum_fails(const struct packet *p)
 		at += SUMMED_BYTES;
 		left -= SUMMED_BYTES;
 	}
-	left &= SUMMED_BYTES - 1;
 	if (left) {
+		/* Linux 6.1 does not see from the test that it is not 0: 1 to SUMMED_BYTES. */
+		left = ((left - 1) & (SUMMED_BYTES - 1)) + 1;
+		asm volatile("" : "+r"(left));
 		__builtin_memset(bytes, 0, sizeof(bytes));
 		if (load_bytes(p, at, bytes, left))
 			return 0;

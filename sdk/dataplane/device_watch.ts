@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Follows devices, their addresses and the paths over the fabric while the process runs. */
-import { parseMac } from "../address.ts";
 import type { Netlink, WatchEvent } from "../netlink/index.ts";
 import { deviceName } from "./devices.ts";
 import type { EventHub } from "./events.ts";
 import type { LiveInterface } from "./live.ts";
 import type { Followed } from "./reconcile/followed.ts";
 import type { Reconciler } from "./reconcile/reconciler.ts";
-import { canonical, type UnderlayTarget, underlayNeighbour } from "./underlay/index.ts";
+import { canonical, type UnderlayTarget } from "./underlay/index.ts";
 
 /** Changes of a device come in groups: one reaction to all of them. */
 const SETTLE_MS = 20;
@@ -45,8 +44,7 @@ export class DeviceWatch implements Disposable {
     const { live, events } = this.#o;
     if (event.kind === "link") {
       events.emit({ kind: "link", change: event.change, link: event.link });
-      const { index, up, running } = event.link;
-      this.#o.fabric.linkChanged(index, event.change === "new" && up && running);
+      this.#o.fabric.linkChanged(event.link.index);
       for (const [name, { object, device }] of live) {
         if (device?.ifindex === event.link.index || deviceName(object) === event.link.name) this.#interfaces.add(name);
       }
@@ -54,9 +52,7 @@ export class DeviceWatch implements Disposable {
       this.#addresses = true;
     } else if (event.kind === "neighbour") {
       events.emit({ kind: "neigh", change: event.change, neighbour: event.neighbour });
-      const { ifindex, address } = event.neighbour;
-      const mac = event.change === "new" ? underlayNeighbour(event.neighbour).mac : undefined;
-      this.#o.fabric.neighbourChanged(ifindex, canonical(address), mac === undefined ? undefined : parseMac(mac));
+      this.#o.fabric.neighbourChanged(event.neighbour.ifindex, canonical(event.neighbour.address));
     } else if (event.kind === "resynchronise") {
       for (const name of live.keys()) this.#interfaces.add(name);
       this.#addresses = true;

@@ -12,6 +12,7 @@ import { NODE_KEY } from "../schema/index.ts";
 import { Undo } from "../undo.ts";
 import { removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
+import { interfacesToWrite, nexthopsToWrite, subInterfacesOf, writeNexthops } from "./dependents.ts";
 import {
   attachInterface,
   deviceChanged,
@@ -21,7 +22,7 @@ import {
   takeLearned,
   writeInterface,
 } from "./interfaces.ts";
-import { removeNexthop, writeNexthop, writeReservedNexthops } from "./nexthops.ts";
+import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
 import { staleFlows, translatedVrfs } from "./stale_flows.ts";
@@ -192,17 +193,17 @@ export class Reconciler {
     return finish(run);
   }
 
-  /** Marks the paths over the fabric whose link came or went, before anything else is looked up. */
-  linkChanged(ifindex: number, isUsable: boolean): void {
+  /** A link changed: marks the paths over it, before anything else is looked up. */
+  linkChanged(ifindex: number): void {
     const run = this.#run((kind, key) => `/${kind}/${key}`, true);
-    run.ways.linkChanged(run, ifindex, isUsable);
+    run.ways.linkChanged(run, ifindex);
     finish(run);
   }
 
-  /** Has the paths over the fabric to a neighbour go to its new MAC; `undefined`: it does not answer any more. */
-  neighbourChanged(ifindex: number, address: string, mac: Uint8Array | undefined): void {
+  /** A neighbour changed: has the paths to it go to its new MAC, or marks them as lost. */
+  neighbourChanged(ifindex: number, address: string): void {
     const run = this.#run((kind, key) => `/${kind}/${key}`, true);
-    run.ways.neighbourChanged(run, ifindex, address, mac);
+    run.ways.neighbourChanged(run, ifindex, address);
     finish(run);
   }
 
@@ -252,60 +253,4 @@ function finish(run: Run): StaleFlows {
   for (const step of run.retire) step();
   run.undo.forget();
   return run.stale;
-}
-
-/**
- * Changed interfaces, and the VLAN sub-interfaces that they carry, behind them; all when the node changes, for its
- * gateway MAC is in each.
- */
-function interfacesToWrite(run: Run, changes: readonly ObjectChange<"interfaces">[], all: boolean): Set<string> {
-  const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
-  if (all) for (const name of run.live.keys()) if (run.state.get("interfaces", name) !== undefined) names.add(name);
-  const isSub = (name: string) => run.state.get("interfaces", name)?.parent !== undefined;
-  return new Set([
-    ...[...names].filter((name) => !isSub(name)),
-    ...[...names].filter(isSub),
-    ...subInterfacesOf(run, names),
-  ]);
-}
-
-/** VLAN sub-interfaces of interfaces. */
-function subInterfacesOf(run: Run, parents: ReadonlySet<string>): string[] {
-  const names: string[] = [];
-  if (parents.size === 0) return names;
-  for (const { name, parent } of run.state.objects("interfaces")) {
-    if (parent !== undefined && parents.has(parent)) names.push(name);
-  }
-  return names;
-}
-
-/**
- * Changed next hops, and those that depend on what changed: on a device that they lead out of, on the node's
- * address, on the kind of a tunnel that they copy to.
- */
-function nexthopsToWrite(
-  run: Run,
-  changes: readonly ObjectChange<"nexthops">[],
-  interfaces: ReadonlySet<string>,
-  node: boolean,
-): Set<string> {
-  const names = new Set(changes.filter(({ after }) => after.length > 0).map(({ key }) => key));
-  const changed = new Set(changes.filter(({ before }) => before.length > 0).map(({ key }) => key));
-  if (interfaces.size === 0 && changed.size === 0 && !node) return names;
-  const fabric = [...interfaces].some((name) => run.state.get("interfaces", name)?.role === "fabric");
-  for (const { name, type, device, local, members } of run.state.objects("nexthops")) {
-    const depends =
-      (device !== undefined && interfaces.has(device)) ||
-      (type === "tunnel" && (fabric || (node && local === undefined))) ||
-      (type === "flood" && members?.some((member) => changed.has(member.nexthop)) === true);
-    if (depends) names.add(name);
-  }
-  return names;
-}
-
-/** Those that lead out first, then those that choose among them or copy to them. */
-function writeNexthops(run: Run, names: ReadonlySet<string>): void {
-  const objects = [...names].flatMap((name) => run.state.get("nexthops", name) ?? []);
-  for (const object of objects) if (object.members === undefined) writeNexthop(run, object);
-  for (const object of objects) if (object.members !== undefined) writeNexthop(run, object);
 }

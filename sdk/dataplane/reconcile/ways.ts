@@ -7,7 +7,7 @@ import { parseMac } from "../../address.ts";
 import { NEXTHOP_FLAG_DOWN, nexthopCodec } from "../../layout/index.ts";
 import type { LiveInterface } from "../live.ts";
 import { pathNexthop } from "../records_of.ts";
-import type { UnderlayPath, UnderlayWait } from "../underlay/index.ts";
+import { type UnderlayPath, type UnderlayWait, underlayNeighbour } from "../underlay/index.ts";
 import type { Run } from "./context.ts";
 
 /** Begins the names of these next hops: no object's name begins so. */
@@ -115,17 +115,25 @@ export class Ways {
   }
 
   /**
-   * Marks paths out of a device as lost or found again, at once: one write for all that leads along each. What they
-   * lead to instead comes when the routes have been looked up.
+   * A link changed: paths out of it are marked as lost or found again, at once, one write for all that leads along
+   * each. What they lead to instead comes when the routes have been looked up. Events may be older than what was read
+   * meanwhile, so the kernel is asked how things are now.
    */
-  linkChanged(run: Run, ifindex: number, isUsable: boolean): void {
-    for (const [name, live] of this.#pathsOut(run, ifindex)) this.#mark(run, name, live, { isUsable });
+  linkChanged(run: Run, ifindex: number): void {
+    for (const [name, live] of this.#pathsOut(run, ifindex)) {
+      const link = run.devices.netlink.link(ifindex);
+      this.#mark(run, name, live, { isUsable: link?.up === true && link.running });
+    }
   }
 
-  /** Has the paths to a neighbour go to its new MAC; `undefined`: it does not answer any more. */
-  neighbourChanged(run: Run, ifindex: number, address: string, mac: Uint8Array | undefined): void {
+  /** A neighbour changed: paths to it go to its new MAC, or are lost. */
+  neighbourChanged(run: Run, ifindex: number, address: string): void {
     for (const [name, live] of this.#pathsOut(run, ifindex)) {
-      if (name.endsWith(` ${address}`)) this.#mark(run, name, live, { isUsable: mac !== undefined, mac });
+      if (name !== pathName(live, address)) continue;
+      const neighbour = run.devices.netlink.neighbour(ifindex, address);
+      const text = neighbour === undefined ? undefined : underlayNeighbour(neighbour).mac;
+      const mac = text === undefined ? undefined : parseMac(text);
+      this.#mark(run, name, live, { isUsable: mac !== undefined, mac });
     }
   }
 
@@ -169,7 +177,10 @@ export class Ways {
   /** After a start: numbers of next hops that an earlier process had, and this one does not need. */
   freeStrays(run: Run): void {
     for (const name of [...run.ids.nexthop.names()]) {
-      if (name.startsWith(OWN_PREFIX) && !this.#users.has(name)) run.ids.free("nexthop", name);
+      if (!name.startsWith(OWN_PREFIX) || this.#users.has(name)) continue;
+      const id = run.ids.nexthop.get(name);
+      if (id !== undefined) run.tables.members.drop(id, run);
+      run.ids.free("nexthop", name);
     }
   }
 }
