@@ -455,6 +455,8 @@ export const CONFIG_OTHER_SECONDS: usize = 44;
 export const CONFIG_TRAP_BYTES: usize = 48;
 export const CONFIG_FOREIGN_TUNNELS: usize = 52;
 export const CONFIG_GATEWAY_MAC: usize = 56;
+export const CONFIG_UNDERLAY4: usize = 64;
+export const CONFIG_UNDERLAY6: usize = 68;
 
 // struct interface_counters
 export const INTERFACE_COUNTERS_SIZE: usize = 80;

@@ -765,6 +765,10 @@ export const configCodec = {
   foreignTunnels: u32(52),
   /** inner MAC of routed packets in tunnels: node.gatewayMac */
   gatewayMac: bytes(56, 6),
+  /** one of `underlay_addresses`, found without looking there; 0: none */
+  underlay4: be32(64),
+  /** the same of IPv6; ::: none */
+  underlay6: bytes(68, 16),
 } as const;
 /** 128 bytes. */
 export const configLayout = layout(128, configCodec);
