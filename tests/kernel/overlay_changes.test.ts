@@ -79,7 +79,7 @@ test("the first packets wait until the fabric's neighbour has answered", async (
   await Bun.sleep(300);
   await overlay.run("n2", "ip", "link", "set", "f0", "arp", "on");
   expect((await ping).received).toBe(2);
-  expect(overlay.drops()).toEqual({});
+  expect(overlay.losses()).toEqual({});
 }, 60_000);
 
 test("a tunnel is lost with its link, and comes back with it", async () => {
@@ -260,7 +260,7 @@ test("tunnels, members and counters outlive a controller, and the next one takes
   const { tables } = overlay.plane("n1");
   expect(tables.fdb.get({ vrf: "red", mac: "02:00:00:00:09:09" })?.status).toEqual({ active: true });
   expect([tables.vnis.size, tables.labels.size, tables.nexthops.size]).toEqual([1, 0, 5]);
-  expect(overlay.drops()).toEqual({});
+  expect(overlay.losses()).toEqual({});
 }, 90_000);
 
 /** Packets of one flow, the same each time. */

@@ -54,7 +54,7 @@ describe("VLAN sub-interfaces", () => {
       await overlay.run("a2", "ip", "address", "add", "10.88.0.2/32", "dev", "eth0");
       const ping = (vlan: number) =>
         taggedPing(overlay.lab, { namespace: "a1", vlan, mac: a1.mac, source: "10.99.0.1", destination: "10.88.0.2" });
-      expect([await ping(10), overlay.drops()]).toEqual([3, {}]);
+      expect([await ping(10), overlay.losses()]).toEqual([3, {}]);
       expect(await ping(20)).toBe(0);
       expect(overlay.drops()["n1 va1.20 no-route"]).toBe(3);
       // The parent itself, untagged, is where it was.

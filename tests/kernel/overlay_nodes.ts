@@ -87,6 +87,13 @@ export class OverlayNodes implements AsyncDisposable {
     return drops;
   }
 
+  /** The same without what Linux causes by itself: reports and solicitations to groups that nobody is in. */
+  losses(...expected: string[]): Record<string, number> {
+    const noise = new Set(["broadcast", "unknown-unicast", "unhandled-trap", ...expected]);
+    const drops = Object.entries(this.drops());
+    return Object.fromEntries(drops.filter(([key]) => !noise.has(key.slice(key.lastIndexOf(" ") + 1))));
+  }
+
   /** Runs a program that must not fail. */
   async run(namespace: string, ...argv: string[]): Promise<string> {
     const { status, stdout, stderr } = await this.lab.exec(namespace, argv);
