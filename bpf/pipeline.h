@@ -304,9 +304,13 @@ static __always_inline int receive(const struct packet *p)
 {
 	int reason = parse_packet(p);
 	struct interface *i = interface_find(p);
+	struct interface *out;
 
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	out = i->flags & INTERFACE_XDP ? delivered_to(p) : NULL;
+	if (out)
+		return redirect_peer(p, out);
 	if ((i->flags & INTERFACE_XDP) && is_passed(p))
 		return TC_ACT_OK;
 	if (reason)
