@@ -96,7 +96,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 	return verdict;
 }
 
-/* Sends an answer, made of the request, out of the interface that it came from. */
+/* Sends an answer, made of the request, to where it came from; FORWARD: to walk->nexthop. */
 static __always_inline int send_answer(const struct packet *p)
 {
 	struct walk *w = p->walk;
@@ -105,6 +105,13 @@ static __always_inline int send_answer(const struct packet *p)
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	count_answered(w);
+	if (w->flags & WALK_DECAPSULATED) {
+		/* Back into the tunnel; the label is still that of the question. */
+		w->nexthop = w->ingress & ~INGRESS_TUNNEL;
+		w->flags &= ~WALK_DECAPSULATED;
+		w->flags |= WALK_KEEP_TTL;
+		return FORWARD;
+	}
 	/*
 	 * Not XDP_TX: on a veth it wakes the other end only if that has an XDP program too;
 	 * a redirect wakes it with GRO alone (drivers/net/veth.c, veth_xdp_flush).
