@@ -279,6 +279,8 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	w->route_vrf = d->vrf;
 	w->nexthop = d->nexthop;
 	w->flags |= WALK_DECAPSULATED;
+	if (d->encap == ENCAP_VXLAN)
+		w->label = LABEL_IS_VNI | d->id;
 	if (d->injected)
 		w->flags |= WALK_INJECTED;
 	if (d->nexthop)
