@@ -571,7 +571,9 @@ struct config {            /* 128 bytes */
 	__u32 foreign_tunnels; /* tunnel packets that are not ours: 0 to the host, 1 drop */
 	__u8 gateway_mac[6];   /* inner MAC of routed packets in tunnels: node.gatewayMac */
 	__u16 reserved1;
-	__u32 reserved[17];
+	__be32 underlay4;   /* one of `underlay_addresses`, found without looking there; 0: none */
+	__u8 underlay6[16]; /* the same of IPv6; ::: none */
+	__u32 reserved[12];
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */

@@ -34,7 +34,10 @@ static __always_inline int answer_arp(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct arp_ipv4 *arp = packet_at(p, w->l3_offset, sizeof(*arp));
-	struct proxy_query query = { .interface = w->interface, .family = 4 };
+	struct proxy_query query = { .interface = w->interface,
+				     .family = 4,
+				     .vrf = w->key.vrf,
+				     .tunnel = w->ingress & INGRESS_TUNNEL };
 	struct ethhdr *eth;
 	__u8 address[4];
 

@@ -102,7 +102,10 @@ static __always_inline int answer_nd(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct nd_solicitation *nd = packet_at(p, w->l4_offset, sizeof(*nd));
-	struct proxy_query query = { .interface = w->interface, .family = 6 };
+	struct proxy_query query = { .interface = w->interface,
+				     .family = 6,
+				     .vrf = w->key.vrf,
+				     .tunnel = w->ingress & INGRESS_TUNNEL };
 	struct nd_packet packet, *to;
 	struct ethhdr *eth;
 	__u8 asker[16] = {};
@@ -125,6 +128,7 @@ static __always_inline int answer_nd(const struct packet *p)
 	if (resize(p, w->l3_offset + sizeof(packet)))
 		return drop(p, DROP_REDIRECT_FAILED);
 	w->length = w->l3_offset + sizeof(packet);
+	w->ip_length = sizeof(packet);
 	to = packet_at(p, w->l3_offset, sizeof(*to));
 	eth = packet_ethernet(p);
 	if (!to || !eth)

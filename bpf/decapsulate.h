@@ -52,7 +52,11 @@ static __always_inline int may_be_tunneled(const struct walk *w)
 static __always_inline int is_own_underlay(const struct walk *w)
 {
 	struct underlay_address address;
+	struct config *c = the_config();
 
+	if (c && (w->family == 4 ? c->underlay4 == w->key.v4.destination
+				 : address6_equal(c->underlay6, w->key.v6.destination)))
+		return 1;
 	if (w->family == 4)
 		ipv4_mapped(address.address, w->key.v4.destination);
 	else
@@ -253,11 +257,17 @@ static __always_inline int remove_outer(const struct packet *p, const struct dec
 	return 0;
 }
 
+static __always_inline int is_for_gateway(const struct ethhdr *eth)
+{
+	struct config *c = the_config();
+
+	return c && mac_equal(eth->h_dest, c->gateway_mac);
+}
+
 /* The walk starts anew, with what came out. DROP_NONE or the reason to drop. */
 static __always_inline int walk_anew(const struct packet *p, const struct decapsulation *d)
 {
 	struct walk *w = p->walk;
-	struct config *c = the_config();
 	struct ethhdr *eth;
 	int reason;
 
@@ -269,6 +279,8 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	w->route_vrf = d->vrf;
 	w->nexthop = d->nexthop;
 	w->flags |= WALK_DECAPSULATED;
+	if (d->encap == ENCAP_VXLAN)
+		w->label = LABEL_IS_VNI | d->id;
 	if (d->injected)
 		w->flags |= WALK_INJECTED;
 	if (d->nexthop)
@@ -283,12 +295,12 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	if (d->bad_checksum && !checksum_is_partial(p))
 		return DROP_CHECKSUM;
 	eth = packet_ethernet(p);
-	if (!eth || !c)
+	if (!eth)
 		return DROP_INVALID_PACKET;
 	/* A label to an interface costs no hop: the tunnel's other end has counted it. */
 	if (!d->ethernet)
 		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
-	else if (!d->bridge && mac_equal(eth->h_dest, c->gateway_mac))
+	else if (!d->bridge && is_for_gateway(eth))
 		w->flags |= WALK_ROUTED;
 	return ecn_transfer(p, d->traffic_class);
 }
@@ -331,7 +343,8 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (reason)
 		return drop(p, reason);
 	/* Copies are made behind TC only, from the packet as it came. */
-	if (p->hook == HOOK_XDP && d.ethernet && is_flooded(d.vrf, inner.h_dest))
+	if (p->hook == HOOK_XDP && d.ethernet && !is_for_gateway(&inner) &&
+	    is_flooded(d.vrf, inner.h_dest))
 		return hand_over(p);
 	count_tunnel(d.counter, 1, w->length);
 	if (d.checksummed)

@@ -285,7 +285,9 @@ static __always_inline int encapsulate(const struct packet *p)
 
 	if (!nh || !label_fits(nh, w->label))
 		return drop(p, DROP_NO_NEXTHOP);
-	if ((w->flags & WALK_DECAPSULATED) || (i && i->role == ROLE_FABRIC))
+	/* What the slow path itself sends, an ICMP error, keeps its TTL and may answer the fabric. */
+	if ((w->flags & WALK_DECAPSULATED) ||
+	    (i && i->role == ROLE_FABRIC && !(w->flags & WALK_KEEP_TTL)))
 		return drop(p, DROP_FABRIC_TO_FABRIC);
 	if (is_too_big(p, nh->mtu)) {
 		if (w->flags & WALK_DONT_FRAGMENT)

@@ -15,9 +15,16 @@
  */
 #define PASS_MARK 0x57504153
 
+/*
+ * In front of a packet out of a tunnel that XDP has made ready for a workload: the kernel
+ * merges (GRO) such packets of a flow before TC sees them, and TC puts the large one into the
+ * workload's namespace. A redirect by XDP would deliver each by itself.
+ */
+#define DELIVER_MARK 0x57444c56
+
 struct pass_mark {
 	__u32 mark;
-	__u32 reserved;
+	__u32 interface; /* deliver: id */
 };
 
 /* The packet's receiver may be in another namespace: the stack there must take it as its own. */
@@ -25,6 +32,38 @@ static __always_inline void skb_to_host(struct __sk_buff *skb)
 {
 	if (CONTEXT_FIELD(skb, pkt_type) != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
+}
+
+/* XDP: TC does it, see DELIVER_MARK. -1 if there is no room for the mark. */
+static __always_inline int deliver_by_tc(const struct packet *p)
+{
+	struct pass_mark *mark;
+
+	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark)))
+		return -1;
+	mark = packet_metadata(p, sizeof(*mark));
+	if (!mark)
+		return -1;
+	mark->mark = DELIVER_MARK;
+	mark->interface = p->walk->out_interface;
+	return 0;
+}
+
+/* TC: the interface that XDP wants the packet delivered to; NULL: it has said nothing. */
+static __always_inline struct interface *delivered_to(const struct packet *p)
+{
+	struct pass_mark *mark;
+
+	if (p->hook != HOOK_TC)
+		return NULL;
+	mark = packet_metadata(p, sizeof(*mark));
+	return mark && mark->mark == DELIVER_MARK ? interface_get(mark->interface) : NULL;
+}
+
+static __always_inline int redirect_peer(const struct packet *p, const struct interface *out)
+{
+	skb_to_host(p->skb);
+	return bpf_redirect_peer(out->ifindex, 0);
 }
 
 /* Sends the frame out of walk->out_interface as it is, but for VLAN tags. */
@@ -41,13 +80,15 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	if (p->hook == HOOK_XDP) {
+	if (p->hook == HOOK_XDP && peer && !out->vlan && w->protocol == IPPROTO_TCP &&
+	    (w->flags & WALK_DECAPSULATED) && deliver_by_tc(p) == 0) {
+		verdict = XDP_PASS;
+	} else if (p->hook == HOOK_XDP) {
 		verdict = bpf_redirect_map(&tx_ports, w->out_interface, XDP_DROP);
 		if (verdict != XDP_REDIRECT)
 			return drop(p, DROP_REDIRECT_FAILED);
 	} else if (peer && !out->vlan && !(w->flags & WALK_STALE_PROTOCOL)) {
-		skb_to_host(p->skb);
-		verdict = bpf_redirect_peer(out->ifindex, 0);
+		verdict = redirect_peer(p, out);
 	} else {
 		verdict = bpf_redirect(out->ifindex, 0);
 	}
@@ -55,7 +96,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 	return verdict;
 }
 
-/* Sends an answer, made of the request, out of the interface that it came from. */
+/* Sends an answer, made of the request, to where it came from; FORWARD: to walk->nexthop. */
 static __always_inline int send_answer(const struct packet *p)
 {
 	struct walk *w = p->walk;
@@ -64,6 +105,13 @@ static __always_inline int send_answer(const struct packet *p)
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	count_answered(w);
+	if (w->flags & WALK_DECAPSULATED) {
+		/* Back into the tunnel; the label is still that of the question. */
+		w->nexthop = w->ingress & ~INGRESS_TUNNEL;
+		w->flags &= ~WALK_DECAPSULATED;
+		w->flags |= WALK_KEEP_TTL;
+		return FORWARD;
+	}
 	/*
 	 * Not XDP_TX: on a veth it wakes the other end only if that has an XDP program too;
 	 * a redirect wakes it with GRO alone (drivers/net/veth.c, veth_xdp_flush).
@@ -94,7 +142,7 @@ static __always_inline int pass_to_host(const struct packet *p)
 	if (!mark)
 		return XDP_PASS;
 	mark->mark = PASS_MARK;
-	mark->reserved = 0;
+	mark->interface = 0;
 	return XDP_PASS;
 }
 

@@ -17,13 +17,21 @@ struct vlan_header {
 	__be16 ethertype;
 };
 
+#define IPV4_WORDS     5 /* 32-bit words of a header without options */
+#define MAX_IPV4_WORDS 15
+
 /* Sums `words` 32-bit words at `offset`; the reason to drop is returned, if any. */
 static __always_inline int parse_ipv4_checksum(const struct packet *p, __u32 offset, __u32 words)
 {
+	__u32 *header = packet_at(p, offset, IPV4_WORDS * 4);
 	__u64 sum = 0;
 	__u32 i;
 
-	for (i = 0; i < 15; i++) {
+	if (!header)
+		return parse_missing(p, offset + IPV4_WORDS * 4);
+	for (i = 0; i < IPV4_WORDS; i++)
+		sum += header[i];
+	for (; i < MAX_IPV4_WORDS; i++) {
 		__u32 *word;
 
 		if (i >= words)

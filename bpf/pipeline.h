@@ -31,6 +31,13 @@ static __always_inline int is_dhcp_request(const struct walk *w)
 	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
 }
 
+/* From another node, for the MAC of an address: it may be answered where the way back is known. */
+static __always_inline int is_question_of_node(const struct walk *w)
+{
+	return (w->ethertype == ETH_P_ARP || is_solicitation(w)) && (w->label & LABEL_IS_VNI) &&
+	       !(w->ingress & INGRESS_UNKNOWN) && (w->flags & WALK_GROUP);
+}
+
 /* Whether the frame is for Weir as a router, and not for somebody on the same segment. */
 static __always_inline int is_for_router(const struct packet *p, const struct interface *i)
 {
@@ -287,8 +294,11 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 	}
 	if (!(w->flags & WALK_DECAPSULATED) && is_for_router(p, i))
 		w->flags |= WALK_ROUTED;
-	if (!is_host_device && !(w->flags & WALK_DECAPSULATED) && may_be_answered(w)) {
+	if (!is_host_device && may_be_answered(w) &&
+	    (!(w->flags & WALK_DECAPSULATED) || is_question_of_node(w))) {
 		verdict = call_answer(p);
+		if (verdict == FORWARD)
+			return forward(p);
 		if (verdict != CONTINUE)
 			return verdict;
 	}
@@ -307,9 +317,13 @@ static __always_inline int receive(const struct packet *p)
 {
 	int reason = parse_packet(p);
 	struct interface *i = interface_find(p);
+	struct interface *out;
 
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	out = i->flags & INTERFACE_XDP ? delivered_to(p) : NULL;
+	if (out)
+		return redirect_peer(p, out);
 	if ((i->flags & INTERFACE_XDP) && is_passed(p))
 		return TC_ACT_OK;
 	if (reason)

@@ -453,6 +453,8 @@ export const CONFIG_ICMP_SECONDS: usize = 42;
 export const CONFIG_OTHER_SECONDS: usize = 44;
 export const CONFIG_FOREIGN_TUNNELS: usize = 48;
 export const CONFIG_GATEWAY_MAC: usize = 52;
+export const CONFIG_UNDERLAY4: usize = 60;
+export const CONFIG_UNDERLAY6: usize = 64;
 
 // struct interface_counters
 export const INTERFACE_COUNTERS_SIZE: usize = 80;

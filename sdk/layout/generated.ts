@@ -761,6 +761,10 @@ export const configCodec = {
   foreignTunnels: u32(48),
   /** inner MAC of routed packets in tunnels: node.gatewayMac */
   gatewayMac: bytes(52, 6),
+  /** one of `underlay_addresses`, found without looking there; 0: none */
+  underlay4: be32(60),
+  /** the same of IPv6; ::: none */
+  underlay6: bytes(64, 16),
 } as const;
 /** 128 bytes. */
 export const configLayout = layout(128, configCodec);

@@ -2,7 +2,7 @@
 /** What comes out of tunnels, on both hooks: packets in are built by scapy. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { InterfaceRoleValue, NEXTHOP_FLAG_POLICY } from "../../sdk/layout/generated.ts";
+import { InterfaceRoleValue, NEXTHOP_FLAG_PEER, NEXTHOP_FLAG_POLICY } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline, trapOf } from "./pipeline_harness.ts";
 import { addLabel, addUnderlayAddress, addVni, setTunnel, setVrfNexthop, tunnelCounter } from "./pipeline_overlay.ts";
 import { be16, checksum, GATEWAY_MAC, MAC_A, MAC_B } from "./pipeline_packets.ts";
@@ -57,6 +57,11 @@ beforeAll(() => {
   }
   const reply = `Ether(src="${REMOTE_MAC}",dst="${MAC_B}")/ARP(op=2,hwsrc="${REMOTE_MAC}",psrc="10.97.0.9",hwdst="${MAC_B}",pdst="10.97.0.2")`;
   texts["arp"] = reply;
+  const tcp = (ttl: number) => `IP(src="10.97.9.2",dst="10.97.0.2",ttl=${ttl})/TCP(sport=1000,dport=2000)/b"abc"`;
+  const gateways = `Ether(src="${GATEWAY_MAC}",dst="${GATEWAY_MAC}")`;
+  for (const o of tunnelCases.slice(0, 1))
+    texts["tcp"] = `${outerHeaders(o, { reverse: true })}/${gateways}/${tcp(64)}`;
+  texts["out tcp"] = `Ether(src="${GATEWAY_MAC}",dst="${MAC_B}")/${tcp(63)}`;
   for (const o of tunnelCases) {
     const id = o.encap === "vxlan" ? {} : { id: BRIDGE_LABEL };
     texts[`arp ${o.name}`] = `${outerHeaders(o, { reverse: true, labelTtl: 64, ...id })}/${reply}`;
@@ -217,6 +222,16 @@ describe.each(hooks)("on the %s hook", (hook) => {
       const expected = packet(`out v4 ${left}`);
       expect(pipeline.run(hook, packet(`routed v4 ${o.name}`)).data).toEqual(expected);
     });
+  });
+
+  test("TCP for a workload's namespace is delivered by TC, after the kernel has merged it", () => {
+    if (hook !== "xdp") return;
+    pipeline.addInterface(2, { mac: MAC_B, nexthopFlags: NEXTHOP_FLAG_PEER });
+    const out = pipeline.run(hook, packet("tcp"));
+    expect(out.verdict).toBe("pass");
+    expect(out.data).toEqual(packet("out tcp"));
+    expect(new DataView(out.metadata.buffer, out.metadata.byteOffset).getUint32(4, true)).toBe(2);
+    expect(pipeline.counter(2, "txPackets")).toBe(1);
   });
 
   describe.each(tunnelCases.filter((o) => o.encap === "vxlan"))("foreign tunnels: $name", (o) => {

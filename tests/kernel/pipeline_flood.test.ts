@@ -43,6 +43,16 @@ beforeAll(() => {
     texts[o.name] = `${outerHeaders(o, { labelTtl: 64 })}/${frame}`;
     texts[`in ${o.name}`] = `${outerHeaders(o, { labelTtl: 64, reverse: true })}/${frame}`;
   }
+  const vxlan = tunnels[2];
+  if (vxlan === undefined) throw new Error("no case");
+  const outer = (reverse: boolean) => outerHeaders(vxlan, { reverse });
+  texts["ARP question"] = `${outer(true)}/${frame}`;
+  texts["ARP answer"] =
+    `${outer(false)}/Ether(src="${MAC_B}",dst="${MAC_A}")/ARP(op=2,hwsrc="${MAC_B}",psrc="10.97.0.9",hwdst="${MAC_A}",pdst="10.97.0.1")`;
+  texts["ND question"] =
+    `${outer(true)}/Ether(src="${MAC_A}",dst="33:33:ff:00:00:09")/IPv6(src="fd00:97::1",dst="ff02::1:ff00:9",hlim=255)/ICMPv6ND_NS(tgt="fd00:97::9")/ICMPv6NDOptSrcLLAddr(lladdr="${MAC_A}")`;
+  texts["ND answer"] =
+    `${outer(false)}/Ether(src="${MAC_B}",dst="${MAC_A}")/IPv6(src="fd00:97::9",dst="fd00:97::1",hlim=255)/ICMPv6ND_NA(tgt="fd00:97::9",R=0,S=1,O=1)/ICMPv6NDOptDstLLAddr(lladdr="${MAC_B}")`;
   packets = scapyPackets(texts);
 }, SCAPY_TIMEOUT_MS);
 afterAll(() => {
@@ -117,6 +127,22 @@ test("a broadcast out of a tunnel reaches the workloads and no tunnel", () => {
   for (const wire of [0, 1, 2]) expect(wires.received(wire, 1)).toEqual([request]);
   expect(wires.received(3, 0)).toEqual([]);
   expect(pipeline.drops(FABRIC)).toEqual({});
+});
+
+test.each(["ARP", "ND"])("%s from another node for a workload at home here is answered into the tunnel", (name) => {
+  const [, , o] = tunnels;
+  if (o === undefined) throw new Error("no case");
+  pipeline.receiveOn(FABRIC);
+  pipeline.setNexthop(2, "interface", { interface: 2, mac: MAC_B });
+  pipeline.addBridgeEntry(1, MAC_B, 2);
+  pipeline.addRoute(1, "10.97.0.9/32", 2);
+  pipeline.addRoute(1, "fd00:97::9/128", 2);
+  const out = wires.in(() => pipeline.run("tc", packets[`${name} question`] ?? request));
+  expect(pipeline.drops(FABRIC)).toEqual({});
+  expect(out.verdict).toBe("out");
+  const expected = packets[`${name} answer`] ?? request;
+  expect(out.data.subarray(0, expected.length)).toEqual(withPortOf(expected, out.data));
+  expect(wires.received(1, 0)).toEqual([]);
 });
 
 test("unknown unicast is copied where the VRF says so, and a counted drop elsewhere", () => {

@@ -47,6 +47,9 @@ const SOCK_RAW = 3;
 const DEVICE_MAC = "02:00:00:00:00:99";
 const TRAP_HEADER = 32;
 
+/** Fields of struct config that hold a number. */
+type ConfigNumber = Exclude<keyof typeof configCodec, "gatewayMac" | "underlay6">;
+
 export type Hook = "xdp" | "tc";
 export const hooks: readonly Hook[] = ["xdp", "tc"];
 
@@ -145,8 +148,9 @@ export class Pipeline implements Disposable {
   #xsk = -1;
   readonly #mapped: Table[];
 
-  constructor(o: { flows?: number } = {}) {
-    const spec = CollectionSpec.fromFile(`${import.meta.dirname}/../../assets/weir.bpf.o`);
+  /** `object`: path of another object with the pipeline in it. */
+  constructor(o: { flows?: number; object?: string } = {}) {
+    const spec = CollectionSpec.fromFile(o.object ?? `${import.meta.dirname}/../../assets/weir.bpf.o`);
     for (const [name, entries] of [
       ["flows4", o.flows ?? 1024],
       ["flows6", o.flows ?? 1024],
@@ -177,9 +181,9 @@ export class Pipeline implements Disposable {
     return this.collection.map(name);
   }
 
-  configure(values: Partial<Record<Exclude<keyof typeof configCodec, "gatewayMac">, number>>): void {
+  configure(values: Partial<Record<ConfigNumber, number>>): void {
     for (const [name, value] of Object.entries(values))
-      configCodec[name as Exclude<keyof typeof configCodec, "gatewayMac">].set(this.#config.view, 0, value);
+      configCodec[name as ConfigNumber].set(this.#config.view, 0, value);
   }
 
   get nextGeneration(): number {

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { spawnSync } from "node:child_process";
 import { runtime } from "#runtime";
 import {
+  INGRESS_TUNNEL,
   INTERFACE_PEER,
   INTERFACE_POLICY,
   type InjectAction,
   InjectActionValue,
+  InterfaceRoleValue,
   injectMetaCodec,
   NEXTHOP_FLAG_PEER,
   NEXTHOP_FLAG_POLICY,
@@ -19,6 +21,7 @@ import { attachTc, attachXdp, type Link } from "../../sdk/libbpf/index.ts";
 import { bind, close, deviceIndex, poll, recv, SOCK_RAW, sendto, socket } from "../../sdk/runtime/libc.ts";
 import { withNetns } from "../../sdk/runtime/netns.ts";
 import { Pipeline } from "./pipeline_harness.ts";
+import { addLabelledRoute, setTunnel } from "./pipeline_overlay.ts";
 import { arp, concat, GATEWAY_MAC, MAC_A, MAC_B, macBytes, udp } from "./pipeline_packets.ts";
 
 const NODE = `wC-node${process.pid}`;
@@ -71,13 +74,18 @@ class RawDevice implements Disposable {
   }
 }
 
-function header(action: InjectAction, o: { interface?: number; vrf?: number } = {}): Uint8Array {
+function header(
+  action: InjectAction,
+  o: { interface?: number; vrf?: number; ingress?: number; nexthop?: number } = {},
+): Uint8Array {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
   injectMetaCodec.magic.set(view, 0, WEIR_TRAP_MAGIC);
   injectMetaCodec.action.set(view, 0, InjectActionValue[action]);
   injectMetaCodec.interface.set(view, 0, o.interface ?? 0);
   injectMetaCodec.vrf.set(view, 0, o.vrf ?? 0);
+  injectMetaCodec.ingress.set(view, 0, o.ingress ?? 0);
+  injectMetaCodec.nexthop.set(view, 0, o.nexthop ?? 0);
   return bytes;
 }
 
@@ -169,6 +177,58 @@ describe.each([
     expect(pod.receive(50)).toBeUndefined();
     expect(pipeline.drops(0)).toEqual({ "invalid-packet": 1, "no-route": 1 });
     expect(pipeline.drops(1)).toEqual({ "unknown-interface": 1 });
+  });
+});
+
+describe("what had come out of a tunnel", () => {
+  const TUNNEL = 30;
+  const FABRIC = 3;
+  const ingress = (INGRESS_TUNNEL | TUNNEL) >>> 0;
+  const packet = udp({ ...V4, from: GATEWAY_MAC });
+
+  beforeEach(() => {
+    pipeline.clear();
+    const ifindex = inside(NODE, () => deviceIndex("h2") ?? 0);
+    pipeline.addInterface(2, { ifindex, mac: MAC_B });
+    pipeline.addInterface(FABRIC, { ifindex, vrf: 99, role: InterfaceRoleValue.fabric });
+    pipeline.setNexthop(50, "interface", { interface: FABRIC, mac: MAC_B });
+    setTunnel(pipeline, TUNNEL, { encap: "vxlan", local: "192.0.2.1", remote: "192.0.2.2", underlay: 50 });
+    addLabelledRoute(pipeline, 1, "10.97.9.0/24", TUNNEL, { vni: 77 });
+  });
+
+  test("goes on in the VRF of its VNI, and loses one hop", () => {
+    far.send(concat(header("received", { interface: FABRIC, vrf: 1, ingress }), packet));
+    const received = pod.receive();
+    expect(received?.[22]).toBe(63);
+    expect(received?.subarray(26)).toEqual(packet.subarray(26));
+    expect(pipeline.drops(FABRIC)).toEqual({});
+  });
+
+  test("goes on to what its label led to, its TTL as it was", () => {
+    const other = udp({ ...V4, destination: "10.97.77.77", from: GATEWAY_MAC });
+    far.send(concat(header("received", { interface: FABRIC, vrf: 1, ingress, nexthop: 2 }), other));
+    expect(pod.receive()).toEqual(rewritten(other));
+  });
+
+  test("hits the flow that names its tunnel", () => {
+    pipeline.addInterface(2, {
+      ifindex: inside(NODE, () => deviceIndex("h2") ?? 0),
+      mac: MAC_B,
+      nexthopFlags: NEXTHOP_FLAG_POLICY,
+    });
+    expect(pipeline.decide(V4, { ingress, nexthop: 2, reverseNexthop: TUNNEL }).result).toBe("ok");
+    far.send(concat(header("received", { interface: FABRIC, vrf: 1, ingress }), packet));
+    expect(pod.receive()?.[22]).toBe(63);
+    expect(pipeline.flow(V4)?.packets).toBe(1);
+  });
+
+  test("is answered into the tunnel by a route, the TTL as it was", () => {
+    const answer = udp({ source: "10.97.0.2", destination: "10.97.9.1" });
+    far.send(concat(header("route", { interface: FABRIC, vrf: 1 }), answer));
+    const received = pod.receive() ?? new Uint8Array(0);
+    expect(received.subarray(26, 34)).toEqual(Uint8Array.from([192, 0, 2, 1, 192, 0, 2, 2]));
+    expect(received.subarray(62)).toEqual(answer.subarray(12));
+    expect(pipeline.drops(FABRIC)).toEqual({});
   });
 });
 
