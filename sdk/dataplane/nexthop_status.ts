@@ -46,7 +46,7 @@ function tunnelStatus(core: Core, counters: Counters, id: number): Status {
   const counted = counters.tunnel(tunnels.placeOf(id));
   const paths = pathsOf(core, nexthopCodec.underlay.get(nexthops.view, base)).filter(({ mac }) => mac !== NO_MAC);
   return {
-    resolved: paths.length > 0,
+    resolved: isUsable(core, id) && paths.length > 0,
     ...(paths.length === 0 ? {} : { paths, mtu: nexthopCodec.mtu.get(nexthops.view, base) }),
     ...(counted === undefined ? {} : { counters: counted }),
   };
