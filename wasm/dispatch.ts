@@ -6,10 +6,12 @@ import { drop } from "./drops";
 import { freePacket, piecesOf } from "./frames";
 import { packetTooBig, timeExceeded, unreachable } from "./icmp";
 import {
+  DROP_BROADCAST,
   DROP_TRAP_FULL,
   DROP_UNHANDLED_TRAP,
   TRAP_ARP,
   TRAP_FLOW_MISS,
+  TRAP_IGMP,
   TRAP_NEIGHBOUR_DISCOVERY,
   TRAP_NO_ROUTE,
   TRAP_PACKET_TOO_BIG,
@@ -38,6 +40,8 @@ export function dispatch(packet: usize, length: u32): void {
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
   else if (statement) freePacket(packet);
+  // Hosts tell their groups to whoever may route multicast; here that is the controller or nobody.
+  else if (reason == TRAP_IGMP) drop(packet, length, DROP_BROADCAST);
   else drop(packet, length, DROP_UNHANDLED_TRAP);
 }
 

@@ -45,20 +45,12 @@ function describeHook(hook: Hook): void {
       }
     });
 
-    test("leads to a counted drop at worst where the first packet of a flow is larger than a frame", async () => {
+    test("may make the first packet of a flow larger than a frame of the slow path", async () => {
       await using node = await PodsNode.start({ name: "first", hook, mtu: JUMBO });
       await node.dp.apply(node.document(policed, { policies }));
-      const counted = () =>
-        node.dp
-          .drops("reason")
-          .filter(({ reason }) => reason !== "broadcast")
-          .reduce((sum, { packets }) => sum + packets, 0);
       for (const address of addresses) {
         for (const size of [1700, 2000, 8900]) {
-          const before = counted();
-          const { received } = await ping(node, address, size);
-          await Bun.sleep(50);
-          expect([address, size, received + counted() - before]).toEqual([address, size, 1]);
+          expect([address, size, (await ping(node, address, size)).received]).toEqual([address, size, 1]);
         }
       }
     });
