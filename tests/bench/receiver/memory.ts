@@ -51,6 +51,8 @@ export function openReceiver(device: string, ifindex: number, queue: number): Re
     frameCount: FRAMES,
     freeFrames: layout.freeFrames,
     freeCount: FRAMES,
+    frameOwners: layout.frameOwners,
+    frameLinks: layout.frameLinks,
     pending: layout.pending,
     pendingCapacity: MESSAGES,
     commands: layout.commands,
