@@ -5,7 +5,7 @@
  */
 
 import { add, closingLine, NONE } from "./test/counts.ts";
-import { findTests, type Group, groupTests } from "./test/groups.ts";
+import { findTests, groupTests } from "./test/groups.ts";
 import { type Outcome, runGroup } from "./test/run.ts";
 
 const { patterns, options } = splitArguments(process.argv.slice(2));
@@ -13,28 +13,15 @@ const groups = groupTests(findTests(patterns));
 const outcomes: Outcome[] = [];
 for (const [index, group] of groups.entries()) {
   console.error(`\n==> ${group.name} (${index + 1} of ${groups.length})`);
-  outcomes.push(await runSteadily(group));
+  outcomes.push(await runGroup(group, options));
 }
 report(outcomes);
 
-/**
- * Kernel tests wait for packets, and a machine that is busy with something else can let any of them wait too long: a
- * file that failed gets a second try, and the report says so.
- */
-async function runSteadily(group: Group): Promise<Outcome> {
-  const first = await runGroup(group, options);
-  if (!group.kernel || first.counts.failed === 0) return first;
-  console.error(`\n==> ${group.name}, second try after ${first.counts.failed} failures`);
-  return { ...(await runGroup(group, options)), failedBefore: first.counts.failed };
-}
-
 function report(done: readonly Outcome[]): void {
   console.log("\nseconds  passed  failed  skipped");
-  for (const { group, counts, seconds, complaints, failedBefore } of done) {
+  for (const { group, counts, seconds, complaints } of done) {
     const numbers = [counts.passed, counts.failed, counts.skipped].map((count) => String(count).padStart(8)).join("");
     console.log(`${seconds.toFixed(1).padStart(7)}${numbers}  ${group.name}`);
-    if (failedBefore !== undefined)
-      console.log(`         UNSTEADY: ${group.name}: ${failedBefore} failed at the first try`);
     for (const complaint of complaints) console.log(`         FAILED: ${group.name}: ${complaint}`);
   }
   let total = done.reduce((sum, { counts }) => add(sum, counts), NONE);

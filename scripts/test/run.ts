@@ -13,8 +13,6 @@ export interface Outcome {
   readonly seconds: number;
   /** Why the group failed, beyond its failed tests. */
   readonly complaints: readonly string[];
-  /** Failures of a first try, where this is the second. */
-  readonly failedBefore?: number;
 }
 
 /** Leaves a killed test time to clean up in its signal handlers. */
