@@ -17,7 +17,7 @@
 
 /* Raised whenever a struct in this file changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 2
+#define WEIR_ABI_VERSION 3
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
@@ -171,7 +171,11 @@ struct interface {     /* 128 bytes */
 	__be32 gateway4;   /* first IPv4 gateway: source of ICMP errors */
 	__u8 address6[16]; /* its first own IPv6 address; ::: none */
 	__u8 gateway6[16];
-	__u32 reserved[9];
+	__u8 mirror_received; /* index in `mirrors`: copies of what it sent to us; 0: none */
+	__u8 mirror_sent;     /* the same of what goes out of it */
+	__u8 qos_map;         /* index in `qos_maps`; 0: none */
+	__u8 reserved0;
+	__u32 reserved[8];
 };
 
 #define INTERFACE_POLICY       0x0001 /* new flows are decided */
@@ -186,7 +190,11 @@ struct interface {     /* 128 bytes */
 #define INTERFACE_RPF_STRICT   0x0200 /* and it must lead back to where the packet came from */
 #define INTERFACE_MSS_CLAMP \
 	0x0400 /* TCP SYNs through it offer no larger segments than the next hop takes */
-#define INTERFACE_BRIDGE_LEARN 0x0800 /* source MACs are put into the fdb */
+#define INTERFACE_BRIDGE_LEARN    0x0800 /* source MACs are put into the fdb */
+#define INTERFACE_MIRROR          0x1000 /* mirror_received or mirror_sent is not 0 */
+#define INTERFACE_QOS             0x2000 /* qos_map is not 0 */
+#define INTERFACE_POLICE_RECEIVED 0x4000 /* a token bucket limits what it sends to us */
+#define INTERFACE_POLICE_SENT     0x8000 /* the same of what goes out of it */
 
 /* Key of `interface_addresses`: what an address means on an interface. */
 struct interface_address_key { /* 20 bytes */

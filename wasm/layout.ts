@@ -5,7 +5,7 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 2;
+export const WEIR_ABI_VERSION: u32 = 3;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_MAX_KINDS: u32 = 16;
@@ -27,6 +27,10 @@ export const INTERFACE_RPF_LOOSE: u32 = 0x100;
 export const INTERFACE_RPF_STRICT: u32 = 0x200;
 export const INTERFACE_MSS_CLAMP: u32 = 1024;
 export const INTERFACE_BRIDGE_LEARN: u32 = 0x800;
+export const INTERFACE_MIRROR: u32 = 0x1000;
+export const INTERFACE_QOS: u32 = 0x2000;
+export const INTERFACE_POLICE_RECEIVED: u32 = 0x4000;
+export const INTERFACE_POLICE_SENT: u32 = 0x8000;
 export const ADDRESS_OWN: u32 = 0x1;
 export const ADDRESS_GATEWAY: u32 = 0x2;
 export const ROUTE_LABEL: u32 = 0x1;
@@ -237,6 +241,9 @@ export const INTERFACE_ADDRESS4: usize = 52;
 export const INTERFACE_GATEWAY4: usize = 56;
 export const INTERFACE_ADDRESS6: usize = 60;
 export const INTERFACE_GATEWAY6: usize = 76;
+export const INTERFACE_MIRROR_RECEIVED: usize = 92;
+export const INTERFACE_MIRROR_SENT: usize = 93;
+export const INTERFACE_QOS_MAP: usize = 94;
 
 // struct interface_address_key
 export const INTERFACE_ADDRESS_KEY_SIZE: usize = 20;

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, u8, u16, u32, u32Array, u64, valuesO
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 2;
+export const WEIR_ABI_VERSION = 3;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
@@ -45,6 +45,14 @@ export const INTERFACE_RPF_STRICT = 0x200;
 export const INTERFACE_MSS_CLAMP = 1024;
 /** source MACs are put into the fdb */
 export const INTERFACE_BRIDGE_LEARN = 0x800;
+/** mirror_received or mirror_sent is not 0 */
+export const INTERFACE_MIRROR = 0x1000;
+/** qos_map is not 0 */
+export const INTERFACE_QOS = 0x2000;
+/** a token bucket limits what it sends to us */
+export const INTERFACE_POLICE_RECEIVED = 0x4000;
+/** the same of what goes out of it */
+export const INTERFACE_POLICE_SENT = 0x8000;
 /** the workload may send from it */
 export const ADDRESS_OWN = 0x1;
 /** Weir answers ARP, ND and echo for it */
@@ -402,6 +410,12 @@ export const interfaceCodec = {
   /** its first own IPv6 address; ::: none */
   address6: bytes(60, 16),
   gateway6: bytes(76, 16),
+  /** index in `mirrors`: copies of what it sent to us; 0: none */
+  mirrorReceived: u8(92),
+  /** the same of what goes out of it */
+  mirrorSent: u8(93),
+  /** index in `qos_maps`; 0: none */
+  qosMap: u8(94),
 } as const;
 /** 128 bytes. */
 export const interfaceLayout = layout(128, interfaceCodec);
