@@ -59,6 +59,7 @@ export {
 } from "./names.ts";
 export { ensureBpffs, type ObjectKind } from "./pin.ts";
 export { Program, type ProgramInfo } from "./program.ts";
+export { type RecordHandler, RingBuffer, type RingBufferOptions } from "./ring_buffer.ts";
 export { CollectionSpec, type LoadOptions, type MapSpec, type ProgramSpec } from "./spec.ts";
 export { libbpfVersion, possibleCpus } from "./symbols.ts";
 export {
