@@ -81,15 +81,32 @@ function paths(): string[] {
   return override ? [override] : ["libbpf.so.1"];
 }
 
+/** What to do where libbpf is not there, is another library, or is too old. */
+function cure(): string {
+  const { WEIR_LIBBPF: override } = process.env;
+  if (override) return "have WEIR_LIBBPF give the absolute path of libbpf 1.1 or newer, or unset it";
+  return "install libbpf 1.1 or newer (Debian and Ubuntu: apt-get install libbpf1)";
+}
+
+function open(): Libbpf {
+  try {
+    return runtime.open(paths(), table);
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    const { code, operation, reason, cause } = error;
+    throw new WeirError({ code, operation, reason, cause, hint: cure() });
+  }
+}
+
 function load(): Libbpf {
-  const library = runtime.open(paths(), table);
+  const library = open();
   const version = libraryVersion(library);
   if (version.major !== 1 || version.minor < 1) {
     throw new WeirError({
       code: "ENOLIB",
       operation: "use libbpf",
       reason: `version ${version.major}.${version.minor} is too old`,
-      hint: "install libbpf 1.1 or newer",
+      hint: cure(),
     });
   }
   // libbpf writes to stderr otherwise; `captureLog` collects what it says.

@@ -43,7 +43,6 @@ export function notLoaded(paths: readonly string[], cause: unknown): WeirError {
     code: "ENOLIB",
     operation: `load ${paths.map((path) => `"${path}"`).join(" or ")}`,
     reason: cause === undefined ? `not found${where}` : (cause as Error).message,
-    hint: paths.some((path) => path.includes("libbpf")) ? "install libbpf 1.1 or newer (Debian: libbpf1)" : undefined,
     cause,
   });
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What cannot work gets one line that names the thing and the cure, the right exit status, and changes nothing. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Lab, NODE, pods } from "../../sdk/lab/index.ts";
 import { attachXdp, type Link } from "../../sdk/libbpf/index.ts";
+import { libraryDirectories } from "../../sdk/runtime/libraries.ts";
 import { CommandLab, commands as forms, type Result } from "./cli_support.ts";
 import { disposeObjects, objects } from "./link_objects.ts";
 import { podsDocument } from "./pods_node.ts";
@@ -209,14 +210,16 @@ describe("a machine that cannot run it", () => {
     expectUntouched();
   });
 
-  test("for want of libbpf names the file and the package", async () => {
-    for (const library of ["/nowhere/libbpf.so.1", join(commands.directory, "libbpf.so.1")]) {
-      writeFileSync(join(commands.directory, "libbpf.so.1"), "this is no library\n");
+  test("for want of libbpf names the file, and says what to do about the variable that names it", async () => {
+    const noLibrary = ["libbpf.so.1", "something-else"].map((name) => join(commands.directory, name));
+    for (const path of noLibrary) writeFileSync(path, "this is no library\n");
+    const system = libraryDirectories.map((directory) => join(directory, "libc.so.6")).find((path) => existsSync(path));
+    for (const library of ["/nowhere/libbpf.so.1", ...noLibrary, system ?? ""]) {
       const result = await weirThrough([], ["serve", "-c", file], { WEIR_LIBBPF: library });
-      expectRefusal(result, new RegExp(`${library}.*(install|libbpf)`));
+      expectRefusal(result, new RegExp(`"${library}".*; have WEIR_LIBBPF give .* libbpf 1\\.1 or newer, or unset it`));
       expectUntouched();
     }
-    rmSync(join(commands.directory, "libbpf.so.1"));
+    for (const path of noLibrary) rmSync(path);
   });
 
   test("for want of a BPF file system gives the command that mounts it", async () => {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a check of `weir doctor` finds. */
 
+import { WeirError } from "../../../sdk/errors.ts";
+
 /** One finding. */
 export interface Check {
   /** What was looked at: `kernel`, `bpffs`, `eth0 mtu`. */
@@ -19,8 +21,16 @@ export const warn = (name: string, found: string, hint: string): Check => ({ nam
 
 export const fail = (name: string, found: string, hint: string): Check => ({ name, status: "fail", found, hint });
 
-/** The finding that an error is. */
-export function failed(name: string, error: unknown, hint: string): Check {
+/**
+ * The finding that an error is.
+ * @param hint what to do where the error itself does not say.
+ */
+export function failed(name: string, error: unknown, hint = ""): Check {
   const text = error instanceof Error ? error.message : String(error);
-  return fail(name, text.replaceAll(/\s*\n\s*/g, " "), hint);
+  if (error instanceof WeirError && error.hint !== undefined) {
+    return fail(name, oneLine(`Cannot ${error.operation}: ${error.reason}`), error.hint);
+  }
+  return fail(name, oneLine(text), hint);
 }
+
+const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ");

@@ -3,7 +3,6 @@
 
 import { runtime } from "#runtime";
 import { CollectionSpec, libbpfVersion } from "../../../sdk/libbpf/index.ts";
-import { candidates } from "../../../sdk/runtime/libraries.ts";
 import { selfTests } from "../../../sdk/runtime/selftest.ts";
 import { type Check, fail, failed, ok } from "./check.ts";
 
@@ -28,12 +27,10 @@ export function checkRuntime(): Check {
 /** The system's libbpf: it is opened by absolute path. */
 export function checkLibbpf(): Check {
   try {
-    const { major, minor } = libbpfVersion();
-    const { WEIR_LIBBPF: override } = process.env;
-    const [path] = candidates([override ?? "libbpf.so.1"]);
+    const { major, minor, path } = libbpfVersion();
     return ok("libbpf", `${major}.${minor} (${path})`);
   } catch (error) {
-    return failed("libbpf", error, "install libbpf 1.1 or newer (Debian and Ubuntu: apt-get install libbpf1)");
+    return failed("libbpf", error);
   }
 }
 
