@@ -15,11 +15,13 @@ import { kernelAtLeast } from "../preflight.ts";
 import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
 import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
+import { peerNamespace } from "./peer_namespace.ts";
 
 /** Writes the tables of one interface; its programs come later (`attachInterface`). */
 export function writeInterface(run: Run, object: Interface): void {
   const before = run.live.get(object.name);
   const device = findDevice(run, object);
+  checkPeer(run, object, device);
   checkOrder(run, object, before);
   const id = run.ids.take("interface", object.name);
   const live: LiveInterface = {
@@ -57,6 +59,13 @@ export function writeInterface(run: Run, object: Interface): void {
 /** The interface that carries a VLAN sub-interface; `undefined` for others. */
 function parentOf(run: Run, object: Interface): LiveInterface | undefined {
   return object.parent === undefined ? undefined : run.live.get(object.parent);
+}
+
+/** @throws WeirError when a new state names a namespace in `netns` that is not where the device's other end is. */
+function checkPeer(run: Run, object: Interface, device: Device | undefined): void {
+  const before = run.live.get(object.name)?.object;
+  const isKnown = before !== undefined && before.netns === object.netns && deviceName(before) === deviceName(object);
+  if (!run.resuming && !isKnown && device !== undefined) peerNamespace(run, object, device);
 }
 
 /** A program cannot be on a hook twice, so it would have to go before it comes back: packets would get past it. */
@@ -284,7 +293,7 @@ export function foreseeInterface(run: Run, change: ObjectChange<"interfaces">): 
   const before = run.live.get(change.key);
   const after = change.after[0]?.object;
   if (after !== undefined) {
-    findDevice(run, after);
+    checkPeer(run, after, findDevice(run, after));
     noteStale(run, before, after);
   } else if (before !== undefined) noteAllStale(run, before);
 }

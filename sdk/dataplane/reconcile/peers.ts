@@ -4,8 +4,8 @@ import { WeirError } from "../../errors.ts";
 import { hookOf } from "../attach.ts";
 import type { LiveInterface } from "../live.ts";
 import { type PeerUse, peerCommands } from "../peer_settings.ts";
-import { invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
+import { isReachable, peerNamespace } from "./peer_namespace.ts";
 
 /** Sets what must be set before programs are attached; what is not needed any more is restored once the run is kept. */
 export function preparePeers(run: Run): void {
@@ -31,31 +31,13 @@ export function preparePeers(run: Run): void {
 function preparePeer(run: Run, name: string, live: LiveInterface, use: PeerUse, peerIndex: number): void {
   const before = run.peers.use(name);
   if (before === use) return;
-  const netns = peerNamespace(run, name, live);
+  if (live.device === undefined) return;
+  const netns = peerNamespace(run, live.object, live.device);
   run.undo.push(() => {
     if (before === undefined) run.peers.restore(name);
     else run.peers.set(name, before, netns, peerIndex);
   });
   run.peers.set(name, use, netns, peerIndex);
-}
-
-/** True where Weir can find the other end: it is in the node's namespace, or `netns` names where it is. */
-function isReachable({ device, object }: LiveInterface): boolean {
-  return device !== undefined && (device.peerNetnsId === undefined || object.netns !== undefined);
-}
-
-/** @throws WeirError when `netns` names another namespace: the index of the peer means another device there. */
-function peerNamespace(run: Run, name: string, { device, object }: LiveInterface): string | undefined {
-  const { netns } = object;
-  if (device?.peerNetnsId === undefined || netns === undefined) return undefined;
-  const refuse = (why: string) =>
-    invalid(`${run.locate("interfaces", name)}/netns`, `is "${netns}", which ${why}`, "correct it, or leave it out");
-  try {
-    if (run.devices.netlink.namespaceId(netns) === device.peerNetnsId) return netns;
-  } catch (error) {
-    throw error instanceof WeirError && error.code === "ENOENT" ? refuse("is not there") : error;
-  }
-  throw refuse(`does not hold the other end of ${device.name}`);
 }
 
 function usesXdp({ object, device }: LiveInterface): boolean {
