@@ -96,11 +96,11 @@ enum trap_reason {
  * direct socket, as a prepended header on the trap link (whose far end turns it into
  * metadata). XDP metadata is limited to 32 bytes.
  */
-struct trap_meta {   /* 32 bytes */
-	__u32 magic; /* WEIR_TRAP_MAGIC */
-	__u8 reason; /* enum trap_reason */
-	__u8 flags;  /* TRAP_FLAG_* */
-	__u8 worker;
+struct trap_meta {             /* 32 bytes */
+	__u32 magic;           /* WEIR_TRAP_MAGIC */
+	__u8 reason;           /* enum trap_reason */
+	__u8 flags;            /* TRAP_FLAG_* */
+	__u8 forwarding_class; /* CLASS_NONE, or one more than the class */
 	__u8 l3_offset; /* bytes from the first byte of the packet to its IP or ARP header; 0: none */
 	__u16 interface;       /* id of the interface that received it */
 	__u16 out_interface;   /* id of the interface that the next hop leads to; 0: unknown */
@@ -132,8 +132,10 @@ struct inject_meta { /* 32 bytes; the packet follows */
 	__u16 interface;
 	__u32 vrf;
 	__u32 ingress; /* RECEIVED: struct trap_meta's; a tunnel: the packet has been decapsulated, into `vrf` */
-	__u32 nexthop; /* RECEIVED from a tunnel: what its label led to; 0: it had none */
-	__u32 reserved[3];
+	__u32 nexthop;         /* RECEIVED from a tunnel: what its label led to; 0: it had none */
+	__u8 forwarding_class; /* RECEIVED: struct trap_meta's */
+	__u8 reserved0[3];
+	__u32 reserved[2];
 };
 
 /* ---- interfaces ----------------------------------------------------------------------- */
@@ -204,6 +206,64 @@ struct interface_address_key { /* 20 bytes */
 
 #define ADDRESS_OWN     0x1 /* the workload may send from it */
 #define ADDRESS_GATEWAY 0x2 /* Weir answers ARP, ND and echo for it */
+
+/* ---- quality of service ---------------------------------------------------------------- */
+
+#define WEIR_MAX_QOS_MAPS 256 /* element 0 is never used */
+#define WEIR_MAX_CLASSES  64
+
+/* No QoS map has said anything: code points stay as they are. */
+#define CLASS_NONE 0
+
+/* The code points that packets of a forwarding class leave with. */
+struct class_marks { /* 8 bytes */
+	__u8 dscp;   /* 0..63 */
+	__u8 exp;    /* of a pushed MPLS label, 0..7 (RFC 5462: traffic class) */
+	__u8 pcp;    /* of the VLAN tag, 0..7 (IEEE 802.1Q) */
+	__u8 flags;  /* MARK_* */
+	__u16 queue; /* transmit queue, from 0; TC hook only */
+	__u16 reserved;
+};
+
+/* Which of them the map says anything about. */
+#define MARK_DSCP  0x1
+#define MARK_EXP   0x2
+#define MARK_PCP   0x4
+#define MARK_QUEUE 0x8
+
+/*
+ * Element of `qos_maps`; the index is interface.qos_map. What a received code point stands
+ * for, CLASS_NONE or one more than the class, and how the classes leave.
+ */
+struct qos_map { /* 592 bytes */
+	__u8 dscp_class[64];
+	__u8 exp_class[8];
+	__u8 pcp_class[8];
+	struct class_marks marks[WEIR_MAX_CLASSES];
+};
+
+/* Which of an interface's two policers; `policers` has them at id * POLICE_DIRECTIONS + this. */
+#define POLICE_RECEIVED   0 /* of what it sends to us */
+#define POLICE_SENT       1 /* of what goes out of it */
+#define POLICE_DIRECTIONS 2
+
+/* Units of struct policer. */
+#define POLICER_TIME_SHIFT 8 /* `time` and `burst` are in 2^-8 ns */
+#define POLICER_COST_SHIFT \
+	12 /* `cost` is in 2^-12 of that, 2^-20 ns: 64 bytes at 400 Gbit/s are 1.28 ns */
+
+/*
+ * Element of `policers`: a token bucket that all CPUs share, as the generic cell rate
+ * algorithm has it (ITU-T I.371 annex A, virtual scheduling). A cache line of its own.
+ */
+struct policer {     /* 64 bytes */
+	__u64 cost;  /* time that a byte takes at the rate; 0: no limit */
+	__u64 burst; /* time that the whole bucket takes at the rate */
+	__u64 time;  /* when the bucket is full again (written by the pipeline); wraps around */
+	__u64 dropped_packets; /* segments of a large packet count as one */
+	__u64 dropped_bytes;
+	__u64 reserved[3];
+};
 
 /* ---- routes and next hops ------------------------------------------------------------- */
 
@@ -627,6 +687,9 @@ _Static_assert(sizeof(struct trap_meta) == 32, "trap_meta");
 _Static_assert(sizeof(struct inject_meta) == 32, "inject_meta");
 _Static_assert(sizeof(struct device_key) == 8, "device_key");
 _Static_assert(sizeof(struct interface) == 128, "interface");
+_Static_assert(sizeof(struct class_marks) == 8, "class_marks");
+_Static_assert(sizeof(struct qos_map) == 592, "qos_map");
+_Static_assert(sizeof(struct policer) == 64, "policer");
 _Static_assert(sizeof(struct interface_address_key) == 20, "interface_address_key");
 _Static_assert(sizeof(struct route4_key) == 12, "route4_key");
 _Static_assert(sizeof(struct route6_key) == 24, "route6_key");

@@ -33,7 +33,8 @@ struct decapsulation {
 	__u8 injected;
 	__u8 bad_checksum; /* of the outer UDP header */
 	__u8 checksummed;
-	__u8 reserved[2];
+	__u8 forwarding_class;
+	__u8 reserved;
 };
 
 /* A quick test, so that other packets do not pay for the call. */
@@ -158,6 +159,8 @@ static __always_inline int read_label(const struct packet *p, struct decapsulati
 	nh = nexthop_get(entry->nexthop);
 	d->bridge = d->ethernet && nh && nh->type != NEXTHOP_VRF;
 	d->expired = (word & MPLS_TTL_MASK) <= 1;
+	if (p->walk->flags & WALK_QOS)
+		d->forwarding_class = class_with_label(p, word >> MPLS_EXP_SHIFT);
 	if (!d->ethernet)
 		return CONTINUE;
 	/* A control word may stand in front of a frame (RFC 4448 section 4.6): no MAC starts so. */
@@ -279,6 +282,7 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	w->route_vrf = d->vrf;
 	w->nexthop = d->nexthop;
 	w->flags |= WALK_DECAPSULATED;
+	w->forwarding_class = d->forwarding_class;
 	if (d->encap == ENCAP_VXLAN)
 		w->label = LABEL_IS_VNI | d->id;
 	if (d->injected)
@@ -332,6 +336,7 @@ static __always_inline int decapsulate(const struct packet *p)
 	d.family = w->family;
 	d.end = w->l3_offset + w->ip_length;
 	d.injected = (w->flags & WALK_INJECTED) != 0;
+	d.forwarding_class = w->forwarding_class;
 	d.traffic_class = traffic_class(p, w->l3_offset);
 	find_tunnel(w, &d);
 	reason = d.encap == ENCAP_VXLAN ? read_vxlan(p, &d) : read_label(p, &d);

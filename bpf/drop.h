@@ -19,10 +19,16 @@ __attribute__((noinline)) int count_drop(__u32 interface, __u32 reason, __u32 by
 	return 0;
 }
 
+/* Counted on another interface than the one that received it. */
+static __always_inline int drop_on(const struct packet *p, __u32 interface, __u32 reason)
+{
+	count_drop(interface, reason, p->walk->length);
+	return verdict_drop(p);
+}
+
 static __always_inline int drop(const struct packet *p, __u32 reason)
 {
-	count_drop(p->walk->interface, reason, p->walk->length);
-	return verdict_drop(p);
+	return drop_on(p, p->walk->interface, reason);
 }
 
 #endif

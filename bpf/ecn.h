@@ -3,7 +3,7 @@
 #ifndef WEIR_ECN_H
 #define WEIR_ECN_H
 
-#include "tunnel.h"
+#include "traffic_class.h"
 
 #define ECN_DROP (-1)
 
@@ -15,45 +15,12 @@ static __always_inline int ecn_decapsulate(__u8 inner, __u8 outer)
 	return outer == ECN_ECT1 && inner == ECN_ECT0 ? ECN_ECT1 : inner;
 }
 
-static __always_inline int ecn_write4(const struct packet *p, __u8 ecn)
-{
-	struct iphdr *ip = packet_at(p, p->walk->l3_offset, sizeof(*ip));
-	__u32 sum;
-	__be16 from, to;
-
-	if (!ip)
-		return -1;
-	from = *(__be16 *)ip;
-	ip->tos = (ip->tos & ~ECN_MASK) | ecn;
-	to = *(__be16 *)ip;
-	/* RFC 1624: ~(~sum + ~from + to) */
-	sum = (__u16)~ip->check + (__u16)~from + to;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~sum;
-	return 0;
-}
-
-static __always_inline int ecn_write6(const struct packet *p, __u8 ecn)
-{
-	__be16 *first = packet_at(p, p->walk->l3_offset, sizeof(*first));
-	__be16 from, to;
-
-	if (!first)
-		return -1;
-	from = *first;
-	to = (from & ~bpf_htons(ECN_MASK << 4)) | bpf_htons(ecn << 4);
-	*first = to;
-	if (p->hook == HOOK_TC)
-		bpf_csum_update(p->skb, (__u16)~from + (__u32)to);
-	return 0;
-}
-
 /* Brings the mark of the outer header into the inner one; DROP_NONE or the reason to drop. */
 static __always_inline int ecn_transfer(const struct packet *p, __u8 outer)
 {
 	struct walk *w = p->walk;
-	__u8 inner = traffic_class(p, w->l3_offset) & ECN_MASK;
+	__u8 class = traffic_class(p, w->l3_offset);
+	__u8 inner = class & ECN_MASK;
 	int ecn;
 
 	if (!w->family)
@@ -63,8 +30,7 @@ static __always_inline int ecn_transfer(const struct packet *p, __u8 outer)
 		return DROP_ECN;
 	if (ecn == inner)
 		return DROP_NONE;
-	return (w->family == 4 ? ecn_write4(p, ecn) : ecn_write6(p, ecn)) ? DROP_INVALID_PACKET
-									  : DROP_NONE;
+	return traffic_class_write(p, (class & ~ECN_MASK) | ecn) ? DROP_INVALID_PACKET : DROP_NONE;
 }
 
 #endif

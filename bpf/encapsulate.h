@@ -31,6 +31,7 @@ struct encapsulation {
 	__u8 ipv6;     /* of the outer header */
 	__u8 traffic_class;
 	__u8 ttl; /* of the label */
+	__u8 exp; /* the same */
 };
 
 /* Label and kind of tunnel must go together. */
@@ -48,9 +49,24 @@ static __always_inline __u32 shim_length(__u8 encap)
 	       sizeof(__be32);
 }
 
+/* The outer headers' code points of the packet's class, where it has one; else DSCP is the inner one's. */
+static __always_inline void plan_marks(const struct walk *w, const struct nexthop *underlay,
+				       struct encapsulation *e)
+{
+	struct interface *out = interface_get(underlay->interface);
+	struct class_marks *marks = out ? class_marks_of(w, out) : NULL;
+
+	if (!marks)
+		return;
+	if (marks->flags & MARK_DSCP)
+		e->traffic_class = marks->dscp << DSCP_SHIFT | (e->traffic_class & ECN_MASK);
+	if (marks->flags & MARK_EXP)
+		e->exp = marks->exp;
+}
+
 /* Frame and walk are as they will be carried: routed, without tags. */
 static __always_inline int plan(const struct packet *p, const struct nexthop *nh,
-				struct encapsulation *e)
+				const struct nexthop *underlay, struct encapsulation *e)
 {
 	struct walk *w = p->walk;
 	struct ethhdr *eth = packet_at(p, w->room, sizeof(*eth));
@@ -69,6 +85,8 @@ static __always_inline int plan(const struct packet *p, const struct nexthop *nh
 	e->source_port = bpf_htons(ENTROPY_PORT + (hash_packet(p) & ENTROPY_PORT_MASK));
 	e->traffic_class = traffic_class(p, w->room + w->l3_offset);
 	e->ttl = e->ethernet ? OUTER_TTL : w->ttl;
+	if (w->forwarding_class != CLASS_NONE)
+		plan_marks(w, underlay, e);
 	return 0;
 }
 
@@ -190,7 +208,8 @@ static __always_inline int write_shim(const struct packet *p, const struct encap
 
 		if (!label)
 			return -1;
-		*label = bpf_htonl(e->id << MPLS_LABEL_SHIFT | MPLS_BOTTOM | e->ttl);
+		*label = bpf_htonl(e->id << MPLS_LABEL_SHIFT | (__u32)e->exp << MPLS_EXP_SHIFT |
+				   MPLS_BOTTOM | e->ttl);
 		at += sizeof(*label);
 	}
 	if (e->ethernet) {
@@ -263,11 +282,10 @@ static __always_inline int encapsulate_frame(const struct packet *p, const struc
 	struct encapsulation e = {};
 	struct walk *w = p->walk;
 
-	if (plan(p, nh, &e) || make_room(p, &e) || write_headers(p, &e, nh, underlay))
+	if (plan(p, nh, underlay, &e) || make_room(p, &e) || write_headers(p, &e, nh, underlay))
 		return drop(p, DROP_REDIRECT_FAILED);
 	w->length = e.length + ETH_HLEN;
-	w->l3_offset = ETH_HLEN;
-	w->l4_offset = 0;
+	w->room = e.room;
 	w->ethertype = e.ipv6 ? ETH_P_IPV6 : ETH_P_IP;
 	count_tunnel(nh->counter, 0, w->length);
 	w->out_interface = underlay->interface;

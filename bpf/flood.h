@@ -20,6 +20,36 @@ static __always_inline int flood_miss(const struct packet *p, __u32 reason)
 	return CONTINUE;
 }
 
+static __always_inline int flood_clone(const struct packet *p, const struct interface *out,
+				       __u32 id)
+{
+	if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)
+		return flood_miss(p, DROP_REDIRECT_FAILED);
+	count_transmitted(p->walk, id);
+	return CONTINUE;
+}
+
+/* A copy with the code points of its interface; the frame gets back what it came with. */
+static __always_inline int flood_marked(const struct packet *p, const struct interface *out,
+					__u32 id)
+{
+	struct walk *w = p->walk;
+	__u32 priority = CONTEXT_FIELD(p->skb, priority);
+	__u32 queue = CONTEXT_FIELD(p->skb, queue_mapping);
+	__u8 class = traffic_class(p, w->l3_offset);
+
+	if (call_leave(p) != CONTINUE)
+		return CONTINUE;
+	flood_clone(p, out, id);
+	if (w->family && !w->room)
+		traffic_class_write(p, class);
+	p->skb->priority = priority;
+	p->skb->queue_mapping = queue;
+	/* Whoever has the same tag writes one of his own. */
+	w->vlan = 0;
+	return CONTINUE;
+}
+
 static __always_inline int flood_copy(const struct packet *p, const struct interface *out, __u32 id)
 {
 	struct walk *w = p->walk;
@@ -27,10 +57,7 @@ static __always_inline int flood_copy(const struct packet *p, const struct inter
 	w->out_interface = id;
 	if (needs_retag(w, out->vlan) && call_retag(p) != CONTINUE)
 		return CONTINUE;
-	if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)
-		return flood_miss(p, DROP_REDIRECT_FAILED);
-	count_transmitted(w, id);
-	return CONTINUE;
+	return has_leave(out) ? flood_marked(p, out, id) : flood_clone(p, out, id);
 }
 
 static __always_inline int flood_to_interface(const struct packet *p, const struct nexthop *nh)
@@ -83,7 +110,7 @@ static __always_inline int flood_to_tunnel(const struct packet *p, const struct 
 		return flood_miss(p, DROP_PACKET_TOO_BIG);
 	if (w->tags && call_strip_tags(p) != CONTINUE)
 		return CONTINUE;
-	if (plan(p, nh, &e) || grow_room(p, &e))
+	if (plan(p, nh, underlay, &e) || grow_room(p, &e))
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	w->room = e.room;
 	if (write_headers(p, &e, nh, underlay))

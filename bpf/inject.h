@@ -117,7 +117,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
 	struct walk *w = p->walk;
 	struct interface *i;
-	__u32 action, interface, vrf, ingress, nexthop;
+	__u32 action, interface, vrf, ingress, nexthop, class;
 	int reason;
 
 	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
@@ -129,7 +129,9 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	action = meta->action;
 	interface = meta->interface;
 	vrf = meta->vrf;
+	class = meta->forwarding_class;
 	reason = parse_packet(p);
+	w->forwarding_class = class;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
 	w->ingress = w->interface;
 	w->flags |= WALK_INJECTED;

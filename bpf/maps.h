@@ -57,6 +57,27 @@ struct {
 	__type(value, __u32);
 } interface_addresses SEC(".maps");
 
+/* interface.qos_map -> struct qos_map. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_QOS_MAPS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct qos_map);
+} qos_maps SEC(".maps");
+
+/*
+ * Interface id * POLICE_DIRECTIONS + POLICE_* -> struct policer. Writer: SDK (rate, burst);
+ * the pipeline keeps the time and counts.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES *POLICE_DIRECTIONS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct policer);
+} policers SEC(".maps");
+
 /* VRF and prefix -> struct route. Writer: SDK; reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

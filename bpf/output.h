@@ -6,6 +6,7 @@
 #include "counters.h"
 #include "drop.h"
 #include "interface.h"
+#include "qos.h"
 #include "vlan.h"
 
 /*
@@ -66,7 +67,7 @@ static __always_inline int redirect_peer(const struct packet *p, const struct in
 	return bpf_redirect_peer(out->ifindex, 0);
 }
 
-/* Sends the frame out of walk->out_interface as it is, but for VLAN tags. */
+/* Sends the frame out of walk->out_interface as it is, but for VLAN tags and code points. */
 static __always_inline int transmit(const struct packet *p, int peer)
 {
 	struct walk *w = p->walk;
@@ -77,6 +78,11 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		return drop(p, DROP_NO_NEXTHOP);
 	if (needs_retag(w, out->vlan)) {
 		verdict = call_retag(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
+	if (has_leave(out)) {
+		verdict = call_leave(p);
 		if (verdict != CONTINUE)
 			return verdict;
 	}
@@ -136,8 +142,10 @@ static __always_inline int pass_to_host(const struct packet *p)
 		return TC_ACT_OK;
 	}
 	/* Without room for metadata the TC program decides again, with the same result. */
-	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark)))
+	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark))) {
+		police_again(w->interface, w->length);
 		return XDP_PASS;
+	}
 	mark = packet_metadata(p, sizeof(*mark));
 	if (!mark)
 		return XDP_PASS;
@@ -150,6 +158,7 @@ static __always_inline int pass_to_host(const struct packet *p)
 static __always_inline int hand_over(const struct packet *p)
 {
 	uncount_received(p->walk);
+	police_again(p->walk->interface, p->walk->length);
 	return XDP_PASS;
 }
 

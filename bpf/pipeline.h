@@ -275,6 +275,12 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 		count_received(w);
 		w->key.vrf = i->vrf;
 		w->route_vrf = i->vrf;
+		if ((i->flags & (INTERFACE_QOS | INTERFACE_POLICE_RECEIVED)) &&
+		    !(w->flags & WALK_INJECTED)) {
+			verdict = call_admit(p);
+			if (verdict != CONTINUE)
+				return verdict;
+		}
 		if (i->role == ROLE_FABRIC && may_be_tunneled(w)) {
 			verdict = call_decapsulate(p);
 			if (verdict != CONTINUE)

@@ -72,7 +72,7 @@ static __always_inline void trap_meta_fill(const struct walk *w, struct trap_met
 		meta->flags |= TRAP_FLAG_IPV6;
 	if (w->flags & WALK_LABEL)
 		meta->flags |= TRAP_FLAG_LABEL;
-	meta->worker = w->worker;
+	meta->forwarding_class = w->forwarding_class;
 	meta->l3_offset = w->l3_offset;
 	meta->interface = w->interface;
 	meta->out_interface = w->out_interface;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The headers of tunnels: VXLAN (RFC 7348), MPLS in UDP (RFC 7510) and in GRE (RFC 4023),
- * over IPv4 and IPv6; and the ECN of inner and outer header (RFC 6040).
+ * over IPv4 and IPv6.
  */
 #ifndef WEIR_TUNNEL_H
 #define WEIR_TUNNEL_H
 
 #include "counters.h"
 #include "nexthop.h"
-#include "parse.h"
+#include "traffic_class.h"
 
 #define VXLAN_PORT     4789
 #define MPLS_PORT      6635
@@ -19,12 +19,8 @@
 #define MPLS_BOTTOM      0x100      /* S, of the word in host order */
 #define MPLS_TTL_MASK    0xff
 #define MPLS_LABEL_SHIFT 12
-
-#define ECN_MASK    3
-#define ECN_NOT_ECT 0
-#define ECN_ECT1    1
-#define ECN_ECT0    2
-#define ECN_CE      3
+#define MPLS_EXP_SHIFT   9
+#define MPLS_EXP_MASK    7
 
 struct udp_header {
 	__be16 source;
@@ -65,16 +61,6 @@ static __always_inline void count_tunnel(__u32 counter, __u32 received, __u32 by
 		c->tx_packets++;
 		c->tx_bytes += bytes;
 	}
-}
-
-/* DSCP and ECN of the IP header at `offset`; 0 if there is none. */
-static __always_inline __u8 traffic_class(const struct packet *p, __u32 offset)
-{
-	__be16 *first = packet_at(p, offset, sizeof(*first));
-
-	if (!first || !p->walk->family)
-		return 0;
-	return p->walk->family == 4 ? bpf_ntohs(*first) & 0xff : (bpf_ntohs(*first) >> 4) & 0xff;
 }
 
 #endif

@@ -48,11 +48,11 @@ struct walk {
 	__u8 worker; /* that a trap goes to */
 	__u8 trap_reason;
 	__u8 trap_flags;
-	__u8 drop_reason;      /* counted besides the trap; 0: none */
-	__u16 scratch;         /* see forget_range() */
-	__u32 member;          /* flood: index in `members` of the one that is next */
-	__u16 room;            /* flood: bytes of tunnel headers in front of the frame */
-	__u8 forwarding_class; /* by the QoS map of the interface; CLASS_NONE: none */
+	__u8 drop_reason; /* counted besides the trap; 0: none */
+	__u16 scratch;    /* see forget_range() */
+	__u32 member;     /* flood: index in `members` of the one that is next */
+	__u16 room;       /* bytes of tunnel headers that were put in front of the frame */
+	__u8 forwarding_class; /* by the QoS map of the interface: one more than the class, or CLASS_NONE */
 	__u8 mirror;           /* index in `mirrors` that the flow asks for; 0: none */
 };
 _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory");
@@ -71,9 +71,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_KEEP_TTL       0x800  /* routed, but its TTL does not fall */
 #define WALK_ALLOWED        0x1000 /* policy allows its flow, but where that led is down */
 #define WALK_STALE_PROTOCOL 0x2000 /* TC: no IP packet, but the skb says that it were one */
-
-/* No QoS map has said anything: code points stay as they are. */
-#define CLASS_NONE 0
+#define WALK_QOS            0x4000 /* received by an interface with a QoS map */
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */
 #define CONTINUE (-128) /* not decided by this stage */

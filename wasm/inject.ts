@@ -7,6 +7,7 @@ import { freePacket, roomInFront } from "./frames";
 import {
   DROP_TRAP_FULL,
   INJECT_META_ACTION,
+  INJECT_META_FORWARDING_CLASS,
   INJECT_META_INGRESS,
   INJECT_META_INTERFACE,
   INJECT_META_MAGIC,
@@ -23,14 +24,14 @@ import {
   XSK_PORT_TX_PACKETS,
 } from "./layout";
 import { transmit } from "./ring";
-import { flagsOf, ingressOf, interfaceIdOf, nexthopIdOf, vrfOf } from "./trap";
+import { flagsOf, forwardingClassOf, ingressOf, interfaceIdOf, nexthopIdOf, vrfOf } from "./trap";
 
 /**
  * Sends a packet of ours; its frames are given back when the kernel has it.
  * @return false, counted and freed, if there is no room
  */
 export function inject(packet: usize, length: u32, action: u32, interfaceId: u32, vrf: u32): bool {
-  return injectFrom(packet, length, action, interfaceId, vrf, 0, 0);
+  return injectFrom(packet, length, action, interfaceId, vrf, 0, 0, 0);
 }
 
 function injectFrom(
@@ -41,6 +42,7 @@ function injectFrom(
   vrf: u32,
   ingress: u32,
   nexthop: u32,
+  forwardingClass: u32,
 ): bool {
   const port: usize = get(WORKER_CONTROL_PORTS);
   const meta = packet - INJECT_META_SIZE;
@@ -52,6 +54,7 @@ function injectFrom(
     store<u32>(meta + INJECT_META_VRF, vrf);
     store<u32>(meta + INJECT_META_INGRESS, ingress);
     store<u32>(meta + INJECT_META_NEXTHOP, nexthop);
+    store<u8>(meta + INJECT_META_FORWARDING_CLASS, forwardingClass);
     if (transmit(port, meta, <u32>INJECT_META_SIZE, length)) {
       raise(port + XSK_PORT_TX_PACKETS);
       count(WORKER_CONTROL_INJECTED);
@@ -67,7 +70,9 @@ function injectFrom(
 /** Sends a trapped packet through the whole pipeline, as if it had just been received. */
 export function injectReceived(packet: usize, length: u32): void {
   const nexthop = flagsOf(packet) & TRAP_FLAG_LABEL ? nexthopIdOf(packet) : 0;
-  injectFrom(packet, length, INJECT_RECEIVED, interfaceIdOf(packet), vrfOf(packet), ingressOf(packet), nexthop);
+  const ingress = ingressOf(packet);
+  const forwardingClass = forwardingClassOf(packet);
+  injectFrom(packet, length, INJECT_RECEIVED, interfaceIdOf(packet), vrfOf(packet), ingress, nexthop, forwardingClass);
 }
 
 /** Sends a packet of ours out of an interface as it is. */

@@ -33,6 +33,18 @@ export const INTERFACE_POLICE_RECEIVED: u32 = 0x4000;
 export const INTERFACE_POLICE_SENT: u32 = 0x8000;
 export const ADDRESS_OWN: u32 = 0x1;
 export const ADDRESS_GATEWAY: u32 = 0x2;
+export const WEIR_MAX_QOS_MAPS: u32 = 256;
+export const WEIR_MAX_CLASSES: u32 = 64;
+export const CLASS_NONE: u32 = 0;
+export const MARK_DSCP: u32 = 0x1;
+export const MARK_EXP: u32 = 0x2;
+export const MARK_PCP: u32 = 0x4;
+export const MARK_QUEUE: u32 = 0x8;
+export const POLICE_RECEIVED: u32 = 0;
+export const POLICE_SENT: u32 = 1;
+export const POLICE_DIRECTIONS: u32 = 2;
+export const POLICER_TIME_SHIFT: u32 = 8;
+export const POLICER_COST_SHIFT: u32 = 12;
 export const ROUTE_LABEL: u32 = 0x1;
 export const ROUTE_VNI: u32 = 0x2;
 export const ROUTE_DEFAULT: u32 = 0x4;
@@ -196,7 +208,7 @@ export const TRAP_META_SIZE: usize = 32;
 export const TRAP_META_MAGIC: usize = 0;
 export const TRAP_META_REASON: usize = 4;
 export const TRAP_META_FLAGS: usize = 5;
-export const TRAP_META_WORKER: usize = 6;
+export const TRAP_META_FORWARDING_CLASS: usize = 6;
 export const TRAP_META_L3_OFFSET: usize = 7;
 export const TRAP_META_INTERFACE: usize = 8;
 export const TRAP_META_OUT_INTERFACE: usize = 10;
@@ -215,6 +227,7 @@ export const INJECT_META_INTERFACE: usize = 6;
 export const INJECT_META_VRF: usize = 8;
 export const INJECT_META_INGRESS: usize = 12;
 export const INJECT_META_NEXTHOP: usize = 16;
+export const INJECT_META_FORWARDING_CLASS: usize = 20;
 
 // struct device_key
 export const DEVICE_KEY_SIZE: usize = 8;
@@ -249,6 +262,29 @@ export const INTERFACE_QOS_MAP: usize = 94;
 export const INTERFACE_ADDRESS_KEY_SIZE: usize = 20;
 export const INTERFACE_ADDRESS_KEY_INTERFACE: usize = 0;
 export const INTERFACE_ADDRESS_KEY_ADDRESS: usize = 4;
+
+// struct class_marks
+export const CLASS_MARKS_SIZE: usize = 8;
+export const CLASS_MARKS_DSCP: usize = 0;
+export const CLASS_MARKS_EXP: usize = 1;
+export const CLASS_MARKS_PCP: usize = 2;
+export const CLASS_MARKS_FLAGS: usize = 3;
+export const CLASS_MARKS_QUEUE: usize = 4;
+
+// struct qos_map
+export const QOS_MAP_SIZE: usize = 592;
+export const QOS_MAP_DSCP_CLASS: usize = 0;
+export const QOS_MAP_EXP_CLASS: usize = 64;
+export const QOS_MAP_PCP_CLASS: usize = 72;
+export const QOS_MAP_MARKS: usize = 80;
+
+// struct policer
+export const POLICER_SIZE: usize = 64;
+export const POLICER_COST: usize = 0;
+export const POLICER_BURST: usize = 8;
+export const POLICER_TIME: usize = 16;
+export const POLICER_DROPPED_PACKETS: usize = 24;
+export const POLICER_DROPPED_BYTES: usize = 32;
 
 // struct route4_key
 export const ROUTE4_KEY_SIZE: usize = 12;

@@ -4,6 +4,7 @@
 import { headLength, roomInFront } from "./frames";
 import {
   TRAP_META_FLAGS,
+  TRAP_META_FORWARDING_CLASS,
   TRAP_META_GENERATION,
   TRAP_META_INGRESS,
   TRAP_META_INTERFACE,
@@ -40,6 +41,13 @@ export function reasonOf(packet: usize): u32 {
 @inline
 export function flagsOf(packet: usize): u32 {
   return load<u8>(packet - TRAP_META_SIZE + TRAP_META_FLAGS);
+}
+
+/** Its class by the QoS map of the interface that received it. */
+// @ts-ignore: decorator
+@inline
+export function forwardingClassOf(packet: usize): u32 {
+  return load<u8>(packet - TRAP_META_SIZE + TRAP_META_FORWARDING_CLASS);
 }
 
 /** Bytes from the packet to its IP header; 0: none. */

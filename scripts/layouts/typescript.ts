@@ -3,7 +3,20 @@
 
 import type { Enum, Field, Header, Struct } from "./model.ts";
 
-const HELPERS = ["be16", "be32", "bytes", "layout", "struct", "u8", "u16", "u32", "u32Array", "u64", "valuesOf"];
+const HELPERS = [
+  "be16",
+  "be32",
+  "bytes",
+  "layout",
+  "struct",
+  "structArray",
+  "u8",
+  "u16",
+  "u32",
+  "u32Array",
+  "u64",
+  "valuesOf",
+];
 
 export function writeTypeScript(headers: readonly Header[]): string {
   const body = headers.map(writeHeader).join("\n");
@@ -53,6 +66,7 @@ export const ${name}Layout = layout(${item.size}, ${name}Codec);
 function codec(field: Field): string {
   const { type, offset, length, size } = field;
   if (type.startsWith("struct ") && length === 0) return `struct(${offset}, ${size})`;
+  if (type.startsWith("struct ")) return `structArray(${offset}, ${size}, ${length})`;
   if (type === "__u8" && length > 0) return `bytes(${offset}, ${length})`;
   if (type === "__u32" && length > 0) return `u32Array(${offset}, ${length})`;
   const scalar = /^__(u8|u16|u32|u64|be16|be32)$/.exec(type)?.[1];

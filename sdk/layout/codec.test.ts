@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { be16, be32, bytes, layout, struct, u8, u16, u32, u32Array, u64, valuesOf } from "./codec.ts";
+import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array, u64, valuesOf } from "./codec.ts";
 
 const BASE = 8;
 
@@ -55,6 +55,11 @@ describe("field codecs", () => {
 
   test("give the base of an inner struct", () => {
     expect(struct(32, 16).at(BASE)).toBe(BASE + 32);
+  });
+
+  test("give the bases of inner structs and of no others", () => {
+    expect(structArray(32, 16, 2).at(BASE, 1)).toBe(BASE + 48);
+    expect(() => structArray(32, 16, 2).at(BASE, 2)).toThrow("element 2 of 2");
   });
 });
 

@@ -50,7 +50,16 @@ export interface StructField {
   at(base: number): number;
 }
 
-export type Field = NumberField | BigField | BytesField | ArrayField | StructField;
+/** Structs of one kind, one behind the other, inside a struct. */
+export interface StructArrayField {
+  readonly offset: number;
+  readonly size: number;
+  readonly length: number;
+  /** The base of an inner struct, for its own codec. */
+  at(base: number, index: number): number;
+}
+
+export type Field = NumberField | BigField | BytesField | ArrayField | StructField | StructArrayField;
 
 /** Size of a struct and offsets of its fields, in bytes. */
 export interface Layout<Codec> {
@@ -128,11 +137,16 @@ export function bytes(offset: number, byteLength: number): BytesField {
   };
 }
 
-export function u32Array(offset: number, length: number): ArrayField {
-  const at = (base: number, index: number): number => {
+/** Position of an element of an array in a struct. */
+const elementAt =
+  (offset: number, size: number, length: number) =>
+  (base: number, index: number): number => {
     if (index < 0 || index >= length) throw new RangeError(`Cannot reach element ${index} of ${length}`);
-    return base + offset + index * 4;
+    return base + offset + index * size;
   };
+
+export function u32Array(offset: number, length: number): ArrayField {
+  const at = elementAt(offset, 4, length);
   return {
     offset,
     length,
@@ -143,6 +157,10 @@ export function u32Array(offset: number, length: number): ArrayField {
 
 export function struct(offset: number, size: number): StructField {
   return { offset, size, at: (base) => base + offset };
+}
+
+export function structArray(offset: number, size: number, length: number): StructArrayField {
+  return { offset, size, length, at: elementAt(offset, size, length) };
 }
 
 /** Maps each name of an enum to its number: the reverse of the list of names. */

@@ -7,19 +7,23 @@ import { runtime } from "#runtime";
 import {
   INGRESS_TUNNEL,
   INTERFACE_PEER,
+  INTERFACE_POLICE_RECEIVED,
   INTERFACE_POLICY,
+  INTERFACE_QOS,
   type InjectAction,
   InjectActionValue,
   InterfaceRoleValue,
   injectMetaCodec,
   NEXTHOP_FLAG_PEER,
   NEXTHOP_FLAG_POLICY,
+  POLICE_RECEIVED,
   trapMetaCodec,
   WEIR_TRAP_MAGIC,
 } from "../../sdk/layout/generated.ts";
 import { attachTc, attachXdp, type Link } from "../../sdk/libbpf/index.ts";
 import { bind, close, deviceIndex, poll, recv, SOCK_RAW, sendto, socket } from "../../sdk/runtime/libc.ts";
 import { withNetns } from "../../sdk/runtime/netns.ts";
+import { setPolicer, setQosMap } from "./pipeline_classes.ts";
 import { Pipeline } from "./pipeline_harness.ts";
 import { addLabelledRoute, setTunnel } from "./pipeline_overlay.ts";
 import { arp, concat, GATEWAY_MAC, MAC_A, MAC_B, macBytes, udp } from "./pipeline_packets.ts";
@@ -76,7 +80,7 @@ class RawDevice implements Disposable {
 
 function header(
   action: InjectAction,
-  o: { interface?: number; vrf?: number; ingress?: number; nexthop?: number } = {},
+  o: { interface?: number; vrf?: number; ingress?: number; nexthop?: number; forwardingClass?: number } = {},
 ): Uint8Array {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
@@ -86,6 +90,7 @@ function header(
   injectMetaCodec.vrf.set(view, 0, o.vrf ?? 0);
   injectMetaCodec.ingress.set(view, 0, o.ingress ?? 0);
   injectMetaCodec.nexthop.set(view, 0, o.nexthop ?? 0);
+  injectMetaCodec.forwardingClass.set(view, 0, o.forwardingClass ?? 0);
   return bytes;
 }
 
@@ -153,6 +158,18 @@ describe.each([
     }
     expect(pipeline.counter(1, "flowHits")).toBe(2);
     expect(pipeline.counter(2, "txPackets")).toBe(2);
+  });
+
+  test("leaves with the marks of the class that it had, and is not policed again", () => {
+    const ifindex = inside(NODE, () => deviceIndex("h2")) ?? 0;
+    pipeline.addInterface(1, { mac: MAC_A, flags: INTERFACE_POLICE_RECEIVED, ifindex });
+    pipeline.addInterface(2, { mac: MAC_B, flags: INTERFACE_QOS, qosMap: 2, ifindex });
+    setPolicer(pipeline, 1, POLICE_RECEIVED, { bitsPerSecond: 1000, burstBytes: 1 });
+    setQosMap(pipeline, 2, { marks: { 7: { dscp: 16 } } });
+    for (let i = 0; i < 2; i++) {
+      far.send(concat(header("received", { interface: 1, forwardingClass: 8 }), udp(V4)));
+      expect(pod.receive()?.[15]).toBe(16 << 2);
+    }
   });
 
   test("leaves an interface as it is", () => {

@@ -10,6 +10,8 @@ export interface InterfaceOptions {
   readonly mac?: string;
   readonly vlan?: number;
   readonly mtu?: number;
+  /** Index in `qos_maps`; goes with INTERFACE_QOS. */
+  readonly qosMap?: number;
   readonly nexthopFlags?: number;
 }
 

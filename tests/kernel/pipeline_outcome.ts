@@ -16,7 +16,7 @@ export interface Outcome {
 export interface Trap {
   readonly reason: string;
   readonly flags: number;
-  readonly worker: number;
+  readonly forwardingClass: number;
   readonly l3Offset: number;
   readonly interface: number;
   readonly outInterface: number;
@@ -36,7 +36,7 @@ export function trapOf(outcome: Outcome): Trap | undefined {
   return {
     reason: trapReasons[trapMetaCodec.reason.get(view, 0)] ?? "?",
     flags: trapMetaCodec.flags.get(view, 0),
-    worker: trapMetaCodec.worker.get(view, 0),
+    forwardingClass: trapMetaCodec.forwardingClass.get(view, 0),
     l3Offset: trapMetaCodec.l3Offset.get(view, 0),
     interface: trapMetaCodec.interface.get(view, 0),
     outInterface: trapMetaCodec.outInterface.get(view, 0),

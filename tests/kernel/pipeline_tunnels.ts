@@ -49,6 +49,8 @@ export interface HeaderOptions {
   readonly port?: number;
   readonly tos?: number;
   readonly labelTtl?: number;
+  /** Traffic class of the label. */
+  readonly exp?: number;
   readonly reverse?: boolean;
   readonly id?: number;
   readonly destinationPort?: number;
@@ -63,7 +65,7 @@ export function outerHeaders(o: TunnelCase, h: HeaderOptions = {}): string {
   const ip = o.remote.includes(":")
     ? `IPv6(${addresses},hlim=64,tc=${h.tos ?? 0})`
     : `IP(${addresses},ttl=64,id=0,flags="DF",tos=${h.tos ?? 0})`;
-  const label = `MPLS(label=${h.id ?? LABEL},s=1,ttl=${h.labelTtl ?? 63})`;
+  const label = `MPLS(label=${h.id ?? LABEL},cos=${h.exp ?? 0},s=1,ttl=${h.labelTtl ?? 63})`;
   const udp = (port: number) => `UDP(sport=${h.port ?? 50000},dport=${h.destinationPort ?? port},chksum=0)`;
   if (o.encap === "vxlan") return `${eth}/${ip}/${udp(4789)}/VXLAN(vni=${h.id ?? VNI},flags="Instance")`;
   if (o.encap === "mpls-udp") return `${eth}/${ip}/${udp(6635)}/${label}`;
