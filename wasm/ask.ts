@@ -17,6 +17,7 @@ import {
   DROP_TRAP_FULL,
   FLOW_DROP,
   FLOW_FORWARD,
+  HELD_PACKET_COUNT,
   HELD_PACKET_FRAME,
   HELD_PACKET_LENGTH,
   HELD_PACKET_REVISION,
@@ -40,6 +41,7 @@ import {
 import { eventAsk } from "./message";
 import { direction, egressHits, hit, ingressHits, judge, policyRevision, rule } from "./policy";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
+import { noteSettled } from "./settled";
 import { flagsOf, generationOf, parseTrapped } from "./trap";
 
 /** A verdict can release as many packets as a flow may have waiting. */
@@ -97,6 +99,7 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
   endHold(first);
   const leader: usize = load<u32>(first + HELD_PACKET_FRAME);
   const length = load<u32>(first + HELD_PACKET_LENGTH);
+  const packets = load<u32>(first + HELD_PACKET_COUNT);
   let decidedBy = load<u32>(first + HELD_PACKET_RULE);
   let known = true;
   // It was parsed when it came; only then was it asked for.
@@ -119,8 +122,10 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
   let decision = UNDECIDED;
   if (allowed) {
     decision = decide(leader, FLOW_FORWARD, 0, decidedBy, nexthop, idleSeconds, 0, 0);
+    noteSettled(generationOf(leader), packets);
   } else if (known && (flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
     // See flowMiss: nobody else may have an entry replaced by a drop.
+    noteSettled(generationOf(leader), packets);
     decide(leader, FLOW_DROP, dropReason, decidedBy, 0, rejected ? REJECT_IDLE_SECONDS : idleSeconds, 0, 0);
   }
   for (let slot = first; slot != 0; ) {

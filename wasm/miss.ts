@@ -8,6 +8,7 @@ import { drop, reportDrop } from "./drops";
 import { freePacket } from "./frames";
 import { findHeld, holdBehind } from "./hold";
 import { unreachable } from "./icmp";
+import { injectReceived } from "./inject";
 import {
   DROP_HOLD_LIMIT,
   DROP_HOLD_TIMEOUT,
@@ -30,6 +31,7 @@ import {
 } from "./layout";
 import { direction, egressHits, ingressHits, judge, loadPolicy, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
+import { isLate } from "./settled";
 import { flagsOf, generationOf, nexthopIdOf, parseTrapped } from "./trap";
 
 /** Decides the flow of a trapped packet, or lets the packet join what its flow waits for. */
@@ -44,6 +46,10 @@ export function flowMiss(packet: usize, length: u32): void {
   const asked = findHeld(TRAP_ASK, generation);
   if (asked != 0) {
     if (!holdBehind(asked, packet, length)) drop(packet, length, DROP_HOLD_LIMIT);
+    return;
+  }
+  if (isLate(generation)) {
+    injectReceived(packet, length);
     return;
   }
   if (!parseTrapped(packet, length)) {

@@ -108,6 +108,29 @@ describe("an asked flow", () => {
     expect(worker.framesOut).toBe(0);
   });
 
+  test("is not asked for again by packets that come late: what the kernel has then decides them", () => {
+    for (const action of ["allow", "deny"] as const) {
+      ready();
+      worker.receive(frame(7), { generation: 5 });
+      worker.receive(frame(7, [2]), { generation: 5, ...FOLLOWER });
+      worker.poll();
+      worker.verdict(worker.takeEvents()[0]?.ticket ?? 0, action);
+      worker.poll();
+      worker.apply();
+      worker.sent();
+      worker.receive(frame(7, [3]), { generation: 5, ...FOLLOWER });
+      worker.poll();
+      expect(worker.sent()).toMatchObject([{ action: InjectActionValue.received, packet: frame(7, [3]) }]);
+      expect(worker.takeEvents().filter(({ kind }) => kind === ASK)).toEqual([]);
+      expect(worker.decisions()).toEqual([]);
+      // The kernel lets out three for each hold entry: what names it beyond them is a flow of its own.
+      worker.receive(frame(7, [4]), { generation: 5 });
+      worker.poll();
+      expect(worker.takeEvents().filter(({ kind }) => kind === ASK)).toHaveLength(1);
+      expect(worker.counter("asked")).toBe(2);
+    }
+  });
+
   test("that gets no verdict in time is decided by `otherwise`", () => {
     for (const otherwise of ["deny", "allow"] as const) {
       ready({ otherwise });
