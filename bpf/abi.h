@@ -125,6 +125,8 @@ enum inject_action {
 	INJECT_ROUTE,    /* look its destination up in `vrf`; TTL not lowered, no policy */
 };
 
+#define INJECT_FLAG_BRIDGED 0x01 /* ROUTE: look its destination MAC up instead */
+
 struct inject_meta { /* 32 bytes; the packet follows */
 	__u32 magic; /* WEIR_TRAP_MAGIC */
 	__u8 action; /* enum inject_action */

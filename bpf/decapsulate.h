@@ -304,7 +304,9 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	/* A label to an interface costs no hop: the tunnel's other end has counted it. */
 	if (!d->ethernet)
 		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
-	else if (!d->bridge && is_for_gateway(eth))
+	else if (d->bridge)
+		w->trap_flags |= TRAP_FLAG_BRIDGED;
+	else if (is_for_gateway(eth))
 		w->flags |= WALK_ROUTED;
 	return ecn_transfer(p, d->traffic_class);
 }

@@ -50,11 +50,35 @@ static __always_inline int receive_injected_xdp(const struct packet *p)
 	return XDP_PASS;
 }
 
-/* Look the destination up, whatever MAC it is for; no policy, and the TTL stays. */
-static __always_inline int inject_route(const struct packet *p, __u32 vrf)
+/* Where its destination leads to; CONTINUE, or the packet's verdict. */
+static __always_inline int find_injected(const struct packet *p, __u32 bridged)
 {
 	struct walk *w = p->walk;
+	struct ethhdr *eth = packet_ethernet(p);
+	struct fdb_entry *entry;
 	struct route *route;
+
+	if (bridged) {
+		entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
+		if (!entry)
+			return drop(p, DROP_UNKNOWN_UNICAST);
+		w->nexthop = entry->nexthop;
+		w->label = label_of(entry->label, entry->flags);
+		return CONTINUE;
+	}
+	route = route_to_destination(w);
+	if (!route)
+		return drop(p, DROP_NO_ROUTE);
+	w->nexthop = route->nexthop;
+	w->label = label_of(route->label, route->flags);
+	w->flags |= WALK_ROUTED;
+	return CONTINUE;
+}
+
+/* Look the destination up, whatever MAC it is for; no policy, and the TTL stays. */
+static __always_inline int inject_route(const struct packet *p, __u32 vrf, __u32 bridged)
+{
+	struct walk *w = p->walk;
 	struct nexthop *nh;
 	struct ethhdr *eth;
 	int verdict;
@@ -63,22 +87,20 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf)
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	w->key.vrf = vrf;
 	w->route_vrf = vrf;
-	route = route_to_destination(w);
-	if (!route)
-		return drop(p, DROP_NO_ROUTE);
-	w->nexthop = route->nexthop;
-	w->label = label_of(route->label, route->flags);
-	w->flags |= WALK_ROUTED;
+	w->flags |= WALK_KEEP_TTL;
+	verdict = find_injected(p, bridged);
+	if (verdict != CONTINUE)
+		return verdict;
 	verdict = follow_indirect(p);
 	if (verdict != CONTINUE)
 		return verdict;
 	nh = nexthop_get(w->nexthop);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
-	if (nh->type != NEXTHOP_INTERFACE) {
-		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
+	/* A translation to another VRF would let it fall there. */
+	w->flags |= WALK_KEEP_TTL;
+	if (bridged || nh->type != NEXTHOP_INTERFACE)
 		return forward(p);
-	}
 	eth = packet_ethernet(p);
 	if (!eth)
 		return drop(p, DROP_INVALID_PACKET);
@@ -104,8 +126,11 @@ static __always_inline void injected_from_tunnel(const struct packet *p, __u32 v
 	w->flags |= WALK_DECAPSULATED;
 	if (nexthop)
 		w->flags |= WALK_LABEL;
-	if (!eth || !c || !mac_equal(eth->h_dest, c->gateway_mac))
+	if (!eth || !c || !mac_equal(eth->h_dest, c->gateway_mac)) {
+		if (nexthop)
+			w->trap_flags |= TRAP_FLAG_BRIDGED;
 		return;
+	}
 	w->flags |= WALK_ROUTED;
 	if (nexthop)
 		w->flags |= WALK_KEEP_TTL;
@@ -117,7 +142,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
 	struct walk *w = p->walk;
 	struct interface *i;
-	__u32 action, interface, vrf, ingress, nexthop, class;
+	__u32 action, interface, vrf, ingress, nexthop, class, bridged;
 	int reason;
 
 	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
@@ -130,6 +155,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	interface = meta->interface;
 	vrf = meta->vrf;
 	class = meta->forwarding_class;
+	bridged = meta->flags & INJECT_FLAG_BRIDGED;
 	reason = parse_packet(p);
 	w->forwarding_class = class;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
@@ -143,7 +169,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	if (reason)
 		return drop(p, reason);
 	if (action == INJECT_ROUTE)
-		return inject_route(p, vrf);
+		return inject_route(p, vrf, bridged);
 	if (action != INJECT_RECEIVED || !i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	if (ingress & INGRESS_TUNNEL)

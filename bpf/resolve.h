@@ -48,6 +48,7 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 		return drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;
 	w->label = label_of(entry->label, entry->flags);
+	w->trap_flags |= TRAP_FLAG_BRIDGED;
 	return CONTINUE;
 }
 

@@ -9,7 +9,7 @@ import { control, count, get, interfaceOf, nexthopOf } from "./control";
 import { mayCauseError } from "./error_limit";
 import { isGroupFrame, turnRound } from "./ethernet";
 import { freePacket, keepHead, roomInFront } from "./frames";
-import { injectTransmit } from "./inject";
+import { injectBack, noteOrigin } from "./inject";
 import {
   INJECT_META_SIZE,
   INTERFACE_ADDRESS4,
@@ -24,7 +24,7 @@ import {
   WORKER_CONTROL_NODE_ADDRESS6,
 } from "./layout";
 import * as parsed from "./parse";
-import { interfaceIdOf, l3OffsetOf, nexthopIdOf, parseTrapped, vrfOf } from "./trap";
+import { interfaceIdOf, l3OffsetOf, nexthopIdOf, parseTrapped } from "./trap";
 
 /** Types and codes, as type << 8 | code. */
 const NET_UNREACHABLE: u32 = 0x0300;
@@ -80,7 +80,7 @@ function report(packet: usize, length: u32, code4: u32, code6: u32, mtu: u32): v
     return;
   }
   const l2 = l3OffsetOf(packet);
-  const vrf = vrfOf(packet);
+  noteOrigin(packet);
   const headers = parsed.family == 4 ? IPV4_HEADER + ICMP_HEADER : IPV6_HEADER + ICMP_HEADER;
   const quoted = min(<u32>(parsed.readable - parsed.l3), (parsed.family == 4 ? MAX_ERROR_4 : MAX_ERROR_6) - headers);
   const error = packet - headers;
@@ -99,7 +99,7 @@ function report(packet: usize, length: u32, code4: u32, code6: u32, mtu: u32): v
     freePacket(packet);
     return;
   }
-  if (injectTransmit(error, l2 + headers + quoted, interfaceId, vrf)) count(WORKER_CONTROL_ERRORS_SENT);
+  if (injectBack(error, l2 + headers + quoted)) count(WORKER_CONTROL_ERRORS_SENT);
 }
 
 /**

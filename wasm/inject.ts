@@ -6,7 +6,10 @@ import { countDrop } from "./drops";
 import { freePacket, roomInFront } from "./frames";
 import {
   DROP_TRAP_FULL,
+  INGRESS_TUNNEL,
+  INJECT_FLAG_BRIDGED,
   INJECT_META_ACTION,
+  INJECT_META_FLAGS,
   INJECT_META_FORWARDING_CLASS,
   INJECT_META_INGRESS,
   INJECT_META_INTERFACE,
@@ -15,7 +18,9 @@ import {
   INJECT_META_SIZE,
   INJECT_META_VRF,
   INJECT_RECEIVED,
+  INJECT_ROUTE,
   INJECT_TRANSMIT,
+  TRAP_FLAG_BRIDGED,
   TRAP_FLAG_LABEL,
   WEIR_TRAP_MAGIC,
   WORKER_CONTROL_INJECTED,
@@ -31,13 +36,14 @@ import { flagsOf, forwardingClassOf, ingressOf, interfaceIdOf, nexthopIdOf, vrfO
  * @return false, counted and freed, if there is no room
  */
 export function inject(packet: usize, length: u32, action: u32, interfaceId: u32, vrf: u32): bool {
-  return injectFrom(packet, length, action, interfaceId, vrf, 0, 0, 0);
+  return injectWith(packet, length, action, 0, interfaceId, vrf, 0, 0, 0);
 }
 
-function injectFrom(
+function injectWith(
   packet: usize,
   length: u32,
   action: u32,
+  flags: u32,
   interfaceId: u32,
   vrf: u32,
   ingress: u32,
@@ -50,6 +56,7 @@ function injectFrom(
     memory.fill(meta, 0, INJECT_META_SIZE);
     store<u32>(meta + INJECT_META_MAGIC, WEIR_TRAP_MAGIC);
     store<u8>(meta + INJECT_META_ACTION, action);
+    store<u8>(meta + INJECT_META_FLAGS, flags);
     store<u16>(meta + INJECT_META_INTERFACE, interfaceId);
     store<u32>(meta + INJECT_META_VRF, vrf);
     store<u32>(meta + INJECT_META_INGRESS, ingress);
@@ -70,14 +77,46 @@ function injectFrom(
 /** Sends a trapped packet through the whole pipeline, as if it had just been received. */
 export function injectReceived(packet: usize, length: u32): void {
   const nexthop = flagsOf(packet) & TRAP_FLAG_LABEL ? nexthopIdOf(packet) : 0;
-  const ingress = ingressOf(packet);
-  const forwardingClass = forwardingClassOf(packet);
-  injectFrom(packet, length, INJECT_RECEIVED, interfaceIdOf(packet), vrfOf(packet), ingress, nexthop, forwardingClass);
+  injectWith(
+    packet,
+    length,
+    INJECT_RECEIVED,
+    0,
+    interfaceIdOf(packet),
+    vrfOf(packet),
+    ingressOf(packet),
+    nexthop,
+    forwardingClassOf(packet),
+  );
 }
 
 /** Sends a packet of ours out of an interface as it is. */
 export function injectTransmit(packet: usize, length: u32, interfaceId: u32, vrf: u32): bool {
   return inject(packet, length, INJECT_TRANSMIT, interfaceId, vrf);
+}
+
+/** Where the answer to a trapped packet goes. */
+let backInterface: u32 = 0;
+let backVrf: u32 = 0;
+let backIngress: u32 = 0;
+let backFlags: u32 = 0;
+
+/** Notes where a trapped packet came from: to be called before its frame becomes the answer. */
+export function noteOrigin(packet: usize): void {
+  backInterface = interfaceIdOf(packet);
+  backVrf = vrfOf(packet);
+  backIngress = ingressOf(packet);
+  backFlags = flagsOf(packet);
+}
+
+/**
+ * Sends the answer to the packet whose origin was noted last: out of the interface that it came from, as it is; or,
+ * where that was a tunnel, by the routes of its VRF, or the bridge entries if it was bridged.
+ */
+export function injectBack(answer: usize, length: u32): bool {
+  if ((backIngress & INGRESS_TUNNEL) == 0) return injectTransmit(answer, length, backInterface, backVrf);
+  const flags: u32 = (backFlags & TRAP_FLAG_BRIDGED) != 0 ? INJECT_FLAG_BRIDGED : 0;
+  return injectWith(answer, length, INJECT_ROUTE, flags, backInterface, backVrf, 0, 0, 0);
 }
 
 function raise(counter: usize): void {

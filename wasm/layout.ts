@@ -15,6 +15,7 @@ export const TRAP_FLAG_HOLD_OWNER: u32 = 0x2;
 export const TRAP_FLAG_BRIDGED: u32 = 0x4;
 export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
+export const INJECT_FLAG_BRIDGED: u32 = 0x1;
 export const INTERFACE_POLICY: u32 = 0x1;
 export const INTERFACE_SOURCE_CHECK: u32 = 0x2;
 export const INTERFACE_LEARN_MAC: u32 = 0x4;

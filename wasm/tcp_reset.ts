@@ -6,10 +6,10 @@ import { count } from "./control";
 import { mayCauseError } from "./error_limit";
 import { isGroupFrame, turnRound } from "./ethernet";
 import { freePacket, keepHead } from "./frames";
-import { injectTransmit } from "./inject";
+import { injectBack, noteOrigin } from "./inject";
 import { WORKER_CONTROL_ERRORS_SENT } from "./layout";
 import * as parsed from "./parse";
-import { interfaceIdOf, l3OffsetOf, vrfOf } from "./trap";
+import { interfaceIdOf, l3OffsetOf } from "./trap";
 
 const FIN: u32 = 0x01;
 const SYN: u32 = 0x02;
@@ -43,7 +43,7 @@ export function resetConnection(packet: usize, length: u32): void {
 
   const l2 = l3OffsetOf(packet);
   const l3 = parsed.l3;
-  const vrf = vrfOf(packet);
+  noteOrigin(packet);
   keepHead(packet);
   turnRound(packet);
   const tcp = l3 + (parsed.family == 4 ? IPV4_HEADER : IPV6_HEADER);
@@ -61,7 +61,7 @@ export function resetConnection(packet: usize, length: u32): void {
   store<u16>(tcp + 16, finish(sum(tcp, TCP_HEADER, addresses)));
 
   const total = l2 + <u32>(tcp - l3) + TCP_HEADER;
-  if (injectTransmit(packet, total, interfaceId, vrf)) count(WORKER_CONTROL_ERRORS_SENT);
+  if (injectBack(packet, total)) count(WORKER_CONTROL_ERRORS_SENT);
 }
 
 /** Turns the IPv4 header round; without options. RFC 6864: DF set, so the identification means nothing. */

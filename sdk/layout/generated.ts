@@ -22,6 +22,8 @@ export const TRAP_FLAG_BRIDGED = 0x4;
 export const TRAP_FLAG_LABEL = 0x8;
 /** mac-learn: the MAC was on another interface before */
 export const TRAP_FLAG_MOVED = 0x10;
+/** ROUTE: look its destination MAC up instead */
+export const INJECT_FLAG_BRIDGED = 0x1;
 /** new flows are decided */
 export const INTERFACE_POLICY = 0x1;
 /** source address and MAC must be its own */

@@ -1,55 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Pods on one network across nodes. */
 import { describe, expect, test } from "bun:test";
-import {
-  BRIDGED_VNI,
-  type LabNode,
-  mixedVxlanTopology,
-  nodes,
-  twoNodesTopology,
-  waitFor,
-} from "../../sdk/lab/index.ts";
-import { applyBoth, type Encapsulation, type HookName, OverlayNodes, otherNode, tagOf } from "./overlay_nodes.ts";
+import { BRIDGED_VNI, mixedVxlanTopology, nodes, twoNodesTopology, waitFor } from "../../sdk/lab/index.ts";
+import { applyBoth, type BridgedOptions, bridgedDocument, OverlayNodes } from "./overlay_nodes.ts";
 
 const [a1, b1] = nodes.n1.pods;
 const [a2, b2] = nodes.n2.pods;
-
-interface BridgedOptions {
-  readonly encap: Encapsulation;
-  readonly hook: HookName;
-  readonly underlay?: 4 | 6;
-  /** Fields of all workloads. */
-  readonly fields?: object;
-  /** MACs of the other node's pods are in the state. Default: they are flooded to. */
-  readonly macs?: boolean;
-}
-
-/** Pods that find each other by ARP and ND of their own, flooded over the tunnel. */
-function bridgedDocument(overlay: OverlayNodes, node: LabNode, o: BridgedOptions): object {
-  const far = otherNode(node);
-  const to = `to-${far.name}`;
-  const tag = tagOf(o.encap);
-  const addressOf = ({ underlay4, underlay6 }: LabNode) => (o.underlay === 6 ? underlay6 : underlay4);
-  const members = [...node.pods.map(({ device }) => ({ nexthop: device })), { nexthop: to, ...tag }];
-  return {
-    node: { underlay: addressOf(node) },
-    vrfs: [{ name: "red", unknownUnicast: o.macs === true ? "drop" : "flood" }],
-    interfaces: [
-      ...node.pods.map((pod) => overlay.workload(pod, { hook: o.hook, proxyArp: false, ...o.fields })),
-      { name: "f0", role: "fabric", hook: o.hook, netns: overlay.lab.path(far.name) },
-    ],
-    nexthops: [
-      { name: to, type: "tunnel", encap: o.encap, remote: addressOf(far) },
-      { name: "all", type: "flood", members },
-      { name: "red", type: "vrf", vrf: "red" },
-    ],
-    fdb: [
-      { vrf: "red", mac: "ff:ff:ff:ff:ff:ff", via: "all" },
-      ...(o.macs === true ? far.pods.map(({ mac }) => ({ vrf: "red", mac, via: to, ...tag })) : []),
-    ],
-    ...("vni" in tag ? { vnis: [{ ...tag, vrf: "red" }] } : { labels: [{ ...tag, via: "red", payload: "ethernet" }] }),
-  };
-}
 
 async function reach(
   overlay: OverlayNodes,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A lab of two nodes with a data plane on each, both in this process, for the tests of the overlay as a whole. */
 import { DataPlane } from "../../sdk/index.ts";
-import { bothNodes, Lab, type LabNode, nodes, type Pod, type Topology } from "../../sdk/lab/index.ts";
+import { bothNodes, Lab, type LabNode, nodes, type Pod, type Topology, waitFor } from "../../sdk/lab/index.ts";
 
 export type NodeName = keyof typeof nodes;
 export type Encapsulation = "vxlan" | "mpls-udp" | "mpls-gre";
@@ -146,10 +146,58 @@ export function routedDocument(overlay: OverlayNodes, node: LabNode, o: RoutedOp
   };
 }
 
+/** What the state says where pods are on one network. */
+export interface BridgedOptions {
+  readonly encap: Encapsulation;
+  readonly hook: HookName;
+  readonly underlay?: 4 | 6;
+  /** Fields of all workloads. */
+  readonly fields?: object;
+  /** MACs of the other node's pods are in the state. Default: they are flooded to. */
+  readonly macs?: boolean;
+}
+
+/** Pods that find each other by ARP and ND of their own, flooded over the tunnel. */
+export function bridgedDocument(overlay: OverlayNodes, node: LabNode, o: BridgedOptions): object {
+  const far = otherNode(node);
+  const to = `to-${far.name}`;
+  const tag = tagOf(o.encap);
+  const members = [...node.pods.map(({ device }) => ({ nexthop: device })), { nexthop: to, ...tag }];
+  return {
+    node: { underlay: addressOf(node, o.underlay ?? 4) },
+    vrfs: [{ name: "red", unknownUnicast: o.macs === true ? "drop" : "flood" }],
+    interfaces: [
+      ...node.pods.map((pod) => overlay.workload(pod, { hook: o.hook, proxyArp: false, ...o.fields })),
+      { name: "f0", role: "fabric", hook: o.hook, netns: overlay.lab.path(far.name) },
+    ],
+    nexthops: [
+      { name: to, type: "tunnel", encap: o.encap, remote: addressOf(far, o.underlay ?? 4) },
+      { name: "all", type: "flood", members },
+      { name: "red", type: "vrf", vrf: "red" },
+    ],
+    fdb: [
+      { vrf: "red", mac: "ff:ff:ff:ff:ff:ff", via: "all" },
+      ...(o.macs === true ? far.pods.map(({ mac }) => ({ vrf: "red", mac, via: to, ...tag })) : []),
+    ],
+    ...("vni" in tag ? { vnis: [{ ...tag, vrf: "red" }] } : { labels: [{ ...tag, via: "red", payload: "ethernet" }] }),
+  };
+}
+
 /** Makes both nodes what `document` says of each. */
 export async function applyBoth(
   overlay: OverlayNodes,
   document: (overlay: OverlayNodes, node: LabNode) => object,
 ): Promise<void> {
   for (const node of bothNodes) await overlay.plane(node.name as NodeName).apply(document(overlay, node));
+}
+
+/** Waits until both nodes' tunnels to each other have a path. */
+export async function tunnelsResolved(overlay: OverlayNodes): Promise<void> {
+  for (const [plane, tunnel] of [
+    ["n1", "to-n2"],
+    ["n2", "to-n1"],
+  ] as const) {
+    const resolved = () => overlay.plane(plane).tables.nexthops.get(tunnel)?.status["resolved"] === true;
+    await waitFor(resolved, { what: tunnel });
+  }
 }

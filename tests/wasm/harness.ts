@@ -37,6 +37,8 @@ import { type Meta, writeTrapMeta } from "./trap_meta.ts";
 export interface Sent {
   /** 1 received, 2 transmit, 3 route. */
   readonly action: number;
+  /** INJECT_FLAG_*; absent: none. */
+  readonly flags?: number;
   readonly interface: number;
   readonly vrf: number;
   readonly packet: Uint8Array;
@@ -267,8 +269,10 @@ export class FakeWorker {
   #firstPiece(at: number, length: number): Sent {
     const { view, bytes } = this.worker;
     if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
+    const flags = injectMetaCodec.flags.get(view, at);
     return {
       action: injectMetaCodec.action.get(view, at),
+      ...(flags === 0 ? {} : { flags }),
       interface: injectMetaCodec.interface.get(view, at),
       vrf: injectMetaCodec.vrf.get(view, at),
       packet: bytes.slice(at + injectMetaLayout.size, at + length),

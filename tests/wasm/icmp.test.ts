@@ -2,7 +2,7 @@
 /** ICMP errors and TCP resets, byte by byte against what RFC 792, 1812, 4443 and 9293 ask for. */
 
 import { beforeEach, describe, expect, test } from "bun:test";
-import type { TrapReason } from "../../sdk/layout/index.ts";
+import { INGRESS_TUNNEL, INJECT_FLAG_BRIDGED, TRAP_FLAG_BRIDGED, type TrapReason } from "../../sdk/layout/index.ts";
 import { compilePolicy } from "../../sdk/slowpath/index.ts";
 import { FakeWorker } from "./harness.ts";
 import {
@@ -248,5 +248,33 @@ describe("rejected packets", () => {
     expect(answer(segment({ flags: 0x04 }), "flow-miss")).toBeUndefined();
     const fragment = packet({ ...V4, protocol: 6, payload: tcp(1, 2), fragment: 0x2000 });
     expect(answer(fragment, "flow-miss", { generation: 2 })).toBeUndefined();
+  });
+});
+
+describe("answers to packets that came out of a tunnel", () => {
+  const frame = packet({ ...V4, protocol: 17, payload: udp(1, 2) });
+  const ROUTE = 3;
+
+  test.each([
+    ["routed", 0, 0],
+    ["bridged", TRAP_FLAG_BRIDGED, INJECT_FLAG_BRIDGED],
+  ])("that were %s go by the way to its sender in the VRF", (_name, flags, injected) => {
+    worker.receive(frame, { reason: "no-route", ingress: INGRESS_TUNNEL | 5, vrf: 9, flags });
+    worker.poll();
+    const [sent] = worker.sent();
+    expect(sent).toMatchObject({ action: ROUTE, interface: 1, vrf: 9 });
+    expect(sent?.flags ?? 0).toBe(injected);
+    readError4(sent?.packet ?? new Uint8Array(), "169.254.1.1", V4.source);
+  });
+
+  test("are resets too", () => {
+    worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "reject" }] }]] }).table);
+    worker.setInterface(2, 1);
+    worker.receive(packet({ ...V4, protocol: 6, payload: tcp(1, 2, { sequence: 7 }) }), {
+      ingress: INGRESS_TUNNEL | 5,
+      vrf: 9,
+    });
+    worker.poll();
+    expect(worker.sent()).toMatchObject([{ action: ROUTE, interface: 1, vrf: 9 }]);
   });
 });

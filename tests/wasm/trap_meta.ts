@@ -18,6 +18,8 @@ export interface Meta {
   readonly nexthop?: number;
   readonly reverseNexthop?: number;
   readonly generation?: number;
+  /** Default: the interface. */
+  readonly ingress?: number;
 }
 
 /** Writes the metadata in front of the packet at an address. */
@@ -34,7 +36,7 @@ export function writeTrapMeta(
   codec.flags.set(view, base, meta.flags ?? 2);
   codec.l3Offset.set(view, base, meta.l3Offset ?? 14);
   codec.interface.set(view, base, meta.interface ?? 1);
-  codec.ingress.set(view, base, meta.interface ?? 1);
+  codec.ingress.set(view, base, meta.ingress ?? meta.interface ?? 1);
   codec.outInterface.set(view, base, meta.outInterface ?? 2);
   codec.vrf.set(view, base, meta.vrf ?? 7);
   codec.nexthop.set(view, base, meta.nexthop ?? 2);

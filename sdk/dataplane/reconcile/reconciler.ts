@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes the kernel what the desired state says, make before break, all or nothing. */
-import { parseAddress } from "../../address.ts";
 import type { Locate } from "../check.ts";
 import type { AnyChange, ObjectChange } from "../desired.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
@@ -243,8 +242,6 @@ function changesOf<K extends Kind>(changes: readonly AnyChange[], kind: K): (Any
 
 function writeNode(run: Run): void {
   writeNodeConfig(run.tables.config, run.node, gatewayMacOf(run.node));
-  const underlay = run.node.underlay === undefined ? undefined : parseAddress(run.node.underlay);
-  run.slowPath.setNodeAddresses(underlay === undefined ? [] : [underlay.bytes]);
 }
 
 /** Ends a run that nobody asked for: it is kept. */

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Addresses of the node that tunnels may end at: those of the fabric's devices, and those that the state names. */
+/**
+ * Addresses of the node that tunnels may end at, and that ICMP errors may come from: those of the fabric's devices,
+ * and those that the state names.
+ */
 import { formatAddress, isLinkLocal, parseAddress } from "../../address.ts";
 import type { Run } from "./context.ts";
 
 /** Writes the addresses anew. Those that are gone go later. */
 export function writeUnderlayAddresses(run: Run): void {
   const wanted = wantedAddresses(run);
+  // The first of each family counts: of node.underlay's that one itself.
+  run.slowPath.setNodeAddresses([...wanted.values()]);
   const known = new Map(run.tables.hashes.underlayAddresses.keys().map((key) => [formatAddress(key), key]));
   for (const [text, address] of wanted) if (!known.has(text)) run.tables.setUnderlayAddress(address, run.undo);
   for (const [text, address] of known) {

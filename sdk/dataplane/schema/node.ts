@@ -43,7 +43,7 @@ export const NodeSchema = Type.Object(
     name: Type.Optional(name("Name of the node, for people.")),
     underlay: Type.Optional(
       address(
-        "Address of the node in the underlay: source of tunnels that name no other, and of ICMP errors where no gateway address will do.",
+        "Address of the node in the underlay: source of tunnels that name no other, and of ICMP errors where no gateway address will do (those of the other family come from a fabric device's address).",
       ),
     ),
     gatewayMac: Type.Optional(
