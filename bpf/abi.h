@@ -70,23 +70,23 @@ enum drop_reason {
 /* Why a packet went to the slow path. TRAP_FLOW_MISS becomes "flow-miss". */
 enum trap_reason {
 	TRAP_NONE = 0,
-	TRAP_FLOW_MISS,
-	TRAP_ARP,
-	TRAP_NEIGHBOUR_DISCOVERY,
-	TRAP_DHCP,
-	TRAP_RESOLVE, /* the next hop has no link-layer address yet */
-	TRAP_TTL_EXPIRED,
-	TRAP_NO_ROUTE, /* to be answered with an ICMP unreachable; counted as a drop */
-	TRAP_PACKET_TOO_BIG,
-	TRAP_FRAGMENT,
-	TRAP_MAC_LEARN,
-	TRAP_IP_LEARN,
-	TRAP_SOURCE_MISMATCH,
-	TRAP_LOG,
-	TRAP_ASK,
-	TRAP_BFD,
-	TRAP_USER,
-	TRAP_IGMP, /* or MLD: who listens to which groups */
+	TRAP_FLOW_MISS,           /* a new flow, for policy */
+	TRAP_ARP,                 /* to the gateway's MAC, and not answered by the kernel program */
+	TRAP_NEIGHBOUR_DISCOVERY, /* the same of IPv6 */
+	TRAP_DHCP,                /* a client's broadcast */
+	TRAP_RESOLVE,             /* the next hop has no link-layer address yet */
+	TRAP_TTL_EXPIRED,         /* to be answered with an ICMP error; counted as a drop */
+	TRAP_NO_ROUTE,            /* to be answered with an ICMP unreachable; counted as a drop */
+	TRAP_PACKET_TOO_BIG,      /* to be answered with an ICMP error; counted as a drop */
+	TRAP_FRAGMENT, /* a datagram's later fragment that came before the first, or that first one */
+	TRAP_MAC_LEARN,       /* a MAC was learned, or has moved */
+	TRAP_IP_LEARN,        /* kept for later; not raised */
+	TRAP_SOURCE_MISMATCH, /* kept for later; not raised */
+	TRAP_LOG,             /* names events of rules with log; no packet is trapped for it */
+	TRAP_ASK,             /* names flows that wait for the controller */
+	TRAP_BFD,             /* kept for later; not raised */
+	TRAP_USER,            /* kept for later; not raised */
+	TRAP_IGMP,            /* or MLD: who listens to which groups */
 };
 
 #define WEIR_TRAP_MAGIC 0x57454952 /* "WEIR"; first word of either header on the trap link */

@@ -27,7 +27,7 @@ static __always_inline int learn_new(const struct packet *p, const struct interf
 	/* Whoever sends from ever new MACs gets no more entries than traps. */
 	if (!trap_admit(p->walk->interface) || bpf_map_update_elem(&fdb, key, &entry, BPF_NOEXIST))
 		return CONTINUE;
-	return controller_listens(p, i) ? trap(p, TRAP_MAC_LEARN) : CONTINUE;
+	return report(p, TRAP_MAC_LEARN);
 }
 
 /*
@@ -42,6 +42,7 @@ static __always_inline int learn_source(const struct packet *p)
 	__u32 now = bpf_ktime_get_coarse_ns() / NSEC_PER_SEC;
 	struct fdb_key key = { .vrf = w->key.vrf };
 	struct fdb_entry *entry;
+	int verdict;
 
 	if (!i || !eth || (eth->h_source[0] & 1) || mac_is_zero(eth->h_source) ||
 	    mac_equal(eth->h_source, i->gateway_mac))
@@ -57,10 +58,12 @@ static __always_inline int learn_source(const struct packet *p)
 	if (entry->nexthop == i->nexthop)
 		return CONTINUE;
 	entry->nexthop = i->nexthop;
-	if (!controller_listens(p, i))
+	if (!trap_admit(w->interface))
 		return CONTINUE;
 	w->trap_flags |= TRAP_FLAG_MOVED;
-	return trap(p, TRAP_MAC_LEARN);
+	verdict = report(p, TRAP_MAC_LEARN);
+	w->trap_flags &= ~TRAP_FLAG_MOVED;
+	return verdict;
 }
 STAGE(learn_source)
 

@@ -180,6 +180,24 @@ static __always_inline int limited_trap(const struct packet *p)
 }
 STAGE(limited_trap)
 
+/*
+ * A trap for a packet that is to go on: the slow path sends it on. CONTINUE if that cannot take
+ * it, and the packet goes on by itself; the caller limits these.
+ */
+static __always_inline int report(const struct packet *p, __u8 reason)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+
+	if (!i)
+		return CONTINUE;
+	w->worker = i->worker;
+	if (!controller_listens(p, i) || !fits_slow_path(p))
+		return CONTINUE;
+	w->trap_reason = reason;
+	return call_send_trap(p);
+}
+
 static __always_inline int trap(const struct packet *p, __u8 reason)
 {
 	p->walk->trap_reason = reason;

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What happens to a trapped packet, by its reason. */
 
-import { get, set } from "./control";
+import { count, get, set } from "./control";
 import { drop } from "./drops";
-import { freePacket, piecesOf } from "./frames";
+import { copyPacket, freePacket, piecesOf } from "./frames";
 import { packetTooBig, timeExceeded, unreachable } from "./icmp";
+import { injectReceived } from "./inject";
 import {
-  DROP_BROADCAST,
   DROP_TRAP_FULL,
   DROP_UNHANDLED_TRAP,
   TRAP_ARP,
   TRAP_FLOW_MISS,
-  TRAP_IGMP,
+  TRAP_MAC_LEARN,
+  TRAP_META_SIZE,
   TRAP_NEIGHBOUR_DISCOVERY,
   TRAP_NO_ROUTE,
   TRAP_PACKET_TOO_BIG,
   TRAP_RESOLVE,
   TRAP_TTL_EXPIRED,
+  WORKER_CONTROL_EVENTS_LOST,
   WORKER_CONTROL_LENT_COUNT,
   WORKER_CONTROL_LENT_LIMIT,
   WORKER_CONTROL_TRAP_HANDLERS,
@@ -32,25 +34,43 @@ export function dispatch(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
   if (reason == TRAP_RESOLVE) return resolve(packet, length);
+  if (reason == TRAP_MAC_LEARN) return tellAndPass(packet, length);
   const neighbour = reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
   const statement = neighbour && hearNeighbour(packet, length);
-  if (reason < 32 && (get(WORKER_CONTROL_TRAP_HANDLERS) & (1 << reason)) != 0) lend(packet, length);
-  // The kernel has counted these as drops already; what is left is to say so.
-  else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
+  if (isHandled(reason)) {
+    if (!lend(packet, length)) drop(packet, length, DROP_TRAP_FULL);
+    // The kernel has counted these as drops already; what is left is to say so.
+  } else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
   else if (statement) freePacket(packet);
-  // Hosts tell their groups to whoever may route multicast; here that is the controller or nobody.
-  else if (reason == TRAP_IGMP) drop(packet, length, DROP_BROADCAST);
   else drop(packet, length, DROP_UNHANDLED_TRAP);
 }
 
-/** Lends the packet to the controller; it comes back by COMMAND_RELEASE. */
-function lend(packet: usize, length: u32): void {
-  const lent = get(WORKER_CONTROL_LENT_COUNT) + piecesOf(packet);
-  if (lent > get(WORKER_CONTROL_LENT_LIMIT) || !eventPacket(packet, length)) {
-    drop(packet, length, DROP_TRAP_FULL);
-    return;
+/** Whether the controller takes packets trapped for `reason`. */
+function isHandled(reason: u32): bool {
+  return reason < 32 && (get(WORKER_CONTROL_TRAP_HANDLERS) & (1 << reason)) != 0;
+}
+
+/** A packet that goes on whatever the controller makes of it, who gets a copy. */
+function tellAndPass(packet: usize, length: u32): void {
+  if (isHandled(reasonOf(packet))) {
+    const copy = copyPacket(packet, length, <u32>TRAP_META_SIZE);
+    // The packet is not lost, so no drop: only the news of it is.
+    if (copy == 0) count(WORKER_CONTROL_EVENTS_LOST);
+    else if (!lend(copy, length)) freePacket(copy);
   }
+  injectReceived(packet, length);
+}
+
+/** Lends the packet to the controller; it comes back by COMMAND_RELEASE. False if there is no room. */
+function lend(packet: usize, length: u32): bool {
+  const lent = get(WORKER_CONTROL_LENT_COUNT) + piecesOf(packet);
+  if (lent > get(WORKER_CONTROL_LENT_LIMIT)) {
+    count(WORKER_CONTROL_EVENTS_LOST);
+    return false;
+  }
+  if (!eventPacket(packet, length)) return false;
   set(WORKER_CONTROL_LENT_COUNT, lent);
+  return true;
 }

@@ -150,6 +150,32 @@ export function takeChain(length: u32): usize {
   return packet;
 }
 
+/** A copy of a packet, with the `front` bytes that stand in front of it; 0 if there are not enough frames. */
+export function copyPacket(packet: usize, length: u32, front: u32): usize {
+  const copy = takeChain(length);
+  if (copy == 0) return 0;
+  memory.copy(copy - front, packet - front, front);
+  let piece = packet;
+  let from = packet;
+  let left = headLength(packet, length);
+  for (let to = copy; to != 0; to = nextPiece(to)) {
+    const size = to == copy ? headLength(copy, length) : pieceLength(to);
+    for (let done: u32 = 0; done < size; ) {
+      if (left == 0) {
+        piece = nextPiece(piece);
+        from = piece;
+        left = pieceLength(piece);
+      }
+      const bytes = min(left, size - done);
+      memory.copy(to + done, from, bytes);
+      from += bytes;
+      left -= bytes;
+      done += bytes;
+    }
+  }
+  return copy;
+}
+
 /** Notes which port has a frame to receive into, as index + 1; 0: none has. */
 // @ts-ignore: decorator
 @inline

@@ -13,7 +13,7 @@ export interface PacketMatch {
   readonly interface?: string | undefined;
 }
 
-/** A trapped packet. */
+/** A trapped packet. What becomes of it besides: docs/traps.md. */
 export interface Packet {
   readonly trap: TrapReason;
   /** Interface that received it. */
@@ -25,6 +25,8 @@ export interface Packet {
    * was given, or where the packet is longer than a frame of the slow path (1792 bytes).
    */
   readonly frame: Uint8Array;
+  /** Trap mac-learn: true if the source MAC was behind another interface before. */
+  readonly moved?: boolean;
   /** Length of the packet, also where `frame` is shorter. */
   readonly length: number;
 }
@@ -98,6 +100,7 @@ export class Packets {
         trap: trapped.reason,
         interface: this.#names.interface(trapped.interfaceId),
         ...(trapped.key === undefined ? {} : { vrf: this.#names.vrf(trapped.key.vrf) }),
+        ...(trapped.reason === "mac-learn" ? { moved: trapped.moved } : {}),
         frame: trapped.frame,
         length: trapped.length,
       };

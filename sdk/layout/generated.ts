@@ -188,23 +188,37 @@ export const DropReasonValue: Readonly<Record<DropReason, number>> = valuesOf(dr
 /** Why a packet went to the slow path. TRAP_FLOW_MISS becomes "flow-miss". */
 export const trapReasons = [
   "none",
+  /** a new flow, for policy */
   "flow-miss",
+  /** to the gateway's MAC, and not answered by the kernel program */
   "arp",
+  /** the same of IPv6 */
   "neighbour-discovery",
+  /** a client's broadcast */
   "dhcp",
   /** the next hop has no link-layer address yet */
   "resolve",
+  /** to be answered with an ICMP error; counted as a drop */
   "ttl-expired",
   /** to be answered with an ICMP unreachable; counted as a drop */
   "no-route",
+  /** to be answered with an ICMP error; counted as a drop */
   "packet-too-big",
+  /** a datagram's later fragment that came before the first, or that first one */
   "fragment",
+  /** a MAC was learned, or has moved */
   "mac-learn",
+  /** kept for later; not raised */
   "ip-learn",
+  /** kept for later; not raised */
   "source-mismatch",
+  /** names events of rules with log; no packet is trapped for it */
   "log",
+  /** names flows that wait for the controller */
   "ask",
+  /** kept for later; not raised */
   "bfd",
+  /** kept for later; not raised */
   "user",
   /** or MLD: who listens to which groups */
   "igmp",

@@ -7,6 +7,7 @@ import {
   eventCodec,
   RuleDirectionValue,
   TRAP_FLAG_BRIDGED,
+  TRAP_FLAG_MOVED,
   type TrapReason,
   trapReasons,
 } from "../layout/index.ts";
@@ -43,6 +44,8 @@ export interface SlowPathEvent {
   /** Of the flow's hold entry. */
   readonly generation: number;
   readonly bridged: boolean;
+  /** Trap mac-learn: the MAC was behind another interface before. */
+  readonly moved: boolean;
   /** `undefined` for what is not IP. */
   readonly key: PacketKey | undefined;
   /** Bytes of the packet. */
@@ -77,6 +80,7 @@ export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPa
     nexthop: codec.nexthop.get(view, at),
     reverseNexthop: codec.reverseNexthop.get(view, at),
     generation: codec.generation.get(view, at),
+    moved: (codec.flags.get(view, at) & TRAP_FLAG_MOVED) !== 0,
     bridged: (codec.flags.get(view, at) & TRAP_FLAG_BRIDGED) !== 0,
     key: readKey(view, bytes, at),
     length: codec.length.get(view, at),

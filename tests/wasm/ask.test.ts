@@ -225,12 +225,7 @@ describe("packets for handlers", () => {
     const lent = events.filter(({ kind }) => kind === PACKET);
     expect(lent).toHaveLength(4);
     expect(worker.drops(1, "trap-full")).toBe(2);
-    for (const event of lent) {
-      worker.commands.push((at) => {
-        commandCodec.kind.set(worker.worker.view, at, CommandKindValue.release);
-        commandCodec.frame.set(worker.worker.view, at, event.frame);
-      });
-    }
+    for (const { frame } of lent) worker.release(frame);
     worker.poll();
     expect(worker.control("lentCount")).toBe(0);
     expect(worker.framesOut).toBe(0);

@@ -125,11 +125,7 @@ describe("a packet in a chain of frames", () => {
     expect(worker.control("lentCount")).toBe(3);
     expect(worker.drops(1, "trap-full")).toBe(1);
     const [lent] = worker.takeEvents().filter(({ kind }) => kind === 2);
-    worker.commands.push((at) => {
-      worker.worker.bytes.fill(0, at, at + 64);
-      commandCodec.kind.set(worker.worker.view, at, CommandKindValue.release);
-      commandCodec.frame.set(worker.worker.view, at, lent?.frame ?? 0);
-    });
+    worker.release(lent?.frame ?? 0);
     worker.poll();
     expect(worker.control("lentCount")).toBe(0);
     expectNoneOut();

@@ -360,6 +360,16 @@ export class FakeWorker {
     });
   }
 
+  /** Gives a lent packet back. */
+  release(frame: number): void {
+    this.commands.push((at) => {
+      const { view, bytes } = this.worker;
+      bytes.fill(0, at, at + 64);
+      commandCodec.kind.set(view, at, CommandKindValue.release);
+      commandCodec.frame.set(view, at, frame);
+    });
+  }
+
   /** All events that wait. */
   takeEvents() {
     const { view, bytes } = this.worker;

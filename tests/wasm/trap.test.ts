@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Traps that are the controller's, and one that it only hears of. */
+
+import { beforeEach, describe, expect, test } from "bun:test";
+import { eventCodec, TrapReasonValue } from "../../sdk/layout/index.ts";
+import { FakeWorker, ROOM } from "./harness.ts";
+import { packet, udp } from "./packets.ts";
+
+const RECEIVED = 1;
+const frame = packet({ source: "10.97.0.1", destination: "10.97.5.2", protocol: 17, payload: udp(1, 2, [1, 2, 3]) });
+
+let worker: FakeWorker;
+
+beforeEach(() => {
+  worker = new FakeWorker();
+});
+
+/** The packets lent to the controller, which gives them back. */
+function lent(): Uint8Array[] {
+  const packets: Uint8Array[] = [];
+  worker.events.drain((at) => {
+    const address = eventCodec.frame.get(worker.worker.view, at);
+    packets.push(worker.worker.packet(address, eventCodec.length.get(worker.worker.view, at)).slice());
+    worker.release(address);
+  });
+  return packets;
+}
+
+describe("a packet whose MAC was learned", () => {
+  test.each([
+    ["in one frame", frame],
+    ["in a chain of frames", Uint8Array.from({ length: 3 * ROOM - 5 }, (_, i) => frame[i] ?? i & 255)],
+  ])("%s goes on, and the controller gets a copy if it wants one", (_name, bytes) => {
+    for (const handled of [false, true]) {
+      worker.setControl("trapHandlers", handled ? 1 << TrapReasonValue["mac-learn"] : 0);
+      worker.receive(bytes, { reason: "mac-learn" });
+      worker.poll();
+      expect(worker.sent()).toMatchObject([{ action: RECEIVED, interface: 1, packet: bytes }]);
+      expect(lent()).toEqual(handled ? [bytes] : []);
+      worker.poll();
+      expect(worker.framesOut).toBe(0);
+    }
+    expect(worker.drops(1, "unhandled-trap")).toBe(0);
+  });
+
+  test("goes on when the controller has too many already", () => {
+    worker.setControl("trapHandlers", 1 << TrapReasonValue["mac-learn"]);
+    for (let i = 0; i < 6; i++) worker.receive(frame, { reason: "mac-learn" });
+    worker.poll();
+    expect(worker.sent()).toHaveLength(6);
+    expect(lent()).toHaveLength(4);
+    expect(worker.drops(1, "trap-full")).toBe(0);
+    worker.poll();
+    worker.poll();
+    expect(worker.framesOut).toBe(0);
+  });
+});
+
+test.each(["igmp", "dhcp", "fragment"] as const)("%s is a counted drop without a handler", (reason) => {
+  worker.receive(frame, { reason });
+  worker.poll();
+  expect(worker.drops(1, "unhandled-trap")).toBe(1);
+  expect(worker.framesOut).toBe(0);
+});
