@@ -24,6 +24,9 @@ static __always_inline int learn_new(const struct packet *p, const struct interf
 {
 	struct fdb_entry entry = { .nexthop = i->nexthop, .flags = FDB_LEARNED, .seen = now };
 
+	trace_step(p, TRACE_LEARN, TRACE_LEARNED_BRIDGE, 0, 0);
+	if (tracing)
+		return CONTINUE;
 	/* Whoever sends from ever new MACs gets no more entries than traps. */
 	if (!trap_admit(p->walk->interface) || bpf_map_update_elem(&fdb, key, &entry, BPF_NOEXIST))
 		return CONTINUE;
@@ -53,9 +56,12 @@ static __always_inline int learn_source(const struct packet *p)
 		return learn_new(p, i, &key, now);
 	if (!(entry->flags & FDB_LEARNED))
 		return CONTINUE;
-	if (entry->seen != now)
+	if (entry->seen != now && !tracing)
 		entry->seen = now;
 	if (entry->nexthop == i->nexthop)
+		return CONTINUE;
+	trace_step(p, TRACE_LEARN, TRACE_LEARNED_MOVED, 0, 0);
+	if (tracing)
 		return CONTINUE;
 	entry->nexthop = i->nexthop;
 	if (!trap_admit(w->interface))

@@ -359,6 +359,7 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (remove_outer(p, &d, &inner))
 		return drop(p, DROP_REDIRECT_FAILED);
 	reason = walk_anew(p, &d);
+	trace_step(p, TRACE_DECAPSULATE, d.encap, d.id, 0);
 	if (reason)
 		return drop(p, reason);
 	return d.expired ? drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED) : CONTINUE;

@@ -5,6 +5,7 @@
 
 #include "maps.h"
 #include "packet.h"
+#include "trace_record.h"
 
 /* Counts a packet of `bytes` on `interface` (0: unknown) as dropped for `reason`. */
 __attribute__((noinline)) int count_drop(__u32 interface, __u32 reason, __u32 bytes)
@@ -16,6 +17,7 @@ __attribute__((noinline)) int count_drop(__u32 interface, __u32 reason, __u32 by
 		c->packets++;
 		c->bytes += bytes;
 	}
+	trace_event(TRACE_DROP, reason, interface);
 	return 0;
 }
 

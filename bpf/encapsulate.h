@@ -325,6 +325,9 @@ static __always_inline int encapsulate(const struct packet *p)
 		return verdict_drop(p);
 	if ((w->flags & WALK_ROUTED) && rewrite_inner(p, nh))
 		return drop(p, DROP_INVALID_PACKET);
+	if (w->flags & WALK_ROUTED)
+		trace_step(p, TRACE_REWRITE, w->ttl, 0, 0);
+	trace_step(p, TRACE_ENCAPSULATE, nh->encap, w->nexthop, id);
 	return encapsulate_frame(p, nh, underlay);
 }
 STAGE(encapsulate)

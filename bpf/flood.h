@@ -23,7 +23,9 @@ static __always_inline int flood_miss(const struct packet *p, __u32 reason)
 static __always_inline int flood_clone(const struct packet *p, const struct interface *out,
 				       __u32 id)
 {
-	if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)
+	if (tracing)
+		trace_frame_step(p, TRACE_COPY, trace_tag(p));
+	else if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	count_transmitted(p->walk, id);
 	return CONTINUE;
@@ -113,6 +115,7 @@ static __always_inline int flood_to_tunnel(const struct packet *p, const struct 
 	if (plan(p, nh, underlay, &e) || grow_room(p, &e))
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	w->room = e.room;
+	trace_step(p, TRACE_ENCAPSULATE, nh->encap, w->nexthop, id);
 	if (write_headers(p, &e, nh, underlay))
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	count_tunnel(nh->counter, 0, e.length + ETH_HLEN);
@@ -131,6 +134,7 @@ static __always_inline int flood_member(const struct packet *p)
 	if (p->hook == HOOK_XDP || !m || (m->flags & MEMBER_DEAD))
 		return CONTINUE;
 	nh = nexthop_get(m->nexthop);
+	trace_step(p, TRACE_MEMBER, nh ? nh->type : NEXTHOP_NONE, m->nexthop, 0);
 	if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN))
 		return flood_miss(p, DROP_NO_NEXTHOP);
 	if (nh->type == NEXTHOP_INTERFACE)

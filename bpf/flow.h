@@ -98,6 +98,7 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 {
 	struct flow_entry *flow, *other;
 	union flow_key reverse;
+	int reused;
 	__u8 tcp;
 
 	if (!w)
@@ -105,17 +106,21 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 	flow = flow_find(w->family, &w->key);
 	if (!flow)
 		return CONTINUE;
+	/* The ports are used again. Only the side that was allowed to may connect. */
+	tcp = w->tcp_flags & TCP_FLAGS_KEPT;
+	reused = w->protocol == IPPROTO_TCP && tcp == TCP_FLAG_SYN &&
+		 flow->state >= FLOW_STATE_CLOSING;
+	if (reused && (flow->flags & FLOW_FLAG_REVERSE))
+		return CONTINUE;
+	if (tracing)
+		return FORWARD;
 	flow_key_reverse(w->family, &w->key, flow->reverse_vrf, &reverse);
 	other = flow_find(w->family, &reverse);
 	if (w->protocol != IPPROTO_TCP) {
 		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
 		return FORWARD;
 	}
-	tcp = w->tcp_flags & TCP_FLAGS_KEPT;
-	if (tcp == TCP_FLAG_SYN && flow->state >= FLOW_STATE_CLOSING) {
-		/* The ports are used again. Only the side that was allowed to may connect. */
-		if (flow->flags & FLOW_FLAG_REVERSE)
-			return CONTINUE;
+	if (reused) {
 		flow_set_state(flow, other, FLOW_STATE_NEW);
 		flow->tcp_flags = tcp;
 		if (other)
@@ -178,7 +183,10 @@ static __always_inline int follow_flow(const struct packet *p)
 	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
 		return CONTINUE;
 	count_flow_hit(w);
-	flow_touch(w, flow);
+	if (tracing)
+		trace_step(p, TRACE_FLOW, flow->action, flow->rule, flow->nexthop);
+	else
+		flow_touch(w, flow);
 	if (flow->action == FLOW_FORWARD) {
 		struct nexthop *nh = nexthop_get(flow->nexthop);
 

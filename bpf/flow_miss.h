@@ -59,6 +59,14 @@ static __always_inline __u8 flow_worker(const struct walk *w, const struct inter
 	return other ? other->worker : i->worker;
 }
 
+/* A hold without a decision in time. */
+static __always_inline int hold_is_old(const struct config *c, const struct flow_entry *flow,
+				       __u64 now)
+{
+	return flow->action == FLOW_HOLD &&
+	       now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC;
+}
+
 /* An entry is there: held, or decided for another interface or an earlier connection. */
 static __always_inline int miss_existing(const struct packet *p, struct flow_entry *flow,
 					 struct config *c)
@@ -69,7 +77,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 
 	w->generation = generation;
 	w->worker = flow->worker;
-	if (flow->action == FLOW_HOLD && now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC) {
+	if (hold_is_old(c, flow, now)) {
 		/* No decision in time: this packet takes the hold over, unless another CPU does. */
 		__u32 next = next_generation(c);
 
@@ -94,6 +102,19 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 	if (flow->action != FLOW_HOLD)
 		flow->reverse_label = w->reverse_label;
 	return call_send_trap(p);
+}
+
+/*
+ * In the traced load: what policy says of the flow is asked of the slow path's own code, by the
+ * SDK, and the walk goes on as that of a flow that is allowed.
+ */
+static __always_inline int trace_miss(const struct packet *p, const struct flow_entry *flow,
+				      const struct config *c)
+{
+	if (flow && flow->trapped >= WEIR_HOLD_PACKETS && !hold_is_old(c, flow, bpf_ktime_get_ns()))
+		return drop(p, DROP_HOLD_LIMIT);
+	trace_frame_step(p, TRACE_FLOW_MISS, flow ? flow->action : FLOW_NONE);
+	return FORWARD;
 }
 
 /* FORWARD: without state, because nobody is there to decide and the configuration allows it. */
@@ -124,6 +145,8 @@ static __always_inline int flow_miss(const struct packet *p)
 	w->trap_reason = TRAP_FLOW_MISS;
 	find_reverse(w);
 	flow = flow_find(w->family, &w->key);
+	if (tracing)
+		return trace_miss(p, flow, c);
 	if (flow)
 		return miss_existing(p, flow, c);
 	w->generation = next_generation(c);

@@ -24,6 +24,8 @@ static __always_inline int forward_interface(const struct packet *p, const struc
 	}
 	if (routed && rewrite(p, nh))
 		return drop(p, DROP_INVALID_PACKET);
+	if (routed)
+		trace_rewrite(p);
 	return transmit(p, nh->flags & NEXTHOP_FLAG_PEER);
 }
 
@@ -41,6 +43,7 @@ static __always_inline int forward(const struct packet *p)
 
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
+	trace_step(p, TRACE_NEXTHOP, nh->type, 0, 0);
 	if (is_syn(w))
 		call_clamp_mss(p);
 	switch (nh->type) {

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "parse_l4.h"
+#include "trace_record.h"
 #include "tunnel.h"
 
 #define FRAGMENT_SECONDS 30 /* how long a receiver waits for them (RFC 791, RFC 8200: up to 60) */
@@ -51,7 +52,8 @@ __attribute__((noinline)) int fragment_ports(struct walk *w)
 	first.source_port = w->family == 4 ? w->key.v4.source_port : w->key.v6.source_port;
 	first.destination_port =
 		w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
-	bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
+	if (!tracing)
+		bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
 	return 0;
 }
 

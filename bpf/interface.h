@@ -5,6 +5,7 @@
 
 #include "maps.h"
 #include "packet.h"
+#include "trace_record.h"
 
 static __always_inline struct interface *interface_get(__u32 id)
 {
@@ -62,6 +63,9 @@ static __always_inline void learn_mac(const struct packet *p, struct interface *
 
 	if (!eth || !mac_is_zero(i->mac) || (eth->h_source[0] & 1) || mac_is_zero(eth->h_source) ||
 	    mac_equal(eth->h_source, i->gateway_mac))
+		return;
+	trace_step(p, TRACE_LEARN, TRACE_LEARNED_WORKLOAD, 0, 0);
+	if (tracing)
 		return;
 	mac_copy(i->mac, eth->h_source);
 	__sync_fetch_and_or(&i->flags, INTERFACE_MAC_LEARNED);

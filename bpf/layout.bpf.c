@@ -54,6 +54,11 @@ struct config layout_config;
 struct interface_counters layout_interface_counters;
 struct drop_counter layout_drop_counter;
 struct trap_limit layout_trap_limit;
+enum trace_stage layout_trace_stage;
+enum trace_learned layout_trace_learned;
+struct trace_log layout_trace_log;
+struct trace_record layout_trace_record;
+struct trace_frame layout_trace_frame;
 
 /* slowpath_abi.h */
 enum rule_action layout_rule_action;

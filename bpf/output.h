@@ -98,6 +98,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 	} else {
 		verdict = bpf_redirect(out->ifindex, 0);
 	}
+	trace_step(p, TRACE_OUTPUT, trace_tag(p), 0, 0);
 	count_transmitted(w, w->out_interface);
 	return verdict;
 }
@@ -111,6 +112,7 @@ static __always_inline int send_answer(const struct packet *p)
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	count_answered(w);
+	trace_step(p, TRACE_ANSWER, 0, 0, 0);
 	if (w->flags & WALK_DECAPSULATED) {
 		/* Back into the tunnel; the label is still that of the question. */
 		w->nexthop = w->ingress & ~INGRESS_TUNNEL;
@@ -134,6 +136,7 @@ static __always_inline int pass_to_host(const struct packet *p)
 	struct pass_mark *mark;
 
 	count_local(w);
+	trace_step(p, TRACE_HOST, 0, 0, 0);
 	if (p->hook == HOOK_TC) {
 		skb_to_host(p->skb);
 		/* Received anew, which also gives the skb the protocol that the frame has. */
@@ -159,6 +162,7 @@ static __always_inline int hand_over(const struct packet *p)
 {
 	uncount_received(p->walk);
 	police_again(p->walk->interface, p->walk->length);
+	trace_step(p, TRACE_HAND_OVER, 0, 0, 0);
 	return XDP_PASS;
 }
 

@@ -64,6 +64,8 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 	route = route_to_destination(w);
 	if (route && (route->flags & ROUTE_DEFAULT) && destination_is_link_scope(w))
 		route = NULL;
+	trace_step(p, TRACE_ROUTE, route != NULL, route ? route->nexthop : 0,
+		   route ? label_of(route->label, route->flags) : 0);
 	if (!route) {
 		if (is_underlay(w, i))
 			return pass_to_host(p);
@@ -80,6 +82,8 @@ static __always_inline int find_bridge_entry(const struct packet *p, const struc
 	struct ethhdr *eth = packet_ethernet(p);
 	struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
 
+	trace_step(p, TRACE_BRIDGE, entry != NULL, entry ? entry->nexthop : 0,
+		   entry ? label_of(entry->label, entry->flags) : 0);
 	if (!entry)
 		return is_underlay(w, i) ? pass_to_host(p) : drop(p, DROP_UNKNOWN_UNICAST);
 	w->nexthop = entry->nexthop;
@@ -167,6 +171,8 @@ static __always_inline int walk_group(const struct packet *p, const struct inter
 		struct ethhdr *eth = packet_ethernet(p);
 		struct fdb_entry *entry = eth ? bridge_find(w->key.vrf, eth->h_dest) : NULL;
 
+		trace_step(p, TRACE_BRIDGE, entry != NULL, entry ? entry->nexthop : 0,
+			   entry ? label_of(entry->label, entry->flags) : 0);
 		if (!entry)
 			return drop(p, DROP_BROADCAST);
 		w->nexthop = entry->nexthop;
@@ -327,6 +333,7 @@ static __always_inline int receive(const struct packet *p)
 
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	trace_step(p, TRACE_INTERFACE, p->walk->vlan, 0, 0);
 	out = i->flags & INTERFACE_XDP ? delivered_to(p) : NULL;
 	if (out)
 		return redirect_peer(p, out);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "maps.h"
 #include "parse.h"
+#include "trace_record.h"
 
 #define POLICER_TRIES 8 /* before a swap that other CPUs made fail is not tried again */
 
@@ -80,6 +81,8 @@ static __always_inline int policer_admit(struct policer *policer, __u32 bytes)
 		ahead = time - now;
 		if (ahead > most)
 			ahead = 0;
+		if (tracing)
+			return !ahead || ahead + cost <= burst;
 		if (ahead && ahead + cost > burst) {
 			__sync_fetch_and_add(&policer->dropped_packets, 1);
 			__sync_fetch_and_add(&policer->dropped_bytes, bytes);
@@ -113,7 +116,7 @@ __attribute__((noinline)) int police_again(__u32 interface, __u32 bytes)
 {
 	struct policer *policer = policer_of(interface, POLICE_RECEIVED);
 
-	if (policer && policer->cost)
+	if (policer && policer->cost && !tracing)
 		__sync_fetch_and_sub(&policer->time, policer_cost(policer, bytes));
 	return 0;
 }

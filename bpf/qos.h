@@ -91,6 +91,7 @@ static __always_inline int admit(const struct packet *p)
 	if (map) {
 		w->flags |= WALK_QOS;
 		w->forwarding_class = classify(p, map);
+		trace_step(p, TRACE_CLASS, w->forwarding_class, 0, 0);
 	}
 	return CONTINUE;
 }

@@ -31,15 +31,19 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 	struct ethhdr *eth;
 	struct route *route;
 
+	trace_step(p, TRACE_VRF, vrf, w->nexthop, 0);
 	w->route_vrf = vrf;
 	if (w->flags & WALK_ROUTED) {
 		/* By a label into a VRF: routed there, which costs a hop. */
 		w->flags &= ~(WALK_KEEP_TTL | WALK_LABEL);
 		route = route_to_destination(w);
-		if (!route)
+		if (!route) {
+			trace_step(p, TRACE_ROUTE, 0, 0, 0);
 			return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
+		}
 		w->nexthop = route->nexthop;
 		w->label = label_of(route->label, route->flags);
+		trace_step(p, TRACE_ROUTE, 1, w->nexthop, w->label);
 		return CONTINUE;
 	}
 	eth = packet_ethernet(p);
@@ -49,6 +53,7 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 	w->nexthop = entry->nexthop;
 	w->label = label_of(entry->label, entry->flags);
 	w->trap_flags |= TRAP_FLAG_BRIDGED;
+	trace_step(p, TRACE_BRIDGE, 1, w->nexthop, w->label);
 	return CONTINUE;
 }
 
@@ -57,7 +62,7 @@ static __always_inline int resolve(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	int verdict;
-	__u32 i;
+	__u32 i, id;
 
 	for (i = 0; i < MAX_RESOLUTIONS; i++) {
 		struct nexthop *nh = nexthop_get(w->nexthop);
@@ -70,9 +75,11 @@ static __always_inline int resolve(const struct packet *p)
 			m = ecmp_choose(nh, p);
 			if (!m)
 				return drop(p, DROP_NO_NEXTHOP);
+			id = w->nexthop;
 			w->nexthop = m->nexthop;
 			if (m->flags & (ROUTE_LABEL | ROUTE_VNI))
 				w->label = label_of(m->label, m->flags);
+			trace_step(p, TRACE_ECMP, 0, id, 0);
 		} else if (nh->type == NEXTHOP_VRF) {
 			count_kind(w, VRF_KIND_VRF);
 			verdict = translate(p, nh->vrf);

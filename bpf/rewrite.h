@@ -5,6 +5,7 @@
 
 #include "nexthop.h"
 #include "parse.h"
+#include "trace_record.h"
 
 /* TTL or hop limit minus one; checksums by the difference only (RFC 1624). */
 static __always_inline int decrement_ttl(const struct packet *p)
@@ -44,6 +45,12 @@ static __always_inline int rewrite(const struct packet *p, const struct nexthop 
 	mac_copy(eth->h_dest, nh->destination_mac);
 	mac_copy(eth->h_source, nh->source_mac);
 	return p->walk->flags & WALK_KEEP_TTL ? 0 : decrement_ttl(p);
+}
+
+/* What rewrite() has done. */
+static __always_inline void trace_rewrite(const struct packet *p)
+{
+	trace_step(p, TRACE_REWRITE, p->walk->ttl - !(p->walk->flags & WALK_KEEP_TTL), 0, 0);
 }
 
 /* Layer 3 bytes of each segment that the kernel will make of a large packet. */

@@ -139,6 +139,9 @@ static __always_inline int send_trap(const struct packet *p)
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
+	trace_step(p, TRACE_TRAP, w->trap_reason, 0, 0);
+	if (tracing)
+		return verdict_drop(p);
 	if (p->hook == HOOK_XDP && is_direct(p, i)) {
 		if (xdp_trap_direct(p, i))
 			return drop(p, DROP_NO_CONTROLLER);

@@ -17,6 +17,7 @@ import {
   DROP_TRAP_TOO_BIG,
   HELD_PACKET_REASON,
   PORT_NONE,
+  RULE_NONE,
   TRAP_ASK,
   WEIR_CHAIN_FRAMES,
   WORKER_CONTROL_PACKETS,
@@ -32,10 +33,10 @@ import {
   XSK_PORT_RX_PACKETS,
   XSK_PORT_SIZE,
 } from "./layout";
-import { loadPolicy } from "./policy";
+import { direction, judge, loadPolicy, rule } from "./policy";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
-import { interfaceIdOf, isTrap } from "./trap";
+import { interfaceIdOf, isTrap, parseTrapped } from "./trap";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
 export function start(address: u32): void {
@@ -73,6 +74,16 @@ export function poll(budget: u32): u32 {
     done += n;
   }
   return done;
+}
+
+/**
+ * What policy says of the trapped packet at `packet`, for a trace, in a memory that no worker uses: `rule`,
+ * `direction` << 32, and the action (RULE_*, RULE_NONE for what cannot be parsed, or has no policy yet) << 40.
+ */
+export function examine(packet: u32, length: u32): u64 {
+  loadPolicy();
+  const action: u32 = parseTrapped(packet, length) ? judge(packet, length) : RULE_NONE;
+  return (<u64>action << 40) | (<u64>direction << 32) | <u64>rule;
 }
 
 /** To be called when weir_flow_update has written the results into the decision records. */

@@ -74,6 +74,9 @@ export const FLOW_FLAG_SINGLE: u32 = 0x8;
 export const WEIR_HOLD_PACKETS: u32 = 3;
 export const WEIR_DECISIONS_PER_WORKER: u32 = 1024;
 export const WEIR_MAX_WORKERS: u32 = 16;
+export const TRACE_FLAG_ROUTED: u32 = 0x1;
+export const WEIR_TRACE_STEPS: u32 = 1024;
+export const WEIR_TRACE_FRAMES: u32 = 256;
 
 // enum drop_reason
 export const DROP_NONE: u32 = 0;
@@ -203,6 +206,36 @@ export const DECISION_STALE: u32 = 2;
 export const DECISION_EXISTS: u32 = 3;
 export const DECISION_FULL: u32 = 4;
 export const DECISION_MISSING: u32 = 5;
+
+// enum trace_stage
+export const TRACE_NONE: u32 = 0;
+export const TRACE_INTERFACE: u32 = 1;
+export const TRACE_CLASS: u32 = 2;
+export const TRACE_DECAPSULATE: u32 = 3;
+export const TRACE_LEARN: u32 = 4;
+export const TRACE_ANSWER: u32 = 5;
+export const TRACE_FLOW: u32 = 6;
+export const TRACE_FLOW_MISS: u32 = 7;
+export const TRACE_ROUTE: u32 = 8;
+export const TRACE_BRIDGE: u32 = 9;
+export const TRACE_ECMP: u32 = 10;
+export const TRACE_VRF: u32 = 11;
+export const TRACE_NEXTHOP: u32 = 12;
+export const TRACE_MEMBER: u32 = 13;
+export const TRACE_REWRITE: u32 = 14;
+export const TRACE_ENCAPSULATE: u32 = 15;
+export const TRACE_OUTPUT: u32 = 16;
+export const TRACE_COPY: u32 = 17;
+export const TRACE_HOST: u32 = 18;
+export const TRACE_HAND_OVER: u32 = 19;
+export const TRACE_TRAP: u32 = 20;
+export const TRACE_DROP: u32 = 21;
+
+// enum trace_learned
+export const TRACE_LEARNED_NONE: u32 = 0;
+export const TRACE_LEARNED_WORKLOAD: u32 = 1;
+export const TRACE_LEARNED_BRIDGE: u32 = 2;
+export const TRACE_LEARNED_MOVED: u32 = 3;
 
 // struct trap_meta
 export const TRAP_META_SIZE: usize = 32;
@@ -524,6 +557,44 @@ export const DROP_COUNTER_BYTES: usize = 8;
 export const TRAP_LIMIT_SIZE: usize = 16;
 export const TRAP_LIMIT_WINDOW_START: usize = 0;
 export const TRAP_LIMIT_COUNT: usize = 8;
+
+// struct trace_log
+export const TRACE_LOG_SIZE: usize = 8;
+export const TRACE_LOG_STEPS: usize = 0;
+export const TRACE_LOG_FRAMES: usize = 4;
+
+// struct trace_record
+export const TRACE_RECORD_SIZE: usize = 104;
+export const TRACE_RECORD_STAGE: usize = 0;
+export const TRACE_RECORD_FAMILY: usize = 1;
+export const TRACE_RECORD_PROTOCOL: usize = 2;
+export const TRACE_RECORD_TTL: usize = 3;
+export const TRACE_RECORD_FLAGS: usize = 4;
+export const TRACE_RECORD_L3_OFFSET: usize = 5;
+export const TRACE_RECORD_FRAME: usize = 6;
+export const TRACE_RECORD_CODE: usize = 8;
+export const TRACE_RECORD_ID: usize = 12;
+export const TRACE_RECORD_OTHER: usize = 16;
+export const TRACE_RECORD_VRF: usize = 20;
+export const TRACE_RECORD_ROUTE_VRF: usize = 24;
+export const TRACE_RECORD_NEXTHOP: usize = 28;
+export const TRACE_RECORD_REVERSE_NEXTHOP: usize = 32;
+export const TRACE_RECORD_LABEL: usize = 36;
+export const TRACE_RECORD_INGRESS: usize = 40;
+export const TRACE_RECORD_LENGTH: usize = 44;
+export const TRACE_RECORD_INTERFACE: usize = 48;
+export const TRACE_RECORD_OUT_INTERFACE: usize = 50;
+export const TRACE_RECORD_SOURCE_PORT: usize = 52;
+export const TRACE_RECORD_DESTINATION_PORT: usize = 54;
+export const TRACE_RECORD_DESTINATION_MAC: usize = 60;
+export const TRACE_RECORD_SOURCE_MAC: usize = 66;
+export const TRACE_RECORD_SOURCE: usize = 72;
+export const TRACE_RECORD_DESTINATION: usize = 88;
+
+// struct trace_frame
+export const TRACE_FRAME_SIZE: usize = 4104;
+export const TRACE_FRAME_LENGTH: usize = 0;
+export const TRACE_FRAME_BYTES: usize = 8;
 
 // ---- bpf/slowpath_abi.h
 

@@ -56,6 +56,8 @@ export interface Pipeline extends Disposable {
   readonly maps: Maps;
   program(name: ProgramName): Program;
   readonly limits: Required<Limits>;
+  /** All maps of the load by name, those too that nothing but the programs uses. */
+  readonly loaded: ReadonlyMap<string, BpfMap>;
   /** The tables were there already, with what an earlier process put into them. */
   readonly adopted: boolean;
 }
@@ -88,7 +90,11 @@ export function loadPipeline(paths: InstancePaths, limits: Limits): Pipeline {
   }
 }
 
-function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | undefined): Pipeline {
+/** Maps that only a load which traces has (bpf/trace_record.h). */
+const TRACE_MAPS: readonly string[] = ["trace_log", "trace_records", "trace_frames"];
+
+/** The object, with its tables as large as the limits say. */
+export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
   const spec = CollectionSpec.fromBytes(runtime.readAsset(OBJECT), { name: "weir" });
   for (const [name, limit] of Object.entries(SIZED)) {
     const map = spec.maps.get(name);
@@ -97,6 +103,15 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   for (const [name, entries] of Object.entries(PER_NEXTHOP)) {
     const map = spec.maps.get(name);
     if (map !== undefined) map.maxEntries = Math.max(map.maxEntries, entries * limits.nexthops);
+  }
+  return spec;
+}
+
+function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | undefined): Pipeline {
+  const spec = pipelineSpec(limits);
+  for (const name of TRACE_MAPS) {
+    const map = spec.maps.get(name);
+    if (map !== undefined) map.create = false;
   }
   const collection = spec.load(pinned === undefined ? {} : { reuse: pinned });
   try {
@@ -109,6 +124,7 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
     maps: Object.fromEntries(MAP_NAMES.map((name) => [name, collection.map(name)])) as unknown as Maps,
     program: (name) => collection.program(name),
     limits,
+    loaded: collection.maps,
     adopted: pinned !== undefined,
     [Symbol.dispose]: () => collection[Symbol.dispose](),
   };

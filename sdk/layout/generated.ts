@@ -120,6 +120,11 @@ export const WEIR_HOLD_PACKETS = 3;
 /** 128 KiB: a multiple of the page */
 export const WEIR_DECISIONS_PER_WORKER = 1024;
 export const WEIR_MAX_WORKERS = 16;
+/** else bridged */
+export const TRACE_FLAG_ROUTED = 0x1;
+/** a flood with the most members, each with a tunnel */
+export const WEIR_TRACE_STEPS = 1024;
+export const WEIR_TRACE_FRAMES = 256;
 
 // ---- bpf/abi.h: enums
 
@@ -349,6 +354,66 @@ export const decisionResults = [
 ] as const;
 export type DecisionResult = (typeof decisionResults)[number];
 export const DecisionResultValue: Readonly<Record<DecisionResult, number>> = valuesOf(decisionResults);
+
+export const traceStages = [
+  "none",
+  /** the one that received it; code: VLAN id of the frame */
+  "interface",
+  /** by the interface's QoS map; code: forwarding class, 0: none */
+  "class",
+  /** code: enum encap; id: label or VNI */
+  "decapsulate",
+  /** the source MAC would be learned; code: enum trace_learned */
+  "learn",
+  /** the program answers itself */
+  "answer",
+  /** code: enum flow_action; id: rule; other: next hop */
+  "flow",
+  /** code: enum flow_action of an entry that does not count; `frame` */
+  "flow-miss",
+  /** in `route_vrf`; code: 1, id: next hop, other: label; 0: there is none */
+  "route",
+  /** the same of the bridge entry for destination_mac */
+  "bridge",
+  /** id: the ecmp; `nexthop`: the choice */
+  "ecmp",
+  /** id: the next hop; code: VRF to look up in */
+  "vrf",
+  /** code: enum nexthop_type */
+  "nexthop",
+  /** of a flood, whose copy follows; code: enum nexthop_type; id: next hop */
+  "member",
+  /** routed: the MACs are the new ones; code: TTL */
+  "rewrite",
+  /** code: enum encap; id: tunnel next hop; other: that of the underlay */
+  "encapsulate",
+  /** out of `out_interface`; code: VLAN tag beside the frame */
+  "output",
+  /** a copy out of `out_interface`; code: the same; `frame` */
+  "copy",
+  /** to the host's stack */
+  "host",
+  /** XDP leaves it to TC on the same device */
+  "hand-over",
+  /** to the slow path; code: enum trap_reason */
+  "trap",
+  /** the packet, or a copy; code: enum drop_reason */
+  "drop",
+] as const;
+export type TraceStage = (typeof traceStages)[number];
+export const TraceStageValue: Readonly<Record<TraceStage, number>> = valuesOf(traceStages);
+
+export const traceLearneds = [
+  "none",
+  /** MAC of the workload */
+  "workload",
+  /** a new bridge entry */
+  "bridge",
+  /** the bridge entry was of another interface */
+  "moved",
+] as const;
+export type TraceLearned = (typeof traceLearneds)[number];
+export const TraceLearnedValue: Readonly<Record<TraceLearned, number>> = valuesOf(traceLearneds);
 
 // ---- bpf/abi.h: structs
 
@@ -895,6 +960,69 @@ export const trapLimitCodec = {
 } as const;
 /** 16 bytes. */
 export const trapLimitLayout = layout(16, trapLimitCodec);
+
+/** Element of `trace_log`: how many of the other two maps are in use. */
+export const traceLogCodec = {
+  /** may count on beyond WEIR_TRACE_STEPS: those are lost */
+  steps: u32(0),
+  frames: u32(4),
+} as const;
+/** 8 bytes. */
+export const traceLogLayout = layout(8, traceLogCodec);
+
+/** Element of `trace_records`: a step, and the walk as it was then. */
+export const traceRecordCodec = {
+  /** enum trace_stage */
+  stage: u8(0),
+  /** 4, 6; 0: not IP */
+  family: u8(1),
+  protocol: u8(2),
+  /** as it came */
+  ttl: u8(3),
+  /** TRACE_FLAG_* */
+  flags: u8(4),
+  l3Offset: u8(5),
+  /** index in `trace_frames` + 1; 0: none */
+  frame: u16(6),
+  /** by stage, see there */
+  code: u32(8),
+  id: u32(12),
+  other: u32(16),
+  /** of the flow's key */
+  vrf: u32(20),
+  /** in which the destination is looked up */
+  routeVrf: u32(24),
+  nexthop: u32(28),
+  reverseNexthop: u32(32),
+  /** as in struct flow_entry */
+  label: u32(36),
+  /** as in struct flow_entry */
+  ingress: u32(40),
+  /** bytes of the frame */
+  length: u32(44),
+  interface: u16(48),
+  outInterface: u16(50),
+  /** as in struct flow4_key */
+  sourcePort: be16(52),
+  destinationPort: be16(54),
+  destinationMac: bytes(60, 6),
+  sourceMac: bytes(66, 6),
+  /** IPv4: mapped */
+  source: bytes(72, 16),
+  destination: bytes(88, 16),
+} as const;
+/** 104 bytes. */
+export const traceRecordLayout = layout(104, traceRecordCodec);
+
+/** Element of `trace_frames`. */
+export const traceFrameCodec = {
+  /** of the whole frame */
+  length: u32(0),
+  /** the beginning of it */
+  bytes: bytes(8, 4096),
+} as const;
+/** 4104 bytes. */
+export const traceFrameLayout = layout(4104, traceFrameCodec);
 
 // ---- bpf/slowpath_abi.h: constants
 

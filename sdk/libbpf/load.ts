@@ -36,6 +36,10 @@ function applyMaps(object: OpenObject, spec: CollectionSpec, reuse: Readonly<Rec
     const name = object.mapName(map);
     const wanted = spec.maps.get(name);
     if (wanted === undefined) continue;
+    if (!wanted.create) {
+      lib.bpf_map__set_autocreate(map, 0);
+      continue;
+    }
     const existing = reuse[name];
     if (existing !== undefined) {
       requireShape(existing, wanted, `reuse map "${name}"`);

@@ -25,6 +25,11 @@ export interface MapSpec extends MapShape {
   maxEntries: number;
   /** `BPF_F_*`. May be set before loading. */
   flags: number;
+  /**
+   * Whether it is made. Default true. Where it is not, the programs load all the same as long as the verifier sees that
+   * they never come to the map: behind a constant.
+   */
+  create: boolean;
 }
 
 /** A program of an object file. */
@@ -65,6 +70,7 @@ function readMap(object: OpenObject, map: ReturnType<OpenObject["maps"]>[number]
     valueSize,
     maxEntries: lib.bpf_map__max_entries(map),
     flags: lib.bpf_map__map_flags(map),
+    create: (lib.bpf_map__autocreate(map) & 0xff) !== 0,
   };
 }
 

@@ -35,6 +35,8 @@ const table = {
   bpf_map__set_max_entries: { args: ["ptr", "u32"], returns: "i32" },
   bpf_map__set_map_flags: { args: ["ptr", "u32"], returns: "i32" },
   bpf_map__initial_value: { args: ["ptr", "ptr"], returns: "ptr" },
+  bpf_map__autocreate: { args: ["ptr"], returns: "u32" },
+  bpf_map__set_autocreate: { args: ["ptr", "u32"], returns: "i32" },
   bpf_map__reuse_fd: { args: ["ptr", "i32"], returns: "i32" },
   // libbpf.h: programs of an object
   bpf_program__name: { args: ["ptr"], returns: "ptr" },

@@ -4,6 +4,7 @@
 export type { AskedFlow } from "./asked_flow.ts";
 export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
+export type { JudgedPacket, Judgement } from "./judge.ts";
 export { compilePolicy } from "./policy_compiler.ts";
 export type {
   CompiledPolicy,

@@ -23,6 +23,7 @@ import type { XskMode } from "../xsk/index.ts";
 import { type AskedFlow, askedFlow } from "./asked_flow.ts";
 import { readDropReason, readEvent, type TrappedPacket } from "./events.ts";
 import { hostOptions } from "./host_options.ts";
+import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
 import type { PortStatistics } from "./port_table.ts";
 import type { AskOptions, DirectPort, HostOptions, InjectAs, SlowPathCounters, SlowPathOptions } from "./types.ts";
 import { WorkerHost } from "./worker_host.ts";
@@ -79,12 +80,14 @@ export class SlowPath implements Disposable {
   readonly #interfaces: number;
   readonly #traps = new Map<TrapReason, TrapHandler>();
   #ask: AskHandler | null = null;
+  readonly #judge: Judge;
   #nextHost = 0;
 
   private constructor(o: SlowPathOptions) {
     this.#options = o;
     this.#host = hostOptions(o);
     this.#interfaces = o.maps.interfaces.maxEntries;
+    this.#judge = new Judge(this.#host.module, o.policy);
   }
 
   /**
@@ -192,7 +195,16 @@ export class SlowPath implements Disposable {
 
   /** Puts a compiled policy in force. Workers take it at their next packet. */
   setPolicy(table: Uint8Array): void {
+    this.#judge.table = table;
     for (const host of this.#hosts) host.policies.publish(table);
+  }
+
+  /**
+   * What would be decided on the first packet of a flow; nothing is decided, counted or logged. `ask` is the answer
+   * only where somebody is there to be asked.
+   */
+  judge(packet: JudgedPacket): Judgement {
+    return this.#judge.judge(packet);
   }
 
   /** Sets the addresses that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
@@ -213,6 +225,7 @@ export class SlowPath implements Disposable {
    */
   onAsk(handler: AskHandler | null, o: AskOptions = {}): void {
     this.#ask = handler;
+    this.#judge.unasked = handler === null ? (o.otherwise === "forward" ? "allow" : "deny") : undefined;
     const otherwise = o.otherwise === "forward" ? RuleActionValue.allow : RuleActionValue.deny;
     for (const host of this.#hosts) {
       host.setControl("askTimeoutMs", o.timeoutMs ?? 1000);
