@@ -90,11 +90,8 @@ static __always_inline void trace_walk(struct trace_record *r, const struct walk
 	trace_addresses(r, w);
 }
 
-/*
- * The next record, cleared, or NULL when all are used. Functions of their own, and static: where
- * nobody calls them they are not verified, and their maps need not be there.
- */
-static __attribute__((noinline)) struct trace_record *trace_next(void)
+/* The next record, cleared, or NULL when all are used. */
+static __always_inline struct trace_record *trace_next(void)
 {
 	__u32 index = 0;
 	struct trace_log *log = bpf_map_lookup_elem(&trace_log, &index);
@@ -109,6 +106,11 @@ static __attribute__((noinline)) struct trace_record *trace_next(void)
 	return r;
 }
 
+/*
+ * Functions of their own, and static: where nobody calls them they are not verified, and their
+ * maps need not be there. They call no other: Linux 6.1 counts the stack of calls too that the
+ * verifier takes away, and all calls in a row may have 512 bytes.
+ */
 static __attribute__((noinline)) int trace_append(const struct walk *w, const struct ethhdr *eth,
 						  __u32 stage_code, __u32 id, __u32 other)
 {
@@ -120,8 +122,7 @@ static __attribute__((noinline)) int trace_append(const struct walk *w, const st
 	r->code = stage_code & 0xffffff;
 	r->id = id;
 	r->other = other;
-	if (w)
-		trace_walk(r, w);
+	trace_walk(r, w);
 	if (eth) {
 		__builtin_memcpy(r->destination_mac, eth->h_dest, 6);
 		__builtin_memcpy(r->source_mac, eth->h_source, 6);
@@ -137,11 +138,16 @@ static __always_inline void trace_step(const struct packet *p, __u32 stage, __u3
 		trace_append(p->walk, packet_ethernet(p), stage << 24 | code, id, other);
 }
 
-/* A step of a packet that is not at hand: of `interface`. */
+/* A step of a packet that is not at hand. Not a call, for the sake of the stack. */
 static __always_inline void trace_event(__u32 stage, __u32 code, __u32 interface)
 {
-	if (tracing)
-		trace_append(NULL, NULL, stage << 24 | code, interface, 0);
+	struct trace_record *r = tracing ? trace_next() : NULL;
+
+	if (!r)
+		return;
+	r->stage = stage;
+	r->code = code;
+	r->interface = interface;
 }
 
 /* Index of the trace_frame that now holds the beginning of the frame, plus 1; 0: there is none left. */

@@ -62,6 +62,8 @@ export {
 } from "./dataplane/schema/index.ts";
 export type { Tables } from "./dataplane/status.ts";
 export type { Table, TableEntry } from "./dataplane/table.ts";
+export type { PacketFields, TcpFlag } from "./dataplane/trace/frame.ts";
+export type { Trace, TraceOutput, TraceStep, TraceVerdict } from "./dataplane/trace/types.ts";
 export type { Committed, Transaction, TransactionOptions } from "./dataplane/transaction.ts";
 export type { TableUsage, Usage } from "./dataplane/usage.ts";
 export { WeirError, type WeirErrorInit } from "./errors.ts";

@@ -136,7 +136,7 @@ export class Core {
       lines: Change[],
     ) => T,
   ): T {
-    this.#requireOpen();
+    this.requireOpen();
     if (o.ifRevision !== undefined && o.ifRevision !== this.#revision) {
       throw new WeirError({
         code: "EREVISION",
@@ -190,7 +190,8 @@ export class Core {
     }
   }
 
-  #requireOpen(): void {
+  /** @throws WeirError `ECLOSED` */
+  requireOpen(): void {
     if (!this.#closed) return;
     throw new WeirError({
       code: "ECLOSED",

@@ -18,6 +18,9 @@ import { stateOf } from "./read_state.ts";
 import type { State } from "./schema/index.ts";
 import { Staging } from "./staging.ts";
 import { type Tables, tables } from "./status.ts";
+import type { PacketFields } from "./trace/frame.ts";
+import { Tracer } from "./trace/tracer.ts";
+import type { Trace } from "./trace/types.ts";
 import { Transaction, type TransactionOptions } from "./transaction.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
@@ -72,6 +75,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #ageing: Ageing;
   readonly #misses: FlowMisses;
   readonly #packets: Packets;
+  readonly #tracer: Tracer;
 
   private constructor(core: Core, events: EventHub) {
     const { slowPath, names, pipeline, flows } = core.parts;
@@ -92,6 +96,7 @@ export class DataPlane implements AsyncDisposable {
     this.#packets = new Packets(slowPath, names, ({ trap, interface: from, length }) =>
       events.emit({ kind: "packet", interface: from, trap, length }),
     );
+    this.#tracer = new Tracer(core.parts);
     this.tables = tables(core, this.#counters);
     this.flows = {
       set: (batch) => flows.set(batch),
@@ -179,6 +184,19 @@ export class DataPlane implements AsyncDisposable {
     return dropsOf(this.#core.parts, this.#counters, by);
   }
 
+  /**
+   * Where a packet would go, stage by stage: the answer of the kernel programs themselves, and of the slow path where a
+   * new flow would be decided. Nothing is sent, and no table, flow or counter changes. The first call takes some tenths
+   * of a second, in which a second load of the programs is made; it is kept for a minute.
+   * @param name of the interface that receives the packet.
+   * @param packet a frame from its Ethernet header on, 14 to 3500 bytes, or the fields to build one from.
+   * @throws WeirError `ENOENT`, `ENODEV` when the interface waits for its device, `EMSGSIZE`, `EINVAL` for a field.
+   */
+  trace(name: string, packet: Uint8Array | PacketFields): Trace {
+    this.#core.requireOpen();
+    return this.#tracer.trace(name, packet);
+  }
+
   /** How full the kernel's tables are, and what the slow path did. */
   usage(): Usage {
     return usageOf(this.#core.parts, this.#ageing.last);
@@ -198,6 +216,7 @@ export class DataPlane implements AsyncDisposable {
 
   #end(): void {
     this.#ageing[Symbol.dispose]();
+    this.#tracer[Symbol.dispose]();
     this.#events.close();
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PacketKey } from "../slowpath/index.ts";
-import { endpoints, protocolName } from "./flows/codec.ts";
+import { endpoints, protocolName, type RawFlowKey } from "./flows/codec.ts";
 import type { FlowKey } from "./flows/types.ts";
 import type { Ids } from "./ids.ts";
 import type { Policies } from "./policies.ts";
@@ -36,7 +35,7 @@ export class Names {
     return this.#ids.nexthop.get(name);
   }
 
-  flowKey(key: PacketKey): FlowKey {
+  flowKey(key: RawFlowKey): FlowKey {
     return { vrf: this.vrf(key.vrf), proto: protocolName(key.protocol), ...endpoints(key) };
   }
 

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Traces packets through an open instance. */
+import { WeirError } from "../../errors.ts";
+import { interfaceCodec } from "../../layout/index.ts";
+import { withNetns } from "../../runtime/netns.ts";
+import type { Hook } from "../attach.ts";
+import type { LiveInterface } from "../live.ts";
+import type { Opened } from "../open.ts";
+import { buildFrame, type PacketFields } from "./frame.ts";
+import { frameDefaults } from "./frame_defaults.ts";
+import { insertTag } from "./frame_tag.ts";
+import type { TraceRecord } from "./record.ts";
+import { StepReader } from "./steps.ts";
+import { TracedLoad, type TracedRun } from "./traced_load.ts";
+import type { Trace, TraceOutput, TraceStep } from "./types.ts";
+import { verdictOf } from "./verdict.ts";
+
+/** How long the traced load is kept after its last use: making it takes some tenths of a second. */
+const KEEP_MS = 60_000;
+
+/** A test run takes packets of one page, less what the kernel keeps of it (net/bpf/test_run.c). */
+const MAX_FRAME = 3500;
+const MIN_FRAME = 14;
+
+/** What the records of a run come to. */
+interface Told {
+  readonly steps: readonly TraceStep[];
+  readonly outputs: readonly TraceOutput[];
+  /** The step after which TC goes on. */
+  readonly handedOver: boolean;
+}
+
+/** Traces one packet after the other, with a load of the programs that is made at the first. */
+export class Tracer implements Disposable {
+  readonly #parts: Opened;
+  readonly #reader: StepReader;
+  #load: TracedLoad | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(parts: Opened) {
+    this.#parts = parts;
+    this.#reader = new StepReader(parts);
+  }
+
+  /**
+   * @param name of the interface that receives the packet.
+   * @throws WeirError `ENOENT`, `ENODEV` for an interface without a device, `EMSGSIZE`, `EINVAL`.
+   */
+  trace(name: string, packet: Uint8Array | PacketFields): Trace {
+    const live = this.#liveInterface(name);
+    const { device, attachment } = live;
+    if (device === undefined || attachment === undefined) {
+      const reason = `interface "${name}" waits for its device`;
+      throw new WeirError({ code: "ENODEV", operation: "trace a packet", reason, hint: "see: weir get interfaces" });
+    }
+    const frame = packet instanceof Uint8Array ? packet : this.#frameOf(live, packet);
+    if (frame.byteLength < MIN_FRAME || frame.byteLength > MAX_FRAME) {
+      const reason = `it has ${frame.byteLength} bytes, and ${MIN_FRAME} to ${MAX_FRAME} can be traced`;
+      throw new WeirError({ code: "EMSGSIZE", operation: "trace a packet", reason });
+    }
+    const { hook } = attachment;
+    const told = withNetns(this.#parts.netns, () => this.#run(hook, frame, device.ifindex));
+    return { hook, steps: told.steps, ...verdictOf(told.steps), outputs: told.outputs };
+  }
+
+  #liveInterface(name: string): LiveInterface {
+    const live = this.#parts.live.get(name);
+    if (live !== undefined) return live;
+    const reason = `there is no interface "${name}"`;
+    throw new WeirError({ code: "ENOENT", operation: "trace a packet", reason, hint: "see: weir get interfaces" });
+  }
+
+  #frameOf(live: LiveInterface, fields: PacketFields): Uint8Array {
+    const { interfaces } = this.#parts.tables;
+    return buildFrame(fields, frameDefaults(interfaces, live.id));
+  }
+
+  #run(hook: Hook, frame: Uint8Array, ifindex: number): Told {
+    const load = this.#loaded();
+    const run = load.run(hook, frame, ifindex);
+    const told = this.#tell(run);
+    if (!told.handedOver) return told;
+    const rest = this.#tell(load.run("tc", run.frame, ifindex));
+    return { ...rest, steps: [...told.steps, ...rest.steps] };
+  }
+
+  #loaded(): TracedLoad {
+    clearTimeout(this.#timer);
+    this.#load ??= TracedLoad.load(this.#parts.pipeline);
+    this.#timer = setTimeout(() => this.#unload(), KEEP_MS);
+    this.#timer.unref();
+    return this.#load;
+  }
+
+  #tell({ records, frame }: TracedRun): Told {
+    const steps: TraceStep[] = [];
+    const outputs: TraceOutput[] = [];
+    for (const record of records) {
+      const step = this.#reader.read(record);
+      if (step === undefined) continue;
+      steps.push(step);
+      if (step.stage === "output") outputs.push(this.#output(record, frame));
+      if (step.stage === "copy" && record.frame !== undefined) outputs.push(this.#output(record, record.frame));
+      if (step.stage !== "flow-miss") continue;
+      const policy = this.#policy(record);
+      steps.push(policy);
+      // The programs went on as if the flow had been allowed.
+      if (policy.action !== "allow") break;
+    }
+    return { steps, outputs, handedOver: steps.at(-1)?.stage === "hand-over" };
+  }
+
+  #output(record: TraceRecord, frame: Uint8Array): TraceOutput {
+    return { ...this.#reader.interface(record.outInterface), bytes: insertTag(frame, record.code) };
+  }
+
+  #policy(record: TraceRecord): Extract<TraceStep, { stage: "policy" }> {
+    const { slowPath, names, tables } = this.#parts;
+    const setOf = (id: number) =>
+      id === 0 ? 0 : interfaceCodec.policy.get(tables.interfaces.view, tables.interfaces.at(id));
+    const { action, direction, rule } = slowPath.judge({
+      frame: record.frame ?? new Uint8Array(0),
+      l3Offset: record.l3Offset,
+      egressSet: setOf(record.interface),
+      ingressSet: setOf(record.outInterface),
+    });
+    const towards = direction === "none" ? {} : { direction };
+    return { stage: "policy", action, ...towards, ...names.rule(rule) };
+  }
+
+  #unload(): void {
+    clearTimeout(this.#timer);
+    this.#load?.[Symbol.dispose]();
+    this.#load = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#unload();
+  }
+}
