@@ -93,6 +93,15 @@ export function loadPipeline(paths: InstancePaths, limits: Limits): Pipeline {
 /** Maps that only a load which traces has (bpf/trace_record.h). */
 const TRACE_MAPS: readonly string[] = ["trace_log", "trace_records", "trace_frames"];
 
+/** What is to be loaded to forward: without the maps of traces. */
+export function withoutTraces(spec: CollectionSpec): CollectionSpec {
+  for (const name of TRACE_MAPS) {
+    const map = spec.maps.get(name);
+    if (map !== undefined) map.create = false;
+  }
+  return spec;
+}
+
 /** The object, with its tables as large as the limits say. */
 export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
   const spec = CollectionSpec.fromBytes(runtime.readAsset(OBJECT), { name: "weir" });
@@ -108,11 +117,7 @@ export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
 }
 
 function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | undefined): Pipeline {
-  const spec = pipelineSpec(limits);
-  for (const name of TRACE_MAPS) {
-    const map = spec.maps.get(name);
-    if (map !== undefined) map.create = false;
-  }
+  const spec = withoutTraces(pipelineSpec(limits));
   const collection = spec.load(pinned === undefined ? {} : { reuse: pinned });
   try {
     if (pinned === undefined) pinMaps(collection, paths);

@@ -5,6 +5,7 @@
  * packet (ifindex 1), so `devices` says which interface that is.
  */
 
+import { withoutTraces } from "../../sdk/dataplane/loader.ts";
 import {
   configCodec,
   DecisionOperationValue,
@@ -77,7 +78,7 @@ export class Pipeline implements Disposable {
       const map = spec.maps.get(name);
       if (map !== undefined) map.maxEntries = entries;
     }
-    this.collection = spec.load();
+    this.collection = withoutTraces(spec).load();
     this.#config = new Table(this.map("config"));
     this.#interfaces = new Table(this.map("interfaces"));
     this.#nexthops = new Table(this.map("nexthops"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A second load of the kernel programs, on the same maps, that records in place of doing: see bpf/trace_record.h. */
+import { WeirError } from "../../errors.ts";
 import {
   traceFrameCodec,
   traceFrameLayout,
@@ -46,7 +47,7 @@ export class TracedLoad implements Disposable {
   }
 
   /** @throws VerifierError, or what the kernel says when it is short of memory. */
-  static load({ limits, loaded }: Pipeline): TracedLoad {
+  static load({ limits, loaded }: Pick<Pipeline, "limits" | "loaded">): TracedLoad {
     const spec = pipelineSpec(limits);
     spec.constants.set("tracing", 1);
     for (const { name, ...program } of spec.programs.values()) {
@@ -69,6 +70,17 @@ export class TracedLoad implements Disposable {
    */
   run(hook: Hook, frame: Uint8Array, ifindex: number): TracedRun {
     this.#clear();
+    try {
+      return this.#testRun(hook, frame, ifindex);
+    } catch (error) {
+      if (!(error instanceof WeirError) || error.code !== "EINVAL") throw error;
+      const reason = "the kernel runs no program on it";
+      const hint = "an IP packet must have its whole header";
+      throw new WeirError({ code: "EINVAL", operation: "trace a packet", reason, hint });
+    }
+  }
+
+  #testRun(hook: Hook, frame: Uint8Array, ifindex: number): TracedRun {
     const program = this.#collection.program(PROGRAMS[hook]);
     if (hook === "tc") {
       const { data } = program.testRun({ data: frame, context: skbContext({ ifindex, ingressIfindex: ifindex }) });
