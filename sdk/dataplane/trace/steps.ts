@@ -34,6 +34,8 @@ export class StepReader {
         const vrf = this.#vrfOfInterface(r.interface);
         return { stage: r.stage, ...this.interface(r.interface), vrf, ...(r.code === 0 ? {} : { vlan: r.code }) };
       }
+      case "class":
+        return { stage: r.stage, ...(r.code === 0 ? {} : { class: r.code - 1 }) };
       case "decapsulate": {
         const encap = encaps[r.code] ?? "none";
         const tunnel = r.tunnel === 0 ? {} : { tunnel: this.#nexthop(r.tunnel) };

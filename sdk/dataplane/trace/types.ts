@@ -26,6 +26,8 @@ export type TraceStep =
       readonly vrf: string;
       readonly vlan?: number;
     }
+  /** Its forwarding class by the QoS map of the interface, 0 to 62; absent: none. */
+  | { readonly stage: "class"; readonly class?: number }
   /** Taken out of a tunnel; without `tunnel` the sender is none that a next hop names. */
   | ({
       readonly stage: "decapsulate";
