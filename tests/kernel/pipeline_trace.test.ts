@@ -36,6 +36,8 @@ import {
 import { FABRIC_MAC, outerHeaders, PEER_MAC, tunnelCases, tunnelId, VNI } from "./pipeline_tunnels.ts";
 import { SCAPY_TIMEOUT_MS, scapyPackets } from "./scapy.ts";
 
+/** Two loads, where a CPU is emulated. */
+const LOAD_TIMEOUT_MS = 180_000;
 const FABRIC = 3;
 const UPLINK = 50;
 const FLOOD = 60;
@@ -51,6 +53,8 @@ let packets: Record<string, Uint8Array>;
 beforeAll(() => {
   pipeline = new Pipeline();
   traced = TracedLoad.load({ limits: LIMITS, loaded: pipeline.collection.maps });
+}, LOAD_TIMEOUT_MS);
+beforeAll(() => {
   const texts: Record<string, string> = {};
   for (const o of tunnelCases) {
     const eth = o.encap === "vxlan" ? `/Ether(src="00:00:5e:00:01:00",dst="00:00:5e:00:01:00")` : "";
