@@ -160,6 +160,7 @@ static __always_inline int flood(const struct packet *p)
 		return hand_over(p);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
+	count_kind(w, VRF_KIND_FLOOD);
 	for (i = 0; i < MAX_FLOOD_MEMBERS; i++) {
 		if (i >= nh->members_count)
 			break;

@@ -53,7 +53,6 @@ static __always_inline int forward(const struct packet *p)
 	case NEXTHOP_TUNNEL:
 		return call_encapsulate(p);
 	case NEXTHOP_FLOOD:
-		count_kind(w, VRF_KIND_FLOOD);
 		return call_flood(p);
 	case NEXTHOP_LOCAL:
 		count_kind(w, VRF_KIND_LOCAL);
