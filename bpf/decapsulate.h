@@ -170,6 +170,29 @@ static __always_inline int read_label(const struct packet *p, struct decapsulati
 	return CONTINUE;
 }
 
+/*
+ * VLAN tags of a frame that was carried mean nothing here. They go with the outer headers:
+ * on TC the kernel would not find them, since the skb's protocol is that of an outer header.
+ */
+static __always_inline int skip_inner_tags(const struct packet *p, struct decapsulation *d,
+					   struct ethhdr *inner)
+{
+	__u32 i;
+
+	for (i = 0; i < MAX_VLAN_TAGS; i++) {
+		struct vlan_header *tag;
+
+		if (!is_vlan_type(bpf_ntohs(inner->h_proto)))
+			return DROP_NONE;
+		tag = packet_at(p, d->offset, sizeof(*tag));
+		if (!tag)
+			return DROP_INVALID_PACKET;
+		inner->h_proto = tag->ethertype;
+		d->offset += sizeof(*tag);
+	}
+	return is_vlan_type(bpf_ntohs(inner->h_proto)) ? DROP_UNSUPPORTED_PROTOCOL : DROP_NONE;
+}
+
 /* The Ethernet header that the frame will have. */
 static __always_inline int read_inner(const struct packet *p, struct decapsulation *d,
 				      struct ethhdr *inner)
@@ -177,6 +200,7 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 	struct config *c = the_config();
 	struct ethhdr *eth;
 	__u8 *version;
+	int reason;
 
 	if (d->ethernet) {
 		eth = packet_at(p, d->offset, sizeof(*eth));
@@ -184,10 +208,11 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 			return DROP_INVALID_PACKET;
 		*inner = *eth;
 		d->offset += sizeof(*eth);
-		d->inner_family = eth->h_proto == bpf_htons(ETH_P_IP)     ? 4
-				  : eth->h_proto == bpf_htons(ETH_P_IPV6) ? 6
-									  : 0;
-		return DROP_NONE;
+		reason = skip_inner_tags(p, d, inner);
+		d->inner_family = inner->h_proto == bpf_htons(ETH_P_IP)     ? 4
+				  : inner->h_proto == bpf_htons(ETH_P_IPV6) ? 6
+									    : 0;
+		return reason;
 	}
 	version = packet_at(p, d->offset, sizeof(*version));
 	if (!version || !c)

@@ -17,6 +17,11 @@ struct vlan_header {
 	__be16 ethertype;
 };
 
+static __always_inline int is_vlan_type(__u16 ethertype)
+{
+	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
+}
+
 #define IPV4_WORDS     5 /* 32-bit words of a header without options */
 #define MAX_IPV4_WORDS 15
 
@@ -150,7 +155,7 @@ static __always_inline int parse_ethernet(const struct packet *p, __u32 *offset)
 	for (i = 0; i < MAX_VLAN_TAGS; i++) {
 		struct vlan_header *tag;
 
-		if (ethertype != ETH_P_8021Q && ethertype != ETH_P_8021AD)
+		if (!is_vlan_type(ethertype))
 			break;
 		if (w->tags >= MAX_VLAN_TAGS)
 			return DROP_UNSUPPORTED_PROTOCOL;
