@@ -333,6 +333,7 @@ export class Pipeline implements Disposable {
     d.nexthop.set(view, 0, o.nexthop ?? 2);
     d.reverseNexthop.set(view, 0, o.reverseNexthop ?? 1);
     d.rule.set(view, 0, o.rule ?? 0);
+    d.label.set(view, 0, o.label ?? 0);
     d.idleSeconds.set(view, 0, o.idleSeconds ?? 0);
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);

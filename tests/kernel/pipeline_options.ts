@@ -50,4 +50,6 @@ export interface DecisionOptions {
   readonly idleSeconds?: number;
   readonly rule?: number;
   readonly worker?: number;
+  /** With its kind in the high byte, as in struct flow_decision. */
+  readonly label?: number;
 }
