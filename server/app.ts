@@ -20,6 +20,7 @@ import { sets } from "./routes/sets.ts";
 import { shutdown } from "./routes/shutdown.ts";
 import { state } from "./routes/state.ts";
 import { stats } from "./routes/stats.ts";
+import { trace } from "./routes/trace.ts";
 import { vnis } from "./routes/vnis.ts";
 import { vrfs } from "./routes/vrfs.ts";
 
@@ -42,6 +43,7 @@ export function createApp(facade: Facade, tokens?: Tokens) {
     .route("/", fdb(facade))
     .route("/", flows(facade))
     .route("/", drops(facade))
+    .route("/", trace(facade))
     .route("/", stats(facade))
     .route("/", shutdown(facade))
     .route("/", later(facade));

@@ -4,9 +4,9 @@
  * unit tests satisfy it with a data plane made of Maps.
  */
 
-import type { Change, DropCount, FlowSelector, Plan } from "../sdk/index.ts";
+import type { Change, DropCount, FlowSelector, PacketFields, Plan, Trace } from "../sdk/index.ts";
 
-export type { Change, FlowSelector, Plan } from "../sdk/index.ts";
+export type { Change, FlowSelector, PacketFields, Plan, Trace, TraceStep } from "../sdk/index.ts";
 
 /** An object of the state document, as a reader sees it: its own fields, its owner, its live status. */
 export type StateObject = Readonly<Record<string, unknown>>;
@@ -49,5 +49,6 @@ export interface FacadeDataPlane {
     delete(selector: FlowSelector): number;
   };
   drops(): readonly DropCounter[];
+  trace(interfaceName: string, packet: Uint8Array | PacketFields): Trace;
   usage(): object;
 }

@@ -11,7 +11,6 @@ const paths: readonly (readonly [method: string, path: string])[] = [
   ...kinds.filter((kind) => !kind.available).map(({ plural }) => ["ALL", `/v1/${plural}/*`] as const),
   ["POST", "/v1/flows"],
   ["GET", "/v1/events"],
-  ["POST", "/v1/trace"],
   ["GET", "/v1/capture"],
   ["GET", "/metrics"],
   ["GET", "/docs"],

@@ -8,8 +8,10 @@ import type {
   FacadeDataPlane,
   FlowSelector,
   ObjectTable,
+  PacketFields,
   StateObject,
   StateTransaction,
+  Trace,
 } from "../dataplane.ts";
 import { type Kind, keyOf, kinds } from "../kinds.ts";
 
@@ -21,6 +23,9 @@ const available = kinds.filter((kind) => kind.available);
 /** Behaves as the contract says where the façade can tell; forwards nothing. */
 export class FakeDataPlane implements FacadeDataPlane {
   revision = 0;
+  /** What `trace` was last asked, and what it answers. */
+  traced: { interface: string; packet: Uint8Array | PacketFields } | undefined;
+  traceAnswer: Trace = { hook: "tc", steps: [], verdict: "drop", outputs: [] };
   #objects: Tables = new Map(available.map((kind) => [kind.plural, new Map()]));
   readonly tables: Readonly<Record<string, ObjectTable>> = Object.fromEntries(
     available.map((kind) => [kind.plural, this.#table(kind)]),
@@ -42,6 +47,11 @@ export class FakeDataPlane implements FacadeDataPlane {
       get: (key) => withStatus(objects().get(textOf(kind, key))),
       entries: () => [...objects().values()].map((object) => ({ ...object, status: {} })),
     };
+  }
+
+  trace(name: string, packet: Uint8Array | PacketFields): Trace {
+    this.traced = { interface: name, packet };
+    return this.traceAnswer;
   }
 
   state(o: { owner?: string } = {}): StateObject {

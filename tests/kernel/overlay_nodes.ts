@@ -47,10 +47,18 @@ export class OverlayNodes implements AsyncDisposable {
     }
   }
 
+  /** Name of a node's instance. */
+  instance(name: NodeName): string {
+    return `wM-${process.pid}-${this.#name}-${name}`;
+  }
+
   /** Starts a node's controller. */
   async open(name: NodeName): Promise<DataPlane> {
-    const instance = `wM-${process.pid}-${this.#name}-${name}`;
-    const plane = await DataPlane.open({ instance, netns: this.lab.path(name), limits: { flows: 8192 } });
+    const plane = await DataPlane.open({
+      instance: this.instance(name),
+      netns: this.lab.path(name),
+      limits: { flows: 8192 },
+    });
     this.#planes.set(name, plane);
     return plane;
   }

@@ -65,26 +65,28 @@ const WITH_PORTS: ReadonlySet<number> = new Set([TCP, UDP, SCTP]);
 const TCP_FLAGS: Readonly<Record<TcpFlag, number>> = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 };
 const ECHO_IDENTIFIER = 1;
 
-function refuse(reason: string, hint?: string): WeirError {
-  return new WeirError({ code: "EINVAL", operation: "build a packet", reason, hint });
+function refuse(name: keyof PacketFields, reason: string, hint?: string): WeirError {
+  return new WeirError({ code: "EINVAL", operation: "build a packet", reason, hint, field: `/${name}` });
 }
 
 /** An integer field, or its default. */
 function number(name: keyof PacketFields, value: number | undefined, otherwise: number, most: number): number {
   const given = value ?? otherwise;
   if (Number.isInteger(given) && given >= 0 && given <= most) return given;
-  throw refuse(`${name} is ${given}`, `give a number from 0 to ${most}`);
+  throw refuse(name, `${name} is ${given}`, `give a number from 0 to ${most}`);
 }
 
 function address(name: "src" | "dst", text: string): IpAddress {
   const parsed = parseAddress(text);
-  if (parsed === undefined) throw refuse(`${name} is "${text}", which is no address`, "write 10.0.0.1 or 2001:db8::1");
+  if (parsed === undefined)
+    throw refuse(name, `${name} is "${text}", which is no address`, "write 10.0.0.1 or 2001:db8::1");
   return parsed;
 }
 
 function mac(name: "srcMac" | "dstMac", text: string): Uint8Array {
   const parsed = parseMac(text);
-  if (parsed === undefined) throw refuse(`${name} is "${text}", which is no MAC address`, "write 02:00:00:00:00:01");
+  if (parsed === undefined)
+    throw refuse(name, `${name} is "${text}", which is no MAC address`, "write 02:00:00:00:00:01");
   return parsed;
 }
 
@@ -93,15 +95,16 @@ export function buildFrame(fields: PacketFields, defaults: FrameDefaults): Uint8
   const destination = address("dst", fields.dst);
   const { family } = destination;
   const src = fields.src ?? (family === 4 ? defaults.source4 : defaults.source6);
-  if (src === undefined) throw refuse(`src is missing, and the interface has no IPv${family} address of its own`);
+  if (src === undefined)
+    throw refuse("src", `src is missing, and the interface has no IPv${family} address of its own`);
   const source = address("src", src);
-  if (source.family !== family) throw refuse(`src "${src}" and dst "${fields.dst}" are of different families`);
+  if (source.family !== family) throw refuse("src", `src "${src}" and dst "${fields.dst}" are of different families`);
   const protocol = protocolOf(fields, family);
   const vlan = number("vlan", fields.vlan, defaults.vlan ?? 0, 4094);
   const headers = ETHERNET + (family === 4 ? 20 : 40) + (UPPER[protocol] ?? 0);
   const tag = vlan === 0 ? 0 : TAG;
   const size = number("size", fields.size, headers + tag, MAX_FRAME);
-  if (size < headers + tag) throw refuse(`size is ${size}, and the headers have ${headers + tag} bytes`);
+  if (size < headers + tag) throw refuse("size", `size is ${size}, and the headers have ${headers + tag} bytes`);
 
   const frame = new Uint8Array(size - tag);
   frame.set(mac("dstMac", fields.dstMac ?? groupMac(destination) ?? defaults.destinationMac), 0);
@@ -127,16 +130,18 @@ interface Ends {
 function protocolOf(fields: PacketFields, family: 4 | 6): number {
   const { proto } = fields;
   const protocol = proto === undefined ? (family === 4 ? ICMP : ICMPV6) : protocolNumber(String(proto));
-  if (protocol === undefined) throw refuse(`proto "${proto}" is no protocol`, "use a name such as tcp, or 0 to 255");
+  if (protocol === undefined)
+    throw refuse("proto", `proto "${proto}" is no protocol`, "use a name such as tcp, or 0 to 255");
   for (const name of ["sport", "dport"] as const) {
     if (fields[name] !== undefined && !WITH_PORTS.has(protocol))
-      throw refuse(`${name} is given, and the protocol has no ports`, "use proto tcp, udp or sctp");
+      throw refuse(name, `${name} is given, and the protocol has no ports`, "use proto tcp, udp or sctp");
   }
   for (const name of ["type", "code"] as const) {
     if (fields[name] !== undefined && protocol !== ICMP && protocol !== ICMPV6)
-      throw refuse(`${name} is given, and the protocol is not ICMP`, "use proto icmp or icmpv6");
+      throw refuse(name, `${name} is given, and the protocol is not ICMP`, "use proto icmp or icmpv6");
   }
-  if (fields.flags !== undefined && protocol !== TCP) throw refuse("flags are given, and the protocol is not TCP");
+  if (fields.flags !== undefined && protocol !== TCP)
+    throw refuse("flags", "flags are given, and the protocol is not TCP");
   return protocol;
 }
 

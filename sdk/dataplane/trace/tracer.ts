@@ -22,6 +22,12 @@ const KEEP_MS = 60_000;
 const MAX_FRAME = 3500;
 const MIN_FRAME = 14;
 
+const SEE_INTERFACES = "see: weir get interfaces";
+
+function refused(code: string, reason: string, field: string, hint?: string): WeirError {
+  return new WeirError({ code, operation: "trace a packet", reason, field, hint });
+}
+
 /** What the records of a run come to. */
 interface Told {
   readonly steps: readonly TraceStep[];
@@ -48,15 +54,17 @@ export class Tracer implements Disposable {
    */
   trace(name: string, packet: Uint8Array | PacketFields): Trace {
     const live = this.#liveInterface(name);
-    const { device, attachment } = live;
+    const { device } = live;
+    // A sub-interface has its parent's programs.
+    const attachment = (this.#parts.live.get(live.object.parent ?? name) ?? live).attachment;
     if (device === undefined || attachment === undefined) {
       const reason = `interface "${name}" waits for its device`;
-      throw new WeirError({ code: "ENODEV", operation: "trace a packet", reason, hint: "see: weir get interfaces" });
+      throw refused("ENODEV", reason, "/interface", SEE_INTERFACES);
     }
     const frame = packet instanceof Uint8Array ? packet : this.#frameOf(live, packet);
     if (frame.byteLength < MIN_FRAME || frame.byteLength > MAX_FRAME) {
       const reason = `it has ${frame.byteLength} bytes, and ${MIN_FRAME} to ${MAX_FRAME} can be traced`;
-      throw new WeirError({ code: "EMSGSIZE", operation: "trace a packet", reason });
+      throw refused("EMSGSIZE", reason, packet instanceof Uint8Array ? "/packet" : "/size");
     }
     const { hook } = attachment;
     const told = withNetns(this.#parts.netns, () => this.#run(hook, frame, device.ifindex));
@@ -66,8 +74,7 @@ export class Tracer implements Disposable {
   #liveInterface(name: string): LiveInterface {
     const live = this.#parts.live.get(name);
     if (live !== undefined) return live;
-    const reason = `there is no interface "${name}"`;
-    throw new WeirError({ code: "ENOENT", operation: "trace a packet", reason, hint: "see: weir get interfaces" });
+    throw refused("ENOENT", `there is no interface "${name}"`, "/interface", SEE_INTERFACES);
   }
 
   #frameOf(live: LiveInterface, fields: PacketFields): Uint8Array {

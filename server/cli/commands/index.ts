@@ -10,7 +10,8 @@ import { drops } from "./drops.ts";
 import { flows } from "./flows.ts";
 import { get } from "./get.ts";
 import { lab } from "./lab.ts";
-import { capture, trace } from "./later.ts";
+import { capture } from "./later.ts";
 import { serve } from "./serve.ts";
+import { trace } from "./trace.ts";
 
 export const commands: readonly Command[] = [serve, apply, get, flows, drops, trace, capture, doctor, down, lab, demo];

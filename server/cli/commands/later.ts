@@ -14,5 +14,4 @@ const refuse = (name: string, summary: string): Command => ({
   },
 });
 
-export const trace = refuse("trace", "where would this packet go, stage by stage");
 export const capture = refuse("capture", "write packets to a pcapng file");
