@@ -91,7 +91,9 @@ static __always_inline int grow_room(const struct packet *p, struct encapsulatio
 	return more;
 }
 
-static __always_inline int flood_to_tunnel(const struct packet *p, const struct nexthop *nh)
+/* `tunnel`: number of `nh`. */
+static __always_inline int flood_to_tunnel(const struct packet *p, const struct nexthop *nh,
+					   __u32 tunnel)
 {
 	struct walk *w = p->walk;
 	struct encapsulation e = {};
@@ -115,7 +117,7 @@ static __always_inline int flood_to_tunnel(const struct packet *p, const struct 
 	if (plan(p, nh, underlay, &e) || grow_room(p, &e))
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	w->room = e.room;
-	trace_step(p, TRACE_ENCAPSULATE, nh->encap, w->nexthop, id);
+	trace_step(p, TRACE_ENCAPSULATE, nh->encap, tunnel, id);
 	if (write_headers(p, &e, nh, underlay))
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	count_tunnel(nh->counter, 0, e.length + ETH_HLEN);
@@ -143,7 +145,7 @@ static __always_inline int flood_member(const struct packet *p)
 		return flood_miss(p, DROP_NO_NEXTHOP);
 	if (m->flags & (ROUTE_LABEL | ROUTE_VNI))
 		w->label = label_of(m->label, m->flags);
-	flood_to_tunnel(p, nh);
+	flood_to_tunnel(p, nh, m->nexthop);
 	w->label = label;
 	return CONTINUE;
 }

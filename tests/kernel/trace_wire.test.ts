@@ -150,6 +150,9 @@ describe.each(["tc", "xdp"] as const)("a trace on the %s hook", (hook) => {
       const stages = trace.steps.map(({ stage }) => stage);
       // What XDP cannot do itself begins anew on TC.
       expect(stages.slice(stages.indexOf("hand-over") + 1)).toEqual([...one.stages] as typeof stages);
+      for (const step of trace.steps) {
+        if (step.stage === "encapsulate") expect(step).toMatchObject({ local: n1.underlay4, remote: n2.underlay4 });
+      }
       expect(trace.hook).toBe(hook);
       expect(trace.outputs.map((output) => output.interface)).toEqual([...one.out]);
       expect(trace.verdict).toBe(one.stages.includes("answer") ? "answer" : "forward");

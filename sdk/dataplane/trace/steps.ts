@@ -12,6 +12,7 @@ import {
 } from "../../layout/index.ts";
 import { labelFields } from "../kernel/label_tag.ts";
 import type { Opened } from "../open.ts";
+import { OWN_PREFIX } from "../reconcile/ways.ts";
 import type { TraceRecord } from "./record.ts";
 import { matchedPrefix } from "./route_prefix.ts";
 import type { TraceStep } from "./types.ts";
@@ -130,7 +131,8 @@ export class StepReader {
       tunnel: this.#nexthop(r.id),
       local: formatAddress(nexthopCodec.localAddress.bytes(nexthops.bytes, base)),
       remote: formatAddress(nexthopCodec.remoteAddress.bytes(nexthops.bytes, base)),
-      underlay: this.#nexthop(r.other),
+      // A path that was found by itself has a name that no object may have.
+      underlay: this.#nexthop(r.other).replace(OWN_PREFIX, ""),
       ...labelFields(r.tag),
     };
   }

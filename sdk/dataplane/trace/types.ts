@@ -79,7 +79,7 @@ export type TraceStep =
       readonly sourceMac: string;
       readonly ttl: number;
     }
-  /** Put into a tunnel, from and to the node's underlay addresses, along an underlay next hop. */
+  /** Put into a tunnel, from and to underlay addresses; `underlay`: the next hop, or the path over the fabric. */
   | ({
       readonly stage: "encapsulate";
       readonly encap: Encap;
