@@ -193,6 +193,11 @@ static __always_inline int skip_inner_tags(const struct packet *p, struct decaps
 	return is_vlan_type(bpf_ntohs(inner->h_proto)) ? DROP_UNSUPPORTED_PROTOCOL : DROP_NONE;
 }
 
+static __always_inline __u32 ip_header_length(__u8 family)
+{
+	return family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
 /* The Ethernet header that the frame will have. */
 static __always_inline int read_inner(const struct packet *p, struct decapsulation *d,
 				      struct ethhdr *inner)
@@ -248,9 +253,9 @@ static __always_inline int skb_change_family(const struct packet *p, const struc
 /* What is left must be as long as the IP header that Linux takes it to have: padding behind it. */
 static __always_inline int skb_pad(const struct packet *p, const struct decapsulation *d)
 {
-	__u32 least = d->offset + sizeof(struct ipv6hdr);
+	__u32 least = d->offset + ip_header_length(d->family);
 
-	if (d->inner_family || d->family == 4 || CONTEXT_FIELD(p->skb, len) >= least)
+	if (d->inner_family || CONTEXT_FIELD(p->skb, len) >= least)
 		return 0;
 	return bpf_skb_change_tail(p->skb, least, 0);
 }
@@ -372,6 +377,9 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (reason != CONTINUE)
 		return drop(p, reason);
 	reason = read_inner(p, &d, &inner);
+	/* TC could not even take the headers off. */
+	if (!reason && d.inner_family && d.offset + ip_header_length(d.inner_family) > d.end)
+		reason = DROP_INVALID_PACKET;
 	if (reason)
 		return drop(p, reason);
 	/* Copies are made behind TC only, from the packet as it came. */

@@ -98,6 +98,26 @@ const arrivals: readonly PacketCase[] = [
     ),
   },
   {
+    name: "a frame of a few bytes, which nobody has padded",
+    on: FABRIC,
+    packet: `${VXLAN}/Ether(src=MAC_FAR,dst=MAC_B,type=0x88b5)/b"four"`,
+    becomes: out(B, 'Ether(src=MAC_FAR,dst=MAC_B,type=0x88b5)/b"four"'),
+    only: { hook: "xdp", why: "the kernel keeps no skb on TC that is shorter than an IP header: it is padded" },
+  },
+  {
+    name: "a frame of a few bytes, padded by the kernel",
+    on: FABRIC,
+    packet: `${VXLAN}/Ether(src=MAC_FAR,dst=MAC_B,type=0x88b5)/b"four"`,
+    becomes: out(B, 'Ether(src=MAC_FAR,dst=MAC_B,type=0x88b5)/(b"four"+b"\\x00"*16)'),
+    only: { hook: "tc", why: "XDP leaves it as it is" },
+  },
+  {
+    name: "IP inside that ends within its header",
+    on: FABRIC,
+    packet: `${VXLAN}/cut(GATEWAYS/${V4(64)},33)`,
+    becomes: dropped("invalid-packet"),
+  },
+  {
     name: "GRE with a key is none of ours",
     on: FABRIC,
     packet: `${BARE}/GRE(key_present=1,key=5,proto=0x8847)/MPLS(label=100,s=1,ttl=64)/${V4(64)}`,
