@@ -6,7 +6,7 @@ import { topics } from "../cases/index.ts";
 import { A, D, INTERFACES, receiveOn, setNode } from "../cases/node.ts";
 import type { PacketCase, State } from "../cases/packet_case.ts";
 import { WORDS } from "../cases/words.ts";
-import { PacketLedger } from "../packet_ledger.ts";
+import { type Entries, PacketLedger, total } from "../packet_ledger.ts";
 import { type Hook, Pipeline } from "../pipeline_harness.ts";
 import { scapyPackets } from "../scapy.ts";
 import { VethWires } from "../veth_wires.ts";
@@ -42,6 +42,8 @@ export class Stage implements Disposable {
   readonly #wires = new VethWires(INTERFACES.length);
   readonly #ledger = new PacketLedger(this.#pipeline, INTERFACES);
   readonly #runners: Readonly<Record<Hook, PacketRunner>>;
+  /** Packets so far, by what became of them. */
+  readonly fates: Readonly<Record<Hook, Map<string, number>>> = { xdp: new Map(), tc: new Map() };
 
   constructor() {
     const program = (name: string) => this.#pipeline.collection.program(name);
@@ -85,7 +87,23 @@ export class Stage implements Disposable {
         if (verdict !== undefined) account.enter(verdict, runner);
       }
     });
-    return account.complaint(this.#ledger.take());
+    const counted = this.#ledger.take();
+    this.#enterFates(hook, account, counted);
+    return account.complaint(counted);
+  }
+
+  #enterFates(hook: Hook, { left, packets }: Account, counted: Entries): void {
+    const fates = this.fates[hook];
+    const add = (fate: string, count: number) => {
+      if (count > 0) fates.set(fate, (fates.get(fate) ?? 0) + count);
+    };
+    add("packets", packets);
+    add("sent", total(counted.txPackets));
+    add("to the host", total(counted.localPackets));
+    add("trapped", total(counted.trapPackets));
+    add("left to TC", left);
+    for (const reasons of Object.values(counted.drops))
+      for (const [reason, count] of Object.entries(reasons ?? {})) add(`dropped: ${reason}`, count);
   }
 
   /** Runs `frames` and, if they do not add up, finds out which it is. */
