@@ -116,6 +116,7 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_BRIDGED    0x04 /* the next hop came from the fdb: no TTL, no MAC rewrite */
 #define TRAP_FLAG_LABEL      0x08 /* `nexthop` is what the packet's MPLS label leads to */
 #define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
+#define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
 
 /* What the slow path asks the node's end of the trap link to do. */
 enum inject_action {
@@ -456,13 +457,18 @@ struct fragment_key { /* 44 bytes */
 	__u8 reserved[3];
 };
 
-/* What its first fragment told. */
+/* What its first fragment told, or who waits for that. */
 struct fragment_entry { /* 16 bytes */
 	__u64 seen;
 	__be16 source_port;
 	__be16 destination_port;
-	__u32 reserved;
+	__u8 flags;  /* FRAGMENT_* */
+	__u8 worker; /* FRAGMENT_AWAITED: where later ones wait */
+	__u16 reserved;
 };
+
+#define FRAGMENT_PORTS   0x1 /* the ports are known */
+#define FRAGMENT_AWAITED 0x2 /* later fragments came before the first */
 
 /* ---- flows ---------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include "fragment.h"
 #include "nexthop.h"
 #include "parse_l4.h"
+#include "trap.h"
 
 #define TCP_FLAG_FIN   0x01
 #define TCP_FLAG_SYN   0x02
@@ -180,6 +181,14 @@ static __always_inline int follow_flow(const struct packet *p)
 	flow = flow_find(w->family, &w->key);
 	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
 		return CONTINUE;
+	if ((w->flags & WALK_AWAITED) && !tracing && trap_admit(w->interface)) {
+		int verdict;
+
+		w->trap_flags |= TRAP_FLAG_PORTS;
+		verdict = report(p, TRAP_FRAGMENT);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
 		return CONTINUE;
 	count_flow_hit(w);

@@ -67,6 +67,12 @@ static __always_inline int hold_is_old(const struct config *c, const struct flow
 	       now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC;
 }
 
+/* Its ports are those that the first one had; it does not tell them itself. */
+static __always_inline int is_later_fragment(const struct walk *w)
+{
+	return (w->flags & WALK_FRAGMENT) && !w->l4_offset;
+}
+
 /* An entry is there: held, or decided for another interface or an earlier connection. */
 static __always_inline int miss_existing(const struct packet *p, struct flow_entry *flow,
 					 struct config *c)
@@ -77,7 +83,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 
 	w->generation = generation;
 	w->worker = flow->worker;
-	if (hold_is_old(c, flow, now)) {
+	if (!is_later_fragment(w) && hold_is_old(c, flow, now)) {
 		/* No decision in time: this packet takes the hold over, unless another CPU does. */
 		__u32 next = next_generation(c);
 
@@ -117,6 +123,26 @@ static __always_inline int trace_miss(const struct packet *p, const struct flow_
 	return FORWARD;
 }
 
+/*
+ * A later fragment whose first one has not come: it waits in the slow path. One that has waited
+ * is tried once more.
+ */
+static __always_inline int await_first(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+
+	w->worker = i->worker;
+	if ((w->flags & WALK_INJECTED) || !controller_listens(p, i))
+		return drop(p, DROP_FRAGMENT);
+	if (!fits_slow_path(p))
+		return drop(p, DROP_TRAP_TOO_BIG);
+	if (!trap_admit(w->interface))
+		return drop(p, DROP_TRAP_LIMIT);
+	fragment_await(w);
+	w->trap_reason = TRAP_FRAGMENT;
+	return call_send_trap(p);
+}
+
 /* FORWARD: without state, because nobody is there to decide and the configuration allows it. */
 static __always_inline int flow_miss(const struct packet *p)
 {
@@ -128,15 +154,13 @@ static __always_inline int flow_miss(const struct packet *p)
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
-	/* Perhaps its first fragment is only late: the slow path waits for it, and tries once more. */
 	if (w->flags & WALK_NO_PORTS)
-		return (w->flags & WALK_INJECTED) || !controller_listens(p, i)
-			       ? drop(p, DROP_FRAGMENT)
-			       : trap(p, TRAP_FRAGMENT);
+		return await_first(p, i);
 	/* An error about a flow that is not there, or was not allowed. */
 	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
 		return drop(p, DROP_POLICY_DENY);
-	w->worker = flow_worker(w, i);
+	if (!(w->flags & WALK_AWAITED))
+		w->worker = flow_worker(w, i);
 	if (!controller_listens(p, i))
 		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
 	/* Before a hold entry is made: a smaller packet of the flow may be decided. */
@@ -149,6 +173,9 @@ static __always_inline int flow_miss(const struct packet *p)
 		return trace_miss(p, flow, c);
 	if (flow)
 		return miss_existing(p, flow, c);
+	/* The flow of its first fragment is gone, and the slow path could not tell the ports. */
+	if (is_later_fragment(w))
+		return drop(p, DROP_FRAGMENT);
 	w->generation = next_generation(c);
 	error = hold_insert(w, w->generation);
 	if (error == -E_EXIST) {

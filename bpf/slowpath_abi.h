@@ -176,7 +176,7 @@ struct worker_control { /* 512 bytes */
 	__u32 hold_count;
 	__u32 hold_free;    /* first free slot + 1 */
 	__u32 hold_active;  /* first waiting flow + 1 */
-	__u32 hold_buckets; /* __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
+	__u32 hold_buckets; /* __u32[hold_capacity]: slot + 1 by hash of reason and key */
 	__u32 drops;        /* struct drop_counter[interface_count][WEIR_MAX_REASONS] */
 	__u32 error_limits; /* __u64[interface_count]: when the interface has used up its ICMP errors */
 	__u32 error_rate; /* ICMP errors and resets a second an interface may cause; 0: none are sent */
@@ -212,8 +212,10 @@ struct worker_control { /* 512 bytes */
 	__u64 events_lost;
 	__u64 no_frame;
 	__u64 unhandled;
-	__u64 stale; /* decisions that came too late */
-	__u64 reserved[17];
+	__u64 stale;             /* decisions that came too late */
+	__u64 fragments_held;    /* that came before the first of their datagram */
+	__u64 fragments_expired; /* of these: the first did not come in time */
+	__u64 reserved[15];
 };
 
 /* Which counters a decision raises when the kernel has taken it. */
@@ -249,9 +251,9 @@ struct held_packet { /* 72 bytes */
 	__u32 length;
 	__u64 deadline; /* when something is to be done about it */
 	__u64 expires;  /* when it is given up */
-	__u32 reason;   /* enum trap_reason: ask or resolve */
-	__u32 key;      /* generation (ask) or next hop (resolve) */
-	__u32 ticket;   /* names the miss towards the main thread */
+	__u32 reason;   /* enum trap_reason: ask, resolve or fragment */
+	__u32 key;    /* generation (ask), next hop (resolve) or hash of the datagram (fragment) */
+	__u32 ticket; /* names the miss towards the main thread */
 	__u32 attempts; /* requests sent to the neighbour */
 	__u32 count;    /* packets of the flow, the first one's only */
 	__u32 next;     /* next packet of the same flow; next free slot */

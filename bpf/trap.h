@@ -15,7 +15,9 @@
 /* Whether the interface's own socket for the packet's receive queue takes its traps. */
 static __always_inline int is_direct(const struct packet *p, const struct interface *i)
 {
-	return p->hook == HOOK_XDP && packet_queue(p) < i->xsk_count;
+	/* Fragments of a datagram must find each other, whatever queues they came by. */
+	return p->hook == HOOK_XDP && !(p->walk->flags & WALK_FRAGMENT) &&
+	       packet_queue(p) < i->xsk_count;
 }
 
 /* Whether anybody listens. The kernel empties an element of `xsks` when its socket closes. */
@@ -184,18 +186,15 @@ static __always_inline int limited_trap(const struct packet *p)
 STAGE(limited_trap)
 
 /*
- * A trap for a packet that is to go on: the slow path sends it on. CONTINUE if that cannot take
- * it, and the packet goes on by itself; the caller limits these.
+ * A trap for a packet that is to go on: the slow path, walk->worker, sends it on. CONTINUE if
+ * that cannot take it, and the packet goes on by itself. The caller limits these.
  */
 static __always_inline int report(const struct packet *p, __u8 reason)
 {
 	struct walk *w = p->walk;
 	struct interface *i = interface_get(w->interface);
 
-	if (!i)
-		return CONTINUE;
-	w->worker = i->worker;
-	if (!controller_listens(p, i) || !fits_slow_path(p))
+	if (!i || !controller_listens(p, i) || !fits_slow_path(p))
 		return CONTINUE;
 	w->trap_reason = reason;
 	return call_send_trap(p);

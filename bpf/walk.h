@@ -71,6 +71,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_KEEP_TTL       0x800  /* routed, but its TTL does not fall */
 #define WALK_ALLOWED        0x1000 /* policy allows its flow, but where that led is down */
 #define WALK_STALE_PROTOCOL 0x2000 /* TC: no IP packet, but the skb says that it were one */
+#define WALK_AWAITED        0x8000 /* a first fragment for which later ones wait in the slow path */
 #define WALK_QOS            0x4000 /* received by an interface with a QoS map */
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */

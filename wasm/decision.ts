@@ -6,6 +6,7 @@
 
 import { count, get, set } from "./control";
 import { reportDrop } from "./drops";
+import { datagramBegun, releaseFragments } from "./fragments";
 import { freePacket } from "./frames";
 import { injectReceived } from "./inject";
 import {
@@ -233,7 +234,9 @@ export function finishDecisions(): void {
       reportDrop(packet, length, result == DECISION_FULL ? DROP_FLOW_TABLE_FULL : DROP_HOLD_TIMEOUT, 0, 0);
       freePacket(packet);
     } else {
+      const datagram = datagramBegun(packet, length);
       injectReceived(packet, length);
+      releaseFragments(datagram);
     }
   }
   set(WORKER_CONTROL_DECISION_COUNT, 0);

@@ -3,6 +3,7 @@
 
 import { count, get, set } from "./control";
 import { drop } from "./drops";
+import { fragmentTrapped } from "./fragments";
 import { copyPacket, freePacket, piecesOf } from "./frames";
 import { packetTooBig, timeExceeded, unreachable } from "./icmp";
 import { injectReceived } from "./inject";
@@ -11,6 +12,7 @@ import {
   DROP_UNHANDLED_TRAP,
   TRAP_ARP,
   TRAP_FLOW_MISS,
+  TRAP_FRAGMENT,
   TRAP_MAC_LEARN,
   TRAP_META_SIZE,
   TRAP_NEIGHBOUR_DISCOVERY,
@@ -34,6 +36,7 @@ export function dispatch(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
   if (reason == TRAP_RESOLVE) return resolve(packet, length);
+  if (reason == TRAP_FRAGMENT) return fragmentTrapped(packet, length);
   if (reason == TRAP_MAC_LEARN) return tellAndPass(packet, length);
   const neighbour = reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
   const statement = neighbour && hearNeighbour(packet, length);

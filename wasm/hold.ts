@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Packets that wait: for the controller's verdict on their flow, or for their neighbour's address. The first
- * packet of each flow leads: it stands in the list of waiting flows and in a hash bucket; the others hang on it
+ * Packets that wait: for the controller's verdict on their flow, for their neighbour's address, or for the first
+ * fragment of their datagram. The first packet of each flow (or neighbour, or datagram) leads: it stands in the list of waiting flows and in a hash bucket; the others hang on it
  * (struct held_packet). Links are slot number + 1.
  */
 
@@ -22,6 +22,7 @@ import {
   HELD_PACKET_REASON,
   HELD_PACKET_SIZE,
   HELD_PACKET_TICKET,
+  TRAP_FRAGMENT,
   WEIR_HOLD_PACKETS,
   WORKER_CONTROL_FRAME_RESERVE,
   WORKER_CONTROL_FREE_COUNT,
@@ -128,10 +129,17 @@ export function hold(packet: usize, length: u32, reason: u32, key: u32, deadline
   return slot;
 }
 
+/** Packets of a flow, or fragments of a datagram, that may wait: 64 KiB in fragments of 1024 bytes. */
+// @ts-ignore: decorator
+@inline
+function most(reason: u32): u32 {
+  return reason == TRAP_FRAGMENT ? 64 : WEIR_HOLD_PACKETS;
+}
+
 /** Lets a further packet of a waiting flow wait behind the others; false if it may not. */
 export function holdBehind(first: usize, packet: usize, length: u32): bool {
   const n = load<u32>(first + HELD_PACKET_COUNT);
-  if (n >= WEIR_HOLD_PACKETS) return false;
+  if (n >= most(load<u32>(first + HELD_PACKET_REASON))) return false;
   const slot = takeSlot(packet, length, load<u32>(first + HELD_PACKET_REASON), load<u32>(first + HELD_PACKET_KEY));
   if (slot == 0) return false;
   store<u32>(slotAt(load<u32>(first + HELD_PACKET_LAST)) + HELD_PACKET_NEXT, linkOf(slot));

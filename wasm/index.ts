@@ -11,6 +11,7 @@ import { bindControl, control, count, get, readClock } from "./control";
 import { decisionsLeft, finishDecisions } from "./decision";
 import { dispatch } from "./dispatch";
 import { countDrop } from "./drops";
+import { fragmentsDue } from "./fragments";
 import { bindFrames, freePacket } from "./frames";
 import { bindHolds, firstDue, isDue, lookedAt, nextDue, resetDeadline } from "./hold";
 import {
@@ -19,6 +20,7 @@ import {
   PORT_NONE,
   RULE_NONE,
   TRAP_ASK,
+  TRAP_FRAGMENT,
   WEIR_CHAIN_FRAMES,
   WORKER_CONTROL_PACKETS,
   WORKER_CONTROL_POLLS,
@@ -157,7 +159,9 @@ function runTimers(): u32 {
   let done: u32 = 0;
   resetDeadline();
   for (let held = firstDue(); held != 0; held = nextDue()) {
-    if (load<u32>(held + HELD_PACKET_REASON) == TRAP_ASK) askTimedOut(held);
+    const reason = load<u32>(held + HELD_PACKET_REASON);
+    if (reason == TRAP_ASK) askTimedOut(held);
+    else if (reason == TRAP_FRAGMENT) fragmentsDue(held);
     else resolveDue(held);
     done++;
   }

@@ -15,6 +15,7 @@ export const TRAP_FLAG_HOLD_OWNER: u32 = 0x2;
 export const TRAP_FLAG_BRIDGED: u32 = 0x4;
 export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
+export const TRAP_FLAG_PORTS: u32 = 0x20;
 export const INJECT_FLAG_BRIDGED: u32 = 0x1;
 export const INTERFACE_POLICY: u32 = 0x1;
 export const INTERFACE_SOURCE_CHECK: u32 = 0x2;
@@ -62,6 +63,8 @@ export const HASH_DESTINATION_PORT: u32 = 0x10;
 export const MEMBER_DEAD: u32 = 0x80;
 export const LABEL_ETHERNET: u32 = 0x1;
 export const VRF_FLOOD_UNKNOWN: u32 = 0x1;
+export const FRAGMENT_PORTS: u32 = 0x1;
+export const FRAGMENT_AWAITED: u32 = 0x2;
 export const INGRESS_TUNNEL: u32 = 0x80000000;
 export const INGRESS_UNKNOWN: u32 = 0x40000000;
 export const LABEL_IS_MPLS: u32 = 0x1000000;
@@ -426,6 +429,8 @@ export const FRAGMENT_ENTRY_SIZE: usize = 16;
 export const FRAGMENT_ENTRY_SEEN: usize = 0;
 export const FRAGMENT_ENTRY_SOURCE_PORT: usize = 8;
 export const FRAGMENT_ENTRY_DESTINATION_PORT: usize = 10;
+export const FRAGMENT_ENTRY_FLAGS: usize = 12;
+export const FRAGMENT_ENTRY_WORKER: usize = 13;
 
 // struct flow4_key
 export const FLOW4_KEY_SIZE: usize = 20;
@@ -796,6 +801,8 @@ export const WORKER_CONTROL_EVENTS_LOST: usize = 344;
 export const WORKER_CONTROL_NO_FRAME: usize = 352;
 export const WORKER_CONTROL_UNHANDLED: usize = 360;
 export const WORKER_CONTROL_STALE: usize = 368;
+export const WORKER_CONTROL_FRAGMENTS_HELD: usize = 376;
+export const WORKER_CONTROL_FRAGMENTS_EXPIRED: usize = 384;
 
 // struct decision_note
 export const DECISION_NOTE_SIZE: usize = 8;

@@ -29,6 +29,8 @@ import {
   WORKER_CONTROL_DENIED,
   WORKER_CONTROL_REJECTED,
 } from "./layout";
+import { injectReceived } from "./inject";
+import * as parsed from "./parse";
 import { direction, egressHits, ingressHits, judge, loadPolicy, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { isLate } from "./settled";
@@ -54,6 +56,11 @@ export function flowMiss(packet: usize, length: u32): void {
   }
   if (!parseTrapped(packet, length)) {
     drop(packet, length, DROP_INVALID_PACKET);
+    return;
+  }
+  if (parsed.fragment && parsed.l4 == 0) {
+    // Its flow was in the first fragment's hands, and is decided by now.
+    injectReceived(packet, length);
     return;
   }
   if (nexthopIdOf(packet) == 0) {

@@ -51,6 +51,8 @@ export let hasPorts: bool = false;
 export let icmp: u32 = ~0;
 /** True for a piece of a larger packet, the first too. */
 export let fragment: bool = false;
+/** Of a fragment: which datagram it is part of, as it lies. */
+export let identification: u32 = 0;
 
 /** ::ffff:0:0/96, the bytes 8..11 of it. */
 const MAPPED: u64 = 0xffff_0000;
@@ -100,6 +102,7 @@ function parse4(limit: usize): bool {
   destination1 = MAPPED | (<u64>load<u32>(l3 + 16) << 32);
   const offset = be16(l3 + 6) & 0x3fff;
   fragment = offset != 0;
+  identification = load<u16>(l3 + 4);
   if ((offset & 0x1fff) != 0) return true;
   return parseUpper(l3 + header);
 }
@@ -130,6 +133,7 @@ function parse6(limit: usize): bool {
       const offset = be16(at + 2);
       // An "atomic" fragment (RFC 6946) is a whole packet.
       fragment = (offset & 0xfff9) != 0;
+      identification = load<u32>(at + 4);
       if ((offset & 0xfff8) != 0) {
         protocol = load<u8>(at);
         return true;

@@ -50,8 +50,8 @@ interface Registration {
   count: number;
 }
 
-/** Reasons that have their own way to the controller, and `resolve`: the slow path finds neighbours itself. */
-const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "resolve"]);
+/** Reasons that have their own way to the controller, and those that the slow path alone deals with. */
+const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "resolve", "fragment"]);
 
 /** Hands trapped packets to all whose match fits. */
 export class Packets {

@@ -22,6 +22,8 @@ export const TRAP_FLAG_BRIDGED = 0x4;
 export const TRAP_FLAG_LABEL = 0x8;
 /** mac-learn: the MAC was on another interface before */
 export const TRAP_FLAG_MOVED = 0x10;
+/** fragment: the datagram's ports are known, nobody need wait */
+export const TRAP_FLAG_PORTS = 0x20;
 /** ROUTE: look its destination MAC up instead */
 export const INJECT_FLAG_BRIDGED = 0x1;
 /** new flows are decided */
@@ -102,6 +104,10 @@ export const MEMBER_DEAD = 0x80;
 export const LABEL_ETHERNET = 0x1;
 /** unknown unicast follows the fdb's ff:ff:ff:ff:ff:ff entry */
 export const VRF_FLOOD_UNKNOWN = 0x1;
+/** the ports are known */
+export const FRAGMENT_PORTS = 0x1;
+/** later fragments came before the first */
+export const FRAGMENT_AWAITED = 0x2;
 export const INGRESS_TUNNEL = 0x80000000;
 export const INGRESS_UNKNOWN = 0x40000000;
 export const LABEL_IS_MPLS = 0x1000000;
@@ -744,11 +750,15 @@ export const fragmentKeyCodec = {
 /** 44 bytes. */
 export const fragmentKeyLayout = layout(44, fragmentKeyCodec);
 
-/** What its first fragment told. */
+/** What its first fragment told, or who waits for that. */
 export const fragmentEntryCodec = {
   seen: u64(0),
   sourcePort: be16(8),
   destinationPort: be16(10),
+  /** FRAGMENT_* */
+  flags: u8(12),
+  /** FRAGMENT_AWAITED: where later ones wait */
+  worker: u8(13),
 } as const;
 /** 16 bytes. */
 export const fragmentEntryLayout = layout(16, fragmentEntryCodec);
@@ -1305,7 +1315,7 @@ export const workerControlCodec = {
   holdFree: u32(136),
   /** first waiting flow + 1 */
   holdActive: u32(140),
-  /** __u32[hold_capacity]: slot + 1 by hash of generation or next hop */
+  /** __u32[hold_capacity]: slot + 1 by hash of reason and key */
   holdBuckets: u32(144),
   /** struct drop_counter[interface_count][WEIR_MAX_REASONS] */
   drops: u32(148),
@@ -1363,6 +1373,10 @@ export const workerControlCodec = {
   unhandled: u64(360),
   /** decisions that came too late */
   stale: u64(368),
+  /** that came before the first of their datagram */
+  fragmentsHeld: u64(376),
+  /** of these: the first did not come in time */
+  fragmentsExpired: u64(384),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);
@@ -1405,9 +1419,9 @@ export const heldPacketCodec = {
   deadline: u64(8),
   /** when it is given up */
   expires: u64(16),
-  /** enum trap_reason: ask or resolve */
+  /** enum trap_reason: ask, resolve or fragment */
   reason: u32(24),
-  /** generation (ask) or next hop (resolve) */
+  /** generation (ask), next hop (resolve) or hash of the datagram (fragment) */
   key: u32(28),
   /** names the miss towards the main thread */
   ticket: u32(32),

@@ -46,6 +46,8 @@ const COUNTERS = [
   "noFrame",
   "unhandled",
   "stale",
+  "fragmentsHeld",
+  "fragmentsExpired",
 ] as const satisfies readonly (keyof SlowPathCounters)[];
 
 /** Takes the asked flows of one wake-up together. */

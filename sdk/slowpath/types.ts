@@ -148,4 +148,8 @@ export interface SlowPathCounters {
   readonly noFrame: number;
   readonly unhandled: number;
   readonly stale: number;
+  /** Fragments that came before the first of their datagram, where policy needs its ports. */
+  readonly fragmentsHeld: number;
+  /** Those of them whose first one did not come in time. */
+  readonly fragmentsExpired: number;
 }

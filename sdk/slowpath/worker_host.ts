@@ -181,7 +181,9 @@ export class WorkerHost implements Disposable {
       | "eventsLost"
       | "noFrame"
       | "unhandled"
-      | "stale",
+      | "stale"
+      | "fragmentsHeld"
+      | "fragmentsExpired",
   ): number {
     return workerControlCodec[field].getNumber(this.memory.view, this.memory.layout.control);
   }

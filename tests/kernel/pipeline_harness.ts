@@ -279,6 +279,12 @@ export class Pipeline implements Disposable {
     return { map: this.map("flows4"), key };
   }
 
+  /** Takes a flow's entry away. */
+  forget(tuple: FlowTuple): void {
+    const { map, key } = this.#flowKey(tuple);
+    map.delete(key);
+  }
+
   flow(tuple: FlowTuple): FlowState | undefined {
     const { map, key } = this.#flowKey(tuple);
     const value = new Uint8Array(flowEntryLayout.size);

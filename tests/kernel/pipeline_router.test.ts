@@ -8,6 +8,7 @@ import {
   INTERFACE_RPF_LOOSE,
   INTERFACE_RPF_STRICT,
   InterfaceRoleValue,
+  TRAP_FLAG_PORTS,
 } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
@@ -189,6 +190,25 @@ describe.each(hooks)("on the %s hook", (hook) => {
       allow(V4);
       expect(trapOf(pipeline.run(hook, later(V4)))?.reason).toBe("fragment");
       pipeline.controllerStops();
+      expect(pipeline.run(hook, later(V4)).verdict).toBe("drop");
+      expect(pipeline.drops(1)).toEqual({ fragment: 1 });
+    });
+
+    test("that wait have the first one sent after them, and later ones know its ports", () => {
+      allow(V4);
+      expect(trapOf(pipeline.run(hook, later(V4)))?.flags).toBe(0);
+      const trap = trapOf(pipeline.run(hook, first));
+      expect(trap).toMatchObject({ reason: "fragment", flags: TRAP_FLAG_PORTS, packet: first });
+      // Once: its copies, and what comes later, go on by themselves.
+      expect(trapOf(pipeline.run(hook, first))).toBeUndefined();
+      expect(pipeline.run(hook, later(V4)).verdict).toBe("out");
+      expect(pipeline.flow(V4)?.packets).toBe(2);
+    });
+
+    test("make no new flow: the first one, for which they wait, does", () => {
+      expect(trapOf(pipeline.run(hook, later(V4)))?.reason).toBe("fragment");
+      expect(trapOf(pipeline.run(hook, first))?.reason).toBe("flow-miss");
+      pipeline.forget(V4);
       expect(pipeline.run(hook, later(V4)).verdict).toBe("drop");
       expect(pipeline.drops(1)).toEqual({ fragment: 1 });
     });

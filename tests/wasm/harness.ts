@@ -300,7 +300,9 @@ export class FakeWorker {
       | "stale"
       | "errorsSent"
       | "solicited"
-      | "unhandled",
+      | "unhandled"
+      | "fragmentsHeld"
+      | "fragmentsExpired",
   ): number {
     return workerControlCodec[field].getNumber(this.worker.view, this.layout.control);
   }
