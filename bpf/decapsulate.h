@@ -10,32 +10,9 @@
 #include "ecn.h"
 #include "hash.h"
 #include "output.h"
+#include "remove_outer.h"
 #include "trap.h"
 #include "udp_checksum.h"
-
-/* What the outer headers said. */
-struct decapsulation {
-	__u32 offset;  /* of what was carried */
-	__u32 encap;   /* enum encap */
-	__u32 id;      /* label or VNI */
-	__u32 vrf;     /* of what was carried */
-	__u32 nexthop; /* by label; 0: look up */
-	__u32 ingress; /* INGRESS_* */
-	__u32 counter; /* of the tunnel next hop */
-	__u32 end;     /* offset of what follows the outer IP packet */
-	__u16 interface;
-	__u8 ethernet;
-	__u8 traffic_class;
-	__u8 family; /* of the outer header */
-	__u8 inner_family;
-	__u8 expired; /* the label's TTL has run out */
-	__u8 bridge;  /* by label: the frame is for an interface as it is */
-	__u8 injected;
-	__u8 bad_checksum; /* of the outer UDP header */
-	__u8 checksummed;
-	__u8 forwarding_class;
-	__u8 reserved;
-};
 
 /* A quick test, so that other packets do not pay for the call. */
 static __always_inline int may_be_tunneled(const struct walk *w)
@@ -193,11 +170,6 @@ static __always_inline int skip_inner_tags(const struct packet *p, struct decaps
 	return is_vlan_type(bpf_ntohs(inner->h_proto)) ? DROP_UNSUPPORTED_PROTOCOL : DROP_NONE;
 }
 
-static __always_inline __u32 ip_header_length(__u8 family)
-{
-	return family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-}
-
 /* The Ethernet header that the frame will have. */
 static __always_inline int read_inner(const struct packet *p, struct decapsulation *d,
 				      struct ethhdr *inner)
@@ -229,65 +201,6 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 	mac_copy(inner->h_source, c->gateway_mac);
 	inner->h_proto = bpf_htons(d->inner_family == 4 ? ETH_P_IP : ETH_P_IPV6);
 	return DROP_NONE;
-}
-
-/*
- * The skb's protocol has to become that of the inner packet. bpf_skb_change_proto() makes
- * the IP header longer or shorter, which is no matter: it goes. (adjust_room's own flags for
- * that came with Linux 6.3.) Returns the bytes by which the outer headers grew.
- */
-static __always_inline int skb_change_family(const struct packet *p, const struct decapsulation *d)
-{
-	int difference = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
-	int error;
-
-	if (!d->inner_family || d->inner_family == d->family)
-		return 0;
-	error = bpf_skb_change_proto(p->skb,
-				     bpf_htons(d->inner_family == 4 ? ETH_P_IP : ETH_P_IPV6), 0);
-	if (error)
-		return error;
-	return d->inner_family == 4 ? -difference : difference;
-}
-
-/* What is left must be as long as the IP header that Linux takes it to have: padding behind it. */
-static __always_inline int skb_pad(const struct packet *p, const struct decapsulation *d)
-{
-	__u32 least = d->offset + ip_header_length(d->family);
-
-	if (d->inner_family || CONTEXT_FIELD(p->skb, len) >= least)
-		return 0;
-	return bpf_skb_change_tail(p->skb, least, 0);
-}
-
-static __always_inline int skb_remove_outer(const struct packet *p, const struct decapsulation *d)
-{
-	int bytes = (int)d->offset - p->walk->l3_offset;
-	int grown;
-
-	if (skb_pop_tags(p->skb, p->walk) || skb_pad(p, d))
-		return -1;
-	grown = skb_change_family(p, d);
-	if (grown < -(int)sizeof(struct iphdr))
-		return -1;
-	return bpf_skb_adjust_room(p->skb, -(bytes + grown), BPF_ADJ_ROOM_MAC,
-				   BPF_F_ADJ_ROOM_FIXED_GSO);
-}
-
-static __always_inline int remove_outer(const struct packet *p, const struct decapsulation *d,
-					const struct ethhdr *inner)
-{
-	struct ethhdr *eth;
-	int failed = p->hook == HOOK_XDP ? bpf_xdp_adjust_head(p->xdp, (int)d->offset - ETH_HLEN)
-					 : skb_remove_outer(p, d);
-
-	if (failed)
-		return -1;
-	eth = packet_ethernet(p);
-	if (!eth)
-		return -1;
-	*eth = *inner;
-	return 0;
 }
 
 static __always_inline int is_for_gateway(const struct ethhdr *eth)
