@@ -117,6 +117,7 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_LABEL      0x08 /* `nexthop` is what the packet's MPLS label leads to */
 #define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
 #define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
+#define TRAP_FLAG_MIRRORED   0x40 /* the copy that its flow asks for has been made */
 
 /* What the slow path asks the node's end of the trap link to do. */
 enum inject_action {
@@ -124,9 +125,11 @@ enum inject_action {
 	INJECT_RECEIVED, /* as if `interface` had received it: the whole pipeline */
 	INJECT_TRANSMIT, /* out of `interface`, as it is */
 	INJECT_ROUTE,    /* look its destination up in `vrf`; TTL not lowered, no policy */
+	INJECT_MIRROR,   /* it is a copy, for `mirror`, of what `interface` received */
 };
 
-#define INJECT_FLAG_BRIDGED 0x01 /* ROUTE: look its destination MAC up instead */
+#define INJECT_FLAG_BRIDGED  0x01 /* ROUTE: look its destination MAC up instead */
+#define INJECT_FLAG_MIRRORED 0x02 /* RECEIVED: the copy that its flow asks for has been made */
 
 struct inject_meta { /* 32 bytes; the packet follows */
 	__u32 magic; /* WEIR_TRAP_MAGIC */
@@ -137,7 +140,8 @@ struct inject_meta { /* 32 bytes; the packet follows */
 	__u32 ingress; /* RECEIVED: struct trap_meta's; a tunnel: the packet has been decapsulated, into `vrf` */
 	__u32 nexthop;         /* RECEIVED from a tunnel: what its label led to; 0: it had none */
 	__u8 forwarding_class; /* RECEIVED: struct trap_meta's */
-	__u8 reserved0[3];
+	__u8 mirror;           /* MIRROR: index in `mirrors` */
+	__u8 reserved0[2];
 	__u32 reserved[2];
 };
 
@@ -470,6 +474,25 @@ struct fragment_entry { /* 16 bytes */
 #define FRAGMENT_PORTS   0x1 /* the ports are known */
 #define FRAGMENT_AWAITED 0x2 /* later fragments came before the first */
 
+/* ---- mirrors --------------------------------------------------------------------------- */
+
+#define WEIR_MAX_MIRRORS 256
+
+/* Element of `mirrors`; the index, 0 is never used, is what interfaces and flows name. */
+struct mirror {         /* 16 bytes */
+	__u32 nexthop;  /* interface: the device, tunnel, or ecmp of those; 0: no such mirror */
+	__u32 label;    /* that goes with it */
+	__u32 flags;    /* ROUTE_LABEL, ROUTE_VNI */
+	__u32 truncate; /* bytes of a frame that are copied at most; 0: all */
+};
+
+/* Element of `mirror_counters` (per CPU), with the same index. Bytes from the MAC header, as copied. */
+struct mirror_counters { /* 24 bytes */
+	__u64 packets;
+	__u64 bytes;
+	__u64 drops; /* copies that could not be made */
+};
+
 /* ---- flows ---------------------------------------------------------------------------- */
 
 /*
@@ -534,9 +557,9 @@ struct flow_entry { /* 80 bytes */
 	__u8 flags;         /* FLOW_FLAG_* */
 	__u8 worker;
 	__u8 drop_reason; /* enum drop_reason, action drop */
-	__u8 mirror;
-	__u16 tcp_flags; /* seen so far (low byte) */
-	__u32 trapped;   /* packets sent to the slow path for a decision on this entry */
+	__u8 mirror;      /* index in `mirrors`: copies of its packets; 0: none */
+	__u16 tcp_flags;  /* seen so far (low byte) */
+	__u32 trapped;    /* packets sent to the slow path for a decision on this entry */
 	__u32 label; /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
 	__u32 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
@@ -544,10 +567,13 @@ struct flow_entry { /* 80 bytes */
 
 /*
  * Bits of `ingress` that is no interface. TUNNEL: the rest is the id of a tunnel next hop, or,
- * with UNKNOWN, a hash of a remote address that no tunnel next hop has.
+ * with UNKNOWN, a hash of a remote address that no tunnel next hop has. COPY: the packet is a
+ * copy that a mirror has made, here or at the tunnel's other end; it is not copied again.
  */
 #define INGRESS_TUNNEL  0x80000000
 #define INGRESS_UNKNOWN 0x40000000
+#define INGRESS_COPY    0x20000000
+#define INGRESS_ID      0x1fffffff
 
 /* Set in `label` of flow entries and decisions; none: there is no label. */
 #define LABEL_IS_MPLS 0x01000000
@@ -715,6 +741,7 @@ enum trace_stage {
 	TRACE_ENCAPSULATE, /* code: enum encap; id: tunnel next hop; other: that of the underlay */
 	TRACE_OUTPUT,      /* out of `out_interface`; code: VLAN tag beside the frame */
 	TRACE_COPY,        /* a copy out of `out_interface`; code: the same; `frame` */
+	TRACE_MIRROR,      /* a copy of it as it is now; code: index in `mirrors` */
 	TRACE_HOST,        /* to the host's stack */
 	TRACE_HAND_OVER,   /* XDP leaves it to TC on the same device */
 	TRACE_TRAP,        /* to the slow path; code: enum trap_reason */
@@ -801,6 +828,8 @@ _Static_assert(sizeof(struct vrf) == 16, "vrf");
 _Static_assert(sizeof(struct vrf_counter) == 16, "vrf_counter");
 _Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
 _Static_assert(sizeof(struct fragment_entry) == 16, "fragment_entry");
+_Static_assert(sizeof(struct mirror) == 16, "mirror");
+_Static_assert(sizeof(struct mirror_counters) == 24, "mirror_counters");
 _Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
 _Static_assert(sizeof(struct flow_entry) == 80, "flow_entry");

@@ -14,19 +14,6 @@
 #include "trap.h"
 #include "udp_checksum.h"
 
-/* A quick test, so that other packets do not pay for the call. */
-static __always_inline int may_be_tunneled(const struct walk *w)
-{
-	__be16 port = w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
-
-	if (!w->family || !w->l4_offset)
-		return 0;
-	if (w->protocol == IPPROTO_UDP)
-		return port == bpf_htons(VXLAN_PORT) || port == bpf_htons(MPLS_PORT) ||
-		       port == bpf_htons(MPLS_PORT_OLD);
-	return w->protocol == IPPROTO_GRE;
-}
-
 static __always_inline int is_own_underlay(const struct walk *w)
 {
 	struct underlay_address address;
@@ -51,7 +38,8 @@ static __always_inline int read_outer(const struct packet *p, struct decapsulati
 	if (w->protocol == IPPROTO_GRE) {
 		struct gre_header *gre = packet_at(p, d->offset, sizeof(*gre));
 
-		if (!gre || gre->flags || gre->protocol != bpf_htons(ETHERTYPE_MPLS))
+		if (!gre || (gre->flags & ~bpf_htons(GRE_COPY)) ||
+		    gre->protocol != bpf_htons(ETHERTYPE_MPLS))
 			return 0;
 		d->encap = ENCAP_MPLS_GRE;
 		d->offset += sizeof(*gre);
@@ -82,7 +70,7 @@ static __always_inline void find_tunnel(const struct walk *w, struct decapsulati
 	id = bpf_map_lookup_elem(&tunnels, &key);
 	if (!id) {
 		d->ingress = INGRESS_TUNNEL | INGRESS_UNKNOWN |
-			     (hash_finish(hash_address6(0, key.remote)) & (INGRESS_UNKNOWN - 1));
+			     (hash_finish(hash_address6(0, key.remote)) & INGRESS_ID);
 		return;
 	}
 	d->ingress = INGRESS_TUNNEL | *id;
@@ -284,6 +272,8 @@ static __always_inline int decapsulate(const struct packet *p)
 	d.forwarding_class = w->forwarding_class;
 	d.traffic_class = traffic_class(p, w->l3_offset);
 	find_tunnel(w, &d);
+	if (carries_copy(p))
+		d.ingress |= INGRESS_COPY;
 	reason = d.encap == ENCAP_VXLAN ? read_vxlan(p, &d) : read_label(p, &d);
 	if (reason == DROP_UNKNOWN_VNI || reason == DROP_UNKNOWN_LABEL)
 		return foreign(p, &d, reason);

@@ -30,8 +30,9 @@ struct encapsulation {
 	__u8 ethernet; /* the payload is an Ethernet frame, not an IP packet */
 	__u8 ipv6;     /* of the outer header */
 	__u8 traffic_class;
-	__u8 ttl; /* of the label */
-	__u8 exp; /* the same */
+	__u8 ttl;  /* of the label */
+	__u8 exp;  /* the same */
+	__u8 copy; /* a mirror's */
 };
 
 /* Label and kind of tunnel must go together. */
@@ -64,6 +65,14 @@ static __always_inline void plan_marks(const struct walk *w, const struct nextho
 		e->exp = marks->exp;
 }
 
+/* All of the range but the port that tells copies. */
+static __always_inline __be16 entropy_port(const struct packet *p)
+{
+	__u32 port = ENTROPY_PORT + (hash_packet(p) & ENTROPY_PORT_MASK);
+
+	return bpf_htons(port == COPY_PORT ? port - 1 : port);
+}
+
 /* Frame and walk are as they will be carried: routed, without tags. */
 static __always_inline int plan(const struct packet *p, const struct nexthop *nh,
 				const struct nexthop *underlay, struct encapsulation *e)
@@ -82,7 +91,8 @@ static __always_inline int plan(const struct packet *p, const struct nexthop *nh
 	/* What pads a short frame behind its IP packet is not carried. */
 	e->length = e->room + (w->family ? w->ip_length : packet_length(p) - w->room - ETH_HLEN);
 	e->id = w->label & LABEL_MASK;
-	e->source_port = bpf_htons(ENTROPY_PORT + (hash_packet(p) & ENTROPY_PORT_MASK));
+	e->copy = is_copy(w);
+	e->source_port = e->copy ? bpf_htons(COPY_PORT) : entropy_port(p);
 	e->traffic_class = traffic_class(p, w->room + w->l3_offset);
 	e->ttl = e->ethernet ? OUTER_TTL : w->ttl;
 	if (w->forwarding_class != CLASS_NONE)
@@ -187,7 +197,7 @@ static __always_inline int write_shim(const struct packet *p, const struct encap
 
 		if (!gre)
 			return -1;
-		gre->flags = 0;
+		gre->flags = e->copy ? bpf_htons(GRE_COPY) : 0;
 		gre->protocol = bpf_htons(ETHERTYPE_MPLS);
 		at += sizeof(*gre);
 	} else {
@@ -275,7 +285,7 @@ static __always_inline struct nexthop *find_underlay(const struct packet *p,
 		       : NULL;
 }
 
-/* The frame as it is, into the tunnel and out. */
+/* The frame as it is, behind the tunnel's headers; walk->out_interface is where they lead. */
 static __always_inline int encapsulate_frame(const struct packet *p, const struct nexthop *nh,
 					     const struct nexthop *underlay)
 {
@@ -283,13 +293,13 @@ static __always_inline int encapsulate_frame(const struct packet *p, const struc
 	struct walk *w = p->walk;
 
 	if (plan(p, nh, underlay, &e) || make_room(p, &e) || write_headers(p, &e, nh, underlay))
-		return drop(p, DROP_REDIRECT_FAILED);
+		return -1;
 	w->length = e.length + ETH_HLEN;
 	w->room = e.room;
 	w->ethertype = e.ipv6 ? ETH_P_IPV6 : ETH_P_IP;
 	count_tunnel(nh->counter, 0, w->length);
 	w->out_interface = underlay->interface;
-	return transmit(p, 0);
+	return 0;
 }
 
 /* Sends the packet into the tunnel that walk->nexthop is. */
@@ -328,7 +338,7 @@ static __always_inline int encapsulate(const struct packet *p)
 	if (w->flags & WALK_ROUTED)
 		trace_step(p, TRACE_REWRITE, w->ttl, 0, 0);
 	trace_step(p, TRACE_ENCAPSULATE, nh->encap, w->nexthop, id);
-	return encapsulate_frame(p, nh, underlay);
+	return encapsulate_frame(p, nh, underlay) ? drop(p, DROP_REDIRECT_FAILED) : transmit(p, 0);
 }
 STAGE(encapsulate)
 

@@ -23,6 +23,8 @@ static __always_inline int flood_miss(const struct packet *p, __u32 reason)
 static __always_inline int flood_clone(const struct packet *p, const struct interface *out,
 				       __u32 id)
 {
+	if (is_mirrored_sent(p->walk, out))
+		mirror_packet(p, out->mirror_sent, id);
 	if (tracing)
 		trace_frame_step(p, TRACE_COPY, trace_tag(p));
 	else if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)

@@ -12,6 +12,8 @@
 #include "counters.h"
 #include "drop.h"
 #include "fragment.h"
+#include "handover.h"
+#include "mirror.h"
 #include "nexthop.h"
 #include "parse_l4.h"
 #include "trap.h"
@@ -166,13 +168,14 @@ static __always_inline void flow_touch(const struct walk *w, struct flow_entry *
 }
 
 /*
- * Follows a decided flow. FORWARD: walk->nexthop is set; CONTINUE: to be decided; else the
- * packet's verdict.
+ * Follows a decided flow. FORWARD: walk->nexthop is set, and `mirror`; CONTINUE: to be decided;
+ * else the packet's verdict.
  */
 static __always_inline int follow_flow(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct flow_entry *flow;
+	int verdict;
 
 	if (w->flags & WALK_FRAGMENT)
 		fragment_ports(w);
@@ -182,12 +185,16 @@ static __always_inline int follow_flow(const struct packet *p)
 	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
 		return CONTINUE;
 	if ((w->flags & WALK_AWAITED) && !tracing && trap_admit(w->interface)) {
-		int verdict;
-
 		w->trap_flags |= TRAP_FLAG_PORTS;
 		verdict = report(p, TRAP_FRAGMENT);
 		if (verdict != CONTINUE)
 			return verdict;
+	}
+	if (flow->mirror && !is_copy(w) && !(w->flags & WALK_MIRRORED)) {
+		verdict = p->hook == HOOK_XDP ? leave_to_tc(p) : CONTINUE;
+		if (verdict != CONTINUE)
+			return verdict;
+		w->mirror = flow->mirror;
 	}
 	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
 		return CONTINUE;
@@ -208,6 +215,8 @@ static __always_inline int follow_flow(const struct packet *p)
 		w->label = flow->label;
 		return FORWARD;
 	}
+	if (w->mirror)
+		mirror_flow(p);
 	return drop(p, flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason
 								      : DROP_POLICY_DENY);
 }

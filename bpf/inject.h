@@ -9,6 +9,7 @@
 #ifndef WEIR_INJECT_H
 #define WEIR_INJECT_H
 
+#include "mirror_copy.h"
 #include "pipeline.h"
 
 _Static_assert(sizeof(struct trap_meta) == sizeof(struct inject_meta), "one header size");
@@ -111,29 +112,17 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf, __u32
 	return forward_interface(p, nh, 0);
 }
 
-/* It had been decapsulated when it was trapped: the walk goes on from there. */
-static __always_inline void injected_from_tunnel(const struct packet *p, __u32 vrf, __u32 ingress,
-						 __u32 nexthop)
+/* A copy of what `interface` received or sent. */
+static __always_inline int receive_copy(const struct packet *p, __u32 interface, __u32 mirror)
 {
 	struct walk *w = p->walk;
-	struct config *c = the_config();
-	struct ethhdr *eth = packet_ethernet(p);
 
-	w->ingress = ingress;
-	w->key.vrf = vrf;
-	w->route_vrf = vrf;
-	w->nexthop = nexthop;
-	w->flags |= WALK_DECAPSULATED;
-	if (nexthop)
-		w->flags |= WALK_LABEL;
-	if (!eth || !c || !mac_equal(eth->h_dest, c->gateway_mac)) {
-		if (nexthop)
-			w->trap_flags |= TRAP_FLAG_BRIDGED;
-		return;
-	}
-	w->flags |= WALK_ROUTED;
-	if (nexthop)
-		w->flags |= WALK_KEEP_TTL;
+	/* What is malformed is carried as it is, as any frame. */
+	if (parse_packet(p))
+		w->family = 0;
+	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
+	w->mirror = mirror & (WEIR_MAX_MIRRORS - 1);
+	return call_send_copy(p);
 }
 
 /* Node's end, TC: does what the slow path asks for. */
@@ -142,9 +131,14 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
 	struct walk *w = p->walk;
 	struct interface *i;
-	__u32 action, interface, vrf, ingress, nexthop, class, bridged;
+	__u32 mark = p->skb->mark;
+	__u32 action, interface, vrf, ingress, nexthop, class, bridged, mirrored = 0;
 	int reason;
 
+	if ((mark & MIRROR_MARK_MASK) == MIRROR_MARK) {
+		p->skb->mark = 0;
+		return receive_copy(p, mark >> MIRROR_INTERFACE_SHIFT, mark);
+	}
 	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
 		w->length = CONTEXT_FIELD(p->skb, len);
 		return drop(p, DROP_INVALID_PACKET);
@@ -152,6 +146,10 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	ingress = meta->ingress;
 	nexthop = meta->nexthop;
 	action = meta->action;
+	if (action == INJECT_MIRROR)
+		return receive_copy(p, meta->interface, meta->mirror);
+	if (meta->flags & INJECT_FLAG_MIRRORED)
+		mirrored = WALK_MIRRORED;
 	interface = meta->interface;
 	vrf = meta->vrf;
 	class = meta->forwarding_class;
@@ -160,7 +158,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	w->forwarding_class = class;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
 	w->ingress = w->interface;
-	w->flags |= WALK_INJECTED;
+	w->flags |= WALK_INJECTED | mirrored;
 	i = interface_get(w->interface);
 	if (action == INJECT_TRANSMIT) {
 		w->out_interface = w->interface;
@@ -173,7 +171,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	if (action != INJECT_RECEIVED || !i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	if (ingress & INGRESS_TUNNEL)
-		injected_from_tunnel(p, vrf, ingress, nexthop);
+		resume_decapsulated(p, vrf, ingress, nexthop);
 	return walk(p, i);
 }
 

@@ -40,6 +40,8 @@ enum vrf_kind layout_vrf_kind;
 struct vrf_counter layout_vrf_counter;
 struct fragment_key layout_fragment_key;
 struct fragment_entry layout_fragment_entry;
+struct mirror layout_mirror;
+struct mirror_counters layout_mirror_counters;
 struct flow4_key layout_flow4_key;
 struct flow6_key layout_flow6_key;
 enum flow_action layout_flow_action;

@@ -157,6 +157,23 @@ struct {
 	__type(value, struct vrf);
 } vrfs SEC(".maps");
 
+/* Index -> struct mirror; 0 is never used. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_MIRRORS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct mirror);
+} mirrors SEC(".maps");
+
+/* Index in `mirrors` -> struct mirror_counters. Writer: pipeline; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_MIRRORS);
+	__type(key, __u32);
+	__type(value, struct mirror_counters);
+} mirror_counters SEC(".maps");
+
 /* Datagram -> ports that its first fragment had. Writer and reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -96,7 +96,7 @@ static __always_inline __u32 path_mtu(const struct walk *w, const struct nexthop
 	struct nexthop *back = NULL;
 
 	if ((w->ingress & INGRESS_TUNNEL) && !(w->ingress & INGRESS_UNKNOWN))
-		back = nexthop_get(w->ingress & ~INGRESS_TUNNEL);
+		back = nexthop_get(w->ingress & INGRESS_ID);
 	return back ? smaller_mtu(nh->mtu, back->mtu) : nh->mtu;
 }
 

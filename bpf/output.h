@@ -5,60 +5,17 @@
 
 #include "counters.h"
 #include "drop.h"
+#include "handover.h"
 #include "interface.h"
+#include "mirror.h"
 #include "qos.h"
 #include "vlan.h"
-
-/*
- * In front of a packet that XDP passes to the stack: tells the TC program on the same device
- * that it has been decided. The same for all packets, because GRO merges only what has equal
- * metadata.
- */
-#define PASS_MARK 0x57504153
-
-/*
- * In front of a packet out of a tunnel that XDP has made ready for a workload: the kernel
- * merges (GRO) such packets of a flow before TC sees them, and TC puts the large one into the
- * workload's namespace. A redirect by XDP would deliver each by itself.
- */
-#define DELIVER_MARK 0x57444c56
-
-struct pass_mark {
-	__u32 mark;
-	__u32 interface; /* deliver: id */
-};
 
 /* The packet's receiver may be in another namespace: the stack there must take it as its own. */
 static __always_inline void skb_to_host(struct __sk_buff *skb)
 {
 	if (CONTEXT_FIELD(skb, pkt_type) != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
-}
-
-/* XDP: TC does it, see DELIVER_MARK. -1 if there is no room for the mark. */
-static __always_inline int deliver_by_tc(const struct packet *p)
-{
-	struct pass_mark *mark;
-
-	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark)))
-		return -1;
-	mark = packet_metadata(p, sizeof(*mark));
-	if (!mark)
-		return -1;
-	mark->mark = DELIVER_MARK;
-	mark->interface = p->walk->out_interface;
-	return 0;
-}
-
-/* TC: the interface that XDP wants the packet delivered to; NULL: it has said nothing. */
-static __always_inline struct interface *delivered_to(const struct packet *p)
-{
-	struct pass_mark *mark;
-
-	if (p->hook != HOOK_TC)
-		return NULL;
-	mark = packet_metadata(p, sizeof(*mark));
-	return mark && mark->mark == DELIVER_MARK ? interface_get(mark->interface) : NULL;
 }
 
 static __always_inline int redirect_peer(const struct packet *p, const struct interface *out)
@@ -76,6 +33,8 @@ static __always_inline int transmit(const struct packet *p, int peer)
 
 	if (!out)
 		return drop(p, DROP_NO_NEXTHOP);
+	if (p->hook == HOOK_XDP && is_mirrored_sent(w, out) && transmit_by_tc(p, peer) == 0)
+		return XDP_PASS;
 	if (needs_retag(w, out->vlan)) {
 		verdict = call_retag(p);
 		if (verdict != CONTINUE)
@@ -86,6 +45,8 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		if (verdict != CONTINUE)
 			return verdict;
 	}
+	if (is_mirrored_sent(w, out))
+		mirror_packet(p, out->mirror_sent, w->out_interface);
 	if (p->hook == HOOK_XDP && peer && !out->vlan && w->protocol == IPPROTO_TCP &&
 	    (w->flags & WALK_DECAPSULATED) && deliver_by_tc(p) == 0) {
 		verdict = XDP_PASS;
@@ -115,7 +76,7 @@ static __always_inline int send_answer(const struct packet *p)
 	trace_step(p, TRACE_ANSWER, 0, 0, 0);
 	if (w->flags & WALK_DECAPSULATED) {
 		/* Back into the tunnel; the label is still that of the question. */
-		w->nexthop = w->ingress & ~INGRESS_TUNNEL;
+		w->nexthop = w->ingress & INGRESS_ID;
 		w->flags &= ~WALK_DECAPSULATED;
 		w->flags |= WALK_KEEP_TTL;
 		return FORWARD;
@@ -133,7 +94,6 @@ static __always_inline int pass_to_host(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct interface *i = interface_get(w->interface);
-	struct pass_mark *mark;
 
 	count_local(w);
 	trace_step(p, TRACE_HOST, 0, 0, 0);
@@ -145,37 +105,47 @@ static __always_inline int pass_to_host(const struct packet *p)
 		return TC_ACT_OK;
 	}
 	/* Without room for metadata the TC program decides again, with the same result. */
-	if (bpf_xdp_adjust_meta(p->xdp, -(int)sizeof(*mark))) {
+	if (!put_mark(p, sizeof(struct handover_mark), HANDOVER_PASS, 0))
 		police_again(w->interface, w->length);
-		return XDP_PASS;
-	}
-	mark = packet_metadata(p, sizeof(*mark));
+	return XDP_PASS;
+}
+
+/*
+ * TC, on a device whose packets XDP decides: goes on with what it has marked. CONTINUE if that
+ * is to be walked; walk->flags tell whether it has come out of a tunnel there.
+ */
+static __always_inline int take_over(const struct packet *p)
+{
+	struct handover_mark *mark = packet_metadata(p, sizeof(*mark));
+	struct walk *w = p->walk;
+	struct resume_mark *resume;
+	struct interface *out;
+
 	if (!mark)
-		return XDP_PASS;
-	mark->mark = PASS_MARK;
-	mark->interface = 0;
-	return XDP_PASS;
+		return CONTINUE;
+	switch (mark->handover) {
+	case HANDOVER_PASS:
+		return TC_ACT_OK;
+	case HANDOVER_DELIVER:
+		out = interface_get(mark->interface);
+		return out ? redirect_peer(p, out) : CONTINUE;
+	case HANDOVER_TRANSMIT:
+		w->out_interface = mark->interface;
+		w->forwarding_class = mark->forwarding_class;
+		return transmit(p, mark->peer);
+	case HANDOVER_RESUME:
+		resume = packet_metadata(p, sizeof(*resume));
+		if (!resume)
+			return CONTINUE;
+		w->interface = resume->mark.interface;
+		w->forwarding_class = resume->mark.forwarding_class;
+		resume_decapsulated(p, resume->vrf, resume->ingress, resume->nexthop);
+		return CONTINUE;
+	default:
+		return CONTINUE;
+	}
 }
-
-/* XDP: what TC alone can do, the program there does from the start. */
-static __always_inline int hand_over(const struct packet *p)
-{
-	uncount_received(p->walk);
-	police_again(p->walk->interface, p->walk->length);
-	trace_step(p, TRACE_HAND_OVER, 0, 0, 0);
-	return XDP_PASS;
-}
-
-/* TC on a device whose packets XDP decides: has it passed this one? */
-static __always_inline int is_passed(const struct packet *p)
-{
-	struct pass_mark *mark;
-
-	if (p->hook != HOOK_TC)
-		return 0;
-	mark = packet_metadata(p, sizeof(*mark));
-	return mark && mark->mark == PASS_MARK;
-}
+STAGE(take_over)
 
 /* To `local`: the frame is made one to the device itself, unless it is for a group. */
 static __always_inline int deliver(const struct packet *p)

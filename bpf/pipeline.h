@@ -35,7 +35,7 @@ static __always_inline int is_dhcp_request(const struct walk *w)
 static __always_inline int is_question_of_node(const struct walk *w)
 {
 	return (w->ethertype == ETH_P_ARP || is_solicitation(w)) && (w->label & LABEL_IS_VNI) &&
-	       !(w->ingress & INGRESS_UNKNOWN) && (w->flags & WALK_GROUP);
+	       !(w->ingress & (INGRESS_UNKNOWN | INGRESS_COPY)) && (w->flags & WALK_GROUP);
 }
 
 /* Whether the frame is for Weir as a router, and not for somebody on the same segment. */
@@ -268,7 +268,11 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 		verdict = call_follow_flow(p);
 	if (verdict == CONTINUE)
 		verdict = decide(p, i);
-	return verdict == FORWARD ? forward(p) : verdict;
+	if (verdict != FORWARD)
+		return verdict;
+	if (w->mirror)
+		mirror_flow(p);
+	return forward(p);
 }
 
 /* A packet that interface `i` received. */
@@ -329,16 +333,26 @@ static __always_inline int receive(const struct packet *p)
 {
 	int reason = parse_packet(p);
 	struct interface *i = interface_find(p);
-	struct interface *out;
+	int verdict;
 
+	/* What XDP has changed may have another VLAN tag now, or none. */
+	if (p->hook == HOOK_TC && (!i || (i->flags & INTERFACE_XDP))) {
+		verdict = call_take_over(p);
+		if (verdict != CONTINUE)
+			return verdict;
+		i = interface_get(p->walk->interface);
+	}
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	trace_step(p, TRACE_INTERFACE, p->walk->vlan, 0, 0);
-	out = i->flags & INTERFACE_XDP ? delivered_to(p) : NULL;
-	if (out)
-		return redirect_peer(p, out);
-	if ((i->flags & INTERFACE_XDP) && is_passed(p))
-		return TC_ACT_OK;
+	if (is_mirrored_received(p, i) && !(p->walk->flags & WALK_DECAPSULATED)) {
+		/* XDP cannot copy it: all is for TC, which counts it too. */
+		if (p->hook == HOOK_XDP) {
+			trace_step(p, TRACE_HAND_OVER, 0, 0, 0);
+			return XDP_PASS;
+		}
+		mirror_packet(p, i->mirror_received, p->walk->interface);
+	}
 	if (reason)
 		return drop(p, reason);
 	return walk(p, i);

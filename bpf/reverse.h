@@ -16,7 +16,7 @@ static __always_inline __u32 way_back(const struct walk *w)
 	if (w->ingress & INGRESS_UNKNOWN)
 		return 0;
 	if (w->ingress & INGRESS_TUNNEL)
-		return w->ingress & ~INGRESS_TUNNEL;
+		return w->ingress & INGRESS_ID;
 	i = interface_get(w->interface);
 	return i ? i->nexthop : 0;
 }

@@ -61,7 +61,8 @@ struct policy_rule {       /* 72 bytes */
 	__u8 protocol_any; /* 1: any protocol */
 	__u8 protocol;     /* IP protocol number */
 	__u8 log;          /* 1: report the flows that it decides */
-	__u16 reserved0;
+	__u8 mirror;       /* index in `mirrors`: copies of the flows that it matches; 0: none */
+	__u8 reserved0;
 	__u32 id;   /* reported with the flow; > 0 */
 	__u32 next; /* action pass: rule index to go on at */
 	__u32 source_first, source_count;
@@ -246,7 +247,7 @@ struct pending_packet { /* 16 bytes */
  * packet of a flow leads: it stands in the list of waiting flows and in a hash bucket, and the
  * others hang on it. Slot links are index + 1; 0: none.
  */
-struct held_packet { /* 72 bytes */
+struct held_packet { /* 80 bytes */
 	__u32 frame; /* address of the first byte; 0: slot is free */
 	__u32 length;
 	__u64 deadline; /* when something is to be done about it */
@@ -263,6 +264,8 @@ struct held_packet { /* 72 bytes */
 	__u32 hash_next;
 	__u32 rule;
 	__u32 revision; /* of the policy that asked, the first one's only */
+	__u32 mirror;   /* of its rules, the first one's only */
+	__u32 reserved;
 };
 
 /* Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */
@@ -330,7 +333,8 @@ struct command {    /* 64 bytes */
 	__u32 vrf;
 	__u32 nexthop;      /* verdict: instead of the one that the pipeline found; 0: that one */
 	__u32 idle_seconds; /* verdict; 0: the protocol's default */
-	__u32 reserved[8];
+	__u32 mirror;       /* verdict: index in `mirrors`; 0: what the policy's rules say */
+	__u32 reserved[7];
 };
 
 #endif

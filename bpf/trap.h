@@ -74,6 +74,8 @@ static __always_inline void trap_meta_fill(const struct walk *w, struct trap_met
 		meta->flags |= TRAP_FLAG_IPV6;
 	if (w->flags & WALK_LABEL)
 		meta->flags |= TRAP_FLAG_LABEL;
+	if (w->flags & WALK_MIRRORED)
+		meta->flags |= TRAP_FLAG_MIRRORED;
 	meta->forwarding_class = w->forwarding_class;
 	meta->l3_offset = w->l3_offset;
 	meta->interface = w->interface;
@@ -172,6 +174,9 @@ static __always_inline int limited_trap(const struct packet *p)
 	w->worker = i->worker;
 	if (w->drop_reason)
 		count_drop(w->interface, w->drop_reason, w->length);
+	/* A mirror's copy is nobody's packet: it is not answered. */
+	if (w->drop_reason && is_copy(w))
+		return verdict_drop(p);
 	if (!controller_listens(p, i)) {
 		if (!w->drop_reason)
 			count_drop(w->interface, DROP_NO_CONTROLLER, w->length);

@@ -15,6 +15,14 @@
 #define MPLS_PORT_OLD  51234 /* before IANA assigned one: accepted, never sent */
 #define ETHERTYPE_MPLS 0x8847
 
+/*
+ * What is carried is a mirror's copy. Nothing in the headers of tunnels is there for it, so it
+ * is a source port that neither this node nor Linux uses otherwise, or the last of the bits
+ * that a receiver of GRE ignores (RFC 2784 section 2.3).
+ */
+#define COPY_PORT 65535
+#define GRE_COPY  0x0008
+
 #define VXLAN_VNI_VALID  0x08000000 /* flag I, of the first word in host order */
 #define MPLS_BOTTOM      0x100      /* S, of the word in host order */
 #define MPLS_TTL_MASK    0xff
@@ -40,6 +48,19 @@ struct vxlan_header {
 	__be32 vni;
 };
 
+/* A quick test, so that other packets do not pay for the call. */
+static __always_inline int may_be_tunneled(const struct walk *w)
+{
+	__be16 port = w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
+
+	if (!w->family || !w->l4_offset)
+		return 0;
+	if (w->protocol == IPPROTO_UDP)
+		return port == bpf_htons(VXLAN_PORT) || port == bpf_htons(MPLS_PORT) ||
+		       port == bpf_htons(MPLS_PORT_OLD);
+	return w->protocol == IPPROTO_GRE;
+}
+
 static __always_inline void ipv4_mapped(__u8 *address, __be32 ipv4)
 {
 	__builtin_memset(address, 0, 16);
@@ -61,6 +82,19 @@ static __always_inline void count_tunnel(__u32 counter, __u32 received, __u32 by
 		c->tx_packets++;
 		c->tx_bytes += bytes;
 	}
+}
+
+/* Whether the packet, of a tunnel (see may_be_tunneled()), carries a mirror's copy. */
+static __always_inline int carries_copy(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct gre_header *gre;
+
+	if (w->protocol == IPPROTO_UDP)
+		return (w->family == 4 ? w->key.v4.source_port : w->key.v6.source_port) ==
+		       bpf_htons(COPY_PORT);
+	gre = packet_at(p, w->l4_offset, sizeof(*gre));
+	return gre && (gre->flags & bpf_htons(GRE_COPY));
 }
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef WEIR_WALK_H
 #define WEIR_WALK_H
 
+#include <bpf/bpf_helpers.h>
 #include "abi.h"
 
 union flow_key {
@@ -53,7 +54,7 @@ struct walk {
 	__u32 member;     /* flood: index in `members` of the one that is next */
 	__u16 room;       /* bytes of tunnel headers that were put in front of the frame */
 	__u8 forwarding_class; /* by the QoS map of the interface: one more than the class, or CLASS_NONE */
-	__u8 mirror;           /* index in `mirrors` that the flow asks for; 0: none */
+	__u8 mirror;           /* index in `mirrors`: of a copy that is to be made of it; 0: none */
 };
 _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory");
 
@@ -73,6 +74,13 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_STALE_PROTOCOL 0x2000 /* TC: no IP packet, but the skb says that it were one */
 #define WALK_AWAITED        0x8000 /* a first fragment for which later ones wait in the slow path */
 #define WALK_QOS            0x4000 /* received by an interface with a QoS map */
+#define WALK_MIRRORED       0x10000 /* the copy that its flow asks for has been made */
+
+/* A copy that a mirror has made: it is not copied again, here or at another node. */
+static __always_inline int is_copy(const struct walk *w)
+{
+	return (w->ingress & INGRESS_COPY) != 0;
+}
 
 /* What a stage returns, beside the verdicts of the hook (XDP_*, TC_ACT_*). */
 #define CONTINUE (-128) /* not decided by this stage */

@@ -17,7 +17,13 @@
 
 export type { Change } from "./dataplane/change.ts";
 export type { Plan } from "./dataplane/core.ts";
-export type { DropCount, InterfaceCounters, TunnelCounters, VrfCounters } from "./dataplane/counters.ts";
+export type {
+  DropCount,
+  InterfaceCounters,
+  MirrorCounters,
+  TunnelCounters,
+  VrfCounters,
+} from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
 export type { DropGroup } from "./dataplane/drops.ts";
 export type { DataPlaneEvent, EventKind, EventOptions } from "./dataplane/events.ts";
@@ -46,6 +52,7 @@ export {
   kinds,
   type Label,
   type Limits,
+  type Mirror,
   type Nexthop,
   type NexthopMember,
   type Node,

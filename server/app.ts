@@ -13,6 +13,7 @@ import { health } from "./routes/health.ts";
 import { interfaces } from "./routes/interfaces.ts";
 import { labels } from "./routes/labels.ts";
 import { later } from "./routes/later.ts";
+import { mirrors } from "./routes/mirrors.ts";
 import { nexthops } from "./routes/nexthops.ts";
 import { policies } from "./routes/policies.ts";
 import { routes } from "./routes/routes.ts";
@@ -38,6 +39,7 @@ export function createApp(facade: Facade, tokens?: Tokens) {
     .route("/v1/labels", labels(facade))
     .route("/v1/vnis", vnis(facade))
     .route("/v1/policies", policies(facade))
+    .route("/v1/mirrors", mirrors(facade))
     .route("/v1/sets", sets(facade))
     .route("/", routes(facade))
     .route("/", fdb(facade))

@@ -37,9 +37,9 @@ export const kinds: readonly Kind[] = [
   kind("vnis", "vni", ["vni"]),
   kind("sets", "set"),
   kind("policies", "policy"),
+  kind("mirrors", "mirror"),
   later("services", "service"),
   later("nat", "nat"),
-  later("mirrors", "mirror"),
   later("qos", "qos"),
 ];
 

@@ -120,6 +120,7 @@ export const flowSchema = Type.Object({
   lastSeen: Type.String({ format: "date-time", description: "RFC 3339." }),
   policy: Type.Optional(text("Policy that decided.")),
   rule: Type.Optional(text("Rule that decided.")),
+  mirror: Type.Optional(text("Mirror that gets copies of its packets.")),
   generation: count("Grows with each decision on this key."),
   reverse: Type.Object({}, { additionalProperties: true, description: "Key of the other direction." }),
 });

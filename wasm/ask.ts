@@ -8,6 +8,7 @@ import { freePacket } from "./frames";
 import { endHold, heldByTicket, hold, issueTicket, lookAgain, takeHeld } from "./hold";
 import {
   COMMAND_IDLE_SECONDS,
+  COMMAND_MIRROR,
   COMMAND_NEXTHOP,
   COMMAND_RULE_ACTION,
   COMMAND_TICKET,
@@ -20,6 +21,7 @@ import {
   HELD_PACKET_COUNT,
   HELD_PACKET_FRAME,
   HELD_PACKET_LENGTH,
+  HELD_PACKET_MIRROR,
   HELD_PACKET_REVISION,
   HELD_PACKET_RULE,
   RULE_ALLOW,
@@ -39,7 +41,8 @@ import {
   WORKER_CONTROL_TIMEOUTS,
 } from "./layout";
 import { eventAsk } from "./message";
-import { direction, egressHits, hit, ingressHits, judge, policyRevision, rule } from "./policy";
+import { giveToMirror, sendCopy } from "./mirror";
+import { direction, egressHits, hit, ingressHits, judge, mirror, policyRevision, rule } from "./policy";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
 import { noteSettled } from "./settled";
 import { flagsOf, generationOf, parseTrapped } from "./trap";
@@ -58,6 +61,7 @@ export function ask(packet: usize, length: u32): void {
   }
   store<u32>(first + HELD_PACKET_RULE, rule);
   store<u32>(first + HELD_PACKET_REVISION, policyRevision());
+  store<u32>(first + HELD_PACKET_MIRROR, mirror);
   const asked = rule;
   const towards = direction;
   if (!eventAsk(packet, length, issueTicket(first), asked, towards)) {
@@ -80,7 +84,8 @@ export function verdict(command: usize): bool {
   if (first == 0) return true;
   const action: u32 = load<u8>(command + COMMAND_RULE_ACTION);
   const nexthop = load<u32>(command + COMMAND_NEXTHOP);
-  settle(first, action, DROP_POLICY_DENY, nexthop, load<u32>(command + COMMAND_IDLE_SECONDS));
+  const given = load<u32>(command + COMMAND_MIRROR);
+  settle(first, action, DROP_POLICY_DENY, nexthop, load<u32>(command + COMMAND_IDLE_SECONDS), given);
   return true;
 }
 
@@ -91,16 +96,17 @@ export function askTimedOut(first: usize): void {
     return;
   }
   count(WORKER_CONTROL_TIMEOUTS);
-  settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0, 0);
+  settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0, 0, 0);
 }
 
 /** Decides the flow and lets its packets go on, or ends them. */
-function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSeconds: u32): void {
+function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSeconds: u32, given: u32): void {
   endHold(first);
   const leader: usize = load<u32>(first + HELD_PACKET_FRAME);
   const length = load<u32>(first + HELD_PACKET_LENGTH);
   const packets = load<u32>(first + HELD_PACKET_COUNT);
   let decidedBy = load<u32>(first + HELD_PACKET_RULE);
+  let copies = given != 0 ? given : load<u32>(first + HELD_PACKET_MIRROR);
   let known = true;
   // It was parsed when it came; only then was it asked for.
   parseTrapped(leader, length);
@@ -113,20 +119,23 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
       dropReason = known ? DROP_POLICY_DENY : DROP_HOLD_TIMEOUT;
       nexthop = 0;
       idleSeconds = 0;
+      given = 0;
     }
     decidedBy = rule;
+    copies = given != 0 ? given : mirror;
   }
   const allowed = action == RULE_ALLOW;
   const rejected = action == RULE_REJECT;
   count(allowed ? WORKER_CONTROL_ALLOWED : rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
   let decision = UNDECIDED;
   if (allowed) {
-    decision = decide(leader, FLOW_FORWARD, 0, decidedBy, nexthop, idleSeconds, 0, 0);
+    decision = decide(leader, FLOW_FORWARD, 0, decidedBy, copies, nexthop, idleSeconds, 0, 0);
     noteSettled(generationOf(leader), packets);
   } else if (known && (flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
     // See flowMiss: nobody else may have an entry replaced by a drop.
     noteSettled(generationOf(leader), packets);
-    decide(leader, FLOW_DROP, dropReason, decidedBy, 0, rejected ? REJECT_IDLE_SECONDS : idleSeconds, 0, 0);
+    const idle = rejected ? REJECT_IDLE_SECONDS : idleSeconds;
+    decide(leader, FLOW_DROP, dropReason, decidedBy, copies, 0, idle, 0, 0);
   }
   for (let slot = first; slot != 0; ) {
     const packet: usize = load<u32>(slot + HELD_PACKET_FRAME);
@@ -136,8 +145,12 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
       awaitDecision(packet, length, decision);
     } else {
       reportDrop(packet, length, dropReason, decidedBy, 0);
-      if (rejected) rejectPacket(packet, length);
-      else freePacket(packet);
+      if (rejected) {
+        sendCopy(packet, length, copies);
+        rejectPacket(packet, length);
+      } else {
+        giveToMirror(packet, length, copies);
+      }
     }
   }
 }

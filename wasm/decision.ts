@@ -32,6 +32,7 @@ import {
   FLOW_DECISION_GENERATION,
   FLOW_DECISION_IDLE_SECONDS,
   FLOW_DECISION_INGRESS,
+  FLOW_DECISION_MIRROR,
   FLOW_DECISION_NEXTHOP,
   FLOW_DECISION_OPERATION,
   FLOW_DECISION_PROTOCOL,
@@ -140,12 +141,18 @@ export function dropReasonOf(decision: u32): u32 {
   return load<u8>(recordOf(decision) + FLOW_DECISION_DROP_REASON);
 }
 
+/** The mirror that a decision's packets are copied for; 0: none. */
+export function mirrorOf(decision: u32): u32 {
+  return load<u8>(recordOf(decision) + FLOW_DECISION_MIRROR);
+}
+
 /** Writes the record for the trapped packet that was parsed last. There must be room (`decisionsLeft`). */
 export function decide(
   packet: usize,
   action: u32,
   dropReason: u32,
   rule: u32,
+  mirror: u32,
   nexthop: u32,
   idleSeconds: u32,
   hits0: usize,
@@ -170,6 +177,7 @@ export function decide(
   store<u8>(record + FLOW_DECISION_FLAGS, flags);
   store<u8>(record + FLOW_DECISION_WORKER, get(WORKER_CONTROL_WORKER));
   store<u8>(record + FLOW_DECISION_DROP_REASON, dropReason);
+  store<u8>(record + FLOW_DECISION_MIRROR, mirror);
   store<u32>(record + FLOW_DECISION_GENERATION, generation);
   store<u32>(record + FLOW_DECISION_VRF, vrfOf(packet));
   store<u64>(record + FLOW_DECISION_SOURCE, source0);

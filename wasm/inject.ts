@@ -5,23 +5,28 @@ import { count, get } from "./control";
 import { countDrop } from "./drops";
 import { freePacket, roomInFront } from "./frames";
 import {
+  DROP_MIRROR,
   DROP_TRAP_FULL,
   INGRESS_TUNNEL,
   INJECT_FLAG_BRIDGED,
+  INJECT_FLAG_MIRRORED,
   INJECT_META_ACTION,
   INJECT_META_FLAGS,
   INJECT_META_FORWARDING_CLASS,
   INJECT_META_INGRESS,
   INJECT_META_INTERFACE,
   INJECT_META_MAGIC,
+  INJECT_META_MIRROR,
   INJECT_META_NEXTHOP,
   INJECT_META_SIZE,
   INJECT_META_VRF,
+  INJECT_MIRROR,
   INJECT_RECEIVED,
   INJECT_ROUTE,
   INJECT_TRANSMIT,
   TRAP_FLAG_BRIDGED,
   TRAP_FLAG_LABEL,
+  TRAP_FLAG_MIRRORED,
   WEIR_TRAP_MAGIC,
   WORKER_CONTROL_INJECTED,
   WORKER_CONTROL_PORTS,
@@ -36,58 +41,60 @@ import { flagsOf, forwardingClassOf, ingressOf, interfaceIdOf, nexthopIdOf, vrfO
  * @return false, counted and freed, if there is no room
  */
 export function inject(packet: usize, length: u32, action: u32, interfaceId: u32, vrf: u32): bool {
-  return injectWith(packet, length, action, 0, interfaceId, vrf, 0, 0, 0);
+  const meta = writeMeta(packet, action, interfaceId);
+  if (meta != 0) store<u32>(meta + INJECT_META_VRF, vrf);
+  return send(packet, length, meta, interfaceId, DROP_TRAP_FULL);
 }
 
-function injectWith(
-  packet: usize,
-  length: u32,
-  action: u32,
-  flags: u32,
-  interfaceId: u32,
-  vrf: u32,
-  ingress: u32,
-  nexthop: u32,
-  forwardingClass: u32,
-): bool {
-  const port: usize = get(WORKER_CONTROL_PORTS);
+/** The header in front of a packet; 0 if there is no room for it. */
+function writeMeta(packet: usize, action: u32, interfaceId: u32): usize {
+  if (roomInFront(packet) < INJECT_META_SIZE) return 0;
   const meta = packet - INJECT_META_SIZE;
-  if (roomInFront(packet) >= INJECT_META_SIZE) {
-    memory.fill(meta, 0, INJECT_META_SIZE);
-    store<u32>(meta + INJECT_META_MAGIC, WEIR_TRAP_MAGIC);
-    store<u8>(meta + INJECT_META_ACTION, action);
-    store<u8>(meta + INJECT_META_FLAGS, flags);
-    store<u16>(meta + INJECT_META_INTERFACE, interfaceId);
-    store<u32>(meta + INJECT_META_VRF, vrf);
-    store<u32>(meta + INJECT_META_INGRESS, ingress);
-    store<u32>(meta + INJECT_META_NEXTHOP, nexthop);
-    store<u8>(meta + INJECT_META_FORWARDING_CLASS, forwardingClass);
-    if (transmit(port, meta, <u32>INJECT_META_SIZE, length)) {
-      raise(port + XSK_PORT_TX_PACKETS);
-      count(WORKER_CONTROL_INJECTED);
-      return true;
-    }
+  memory.fill(meta, 0, INJECT_META_SIZE);
+  store<u32>(meta + INJECT_META_MAGIC, WEIR_TRAP_MAGIC);
+  store<u8>(meta + INJECT_META_ACTION, action);
+  store<u16>(meta + INJECT_META_INTERFACE, interfaceId);
+  return meta;
+}
+
+/** Sends a packet behind its header. */
+function send(packet: usize, length: u32, meta: usize, interfaceId: u32, reason: u32): bool {
+  const port: usize = get(WORKER_CONTROL_PORTS);
+  if (meta != 0 && transmit(port, meta, <u32>INJECT_META_SIZE, length)) {
+    raise(port + XSK_PORT_TX_PACKETS);
+    count(WORKER_CONTROL_INJECTED);
+    return true;
   }
   raise(port + XSK_PORT_TX_FULL);
-  countDrop(interfaceId, DROP_TRAP_FULL, length);
+  countDrop(interfaceId, reason, length);
   freePacket(packet);
   return false;
 }
 
 /** Sends a trapped packet through the whole pipeline, as if it had just been received. */
 export function injectReceived(packet: usize, length: u32): void {
-  const nexthop = flagsOf(packet) & TRAP_FLAG_LABEL ? nexthopIdOf(packet) : 0;
-  injectWith(
-    packet,
-    length,
-    INJECT_RECEIVED,
-    0,
-    interfaceIdOf(packet),
-    vrfOf(packet),
-    ingressOf(packet),
-    nexthop,
-    forwardingClassOf(packet),
-  );
+  // Before they are overwritten: the two headers are in the same place.
+  const flags = flagsOf(packet);
+  const interfaceId = interfaceIdOf(packet);
+  const vrf = vrfOf(packet);
+  const ingress = ingressOf(packet);
+  const forwardingClass = forwardingClassOf(packet);
+  const nexthop = flags & TRAP_FLAG_LABEL ? nexthopIdOf(packet) : 0;
+  // There is room for it: there was for the other.
+  const meta = writeMeta(packet, INJECT_RECEIVED, interfaceId);
+  store<u8>(meta + INJECT_META_FLAGS, flags & TRAP_FLAG_MIRRORED ? INJECT_FLAG_MIRRORED : 0);
+  store<u32>(meta + INJECT_META_VRF, vrf);
+  store<u32>(meta + INJECT_META_INGRESS, ingress);
+  store<u32>(meta + INJECT_META_NEXTHOP, nexthop);
+  store<u8>(meta + INJECT_META_FORWARDING_CLASS, forwardingClass);
+  send(packet, length, meta, interfaceId, DROP_TRAP_FULL);
+}
+
+/** Sends a packet as a mirror's copy of what an interface received. */
+export function injectMirror(packet: usize, length: u32, interfaceId: u32, mirror: u32): void {
+  const meta = writeMeta(packet, INJECT_MIRROR, interfaceId);
+  if (meta != 0) store<u8>(meta + INJECT_META_MIRROR, mirror);
+  send(packet, length, meta, interfaceId, DROP_MIRROR);
 }
 
 /** Sends a packet of ours out of an interface as it is. */
@@ -116,7 +123,12 @@ export function noteOrigin(packet: usize): void {
 export function injectBack(answer: usize, length: u32): bool {
   if ((backIngress & INGRESS_TUNNEL) == 0) return injectTransmit(answer, length, backInterface, backVrf);
   const flags: u32 = (backFlags & TRAP_FLAG_BRIDGED) != 0 ? INJECT_FLAG_BRIDGED : 0;
-  return injectWith(answer, length, INJECT_ROUTE, flags, backInterface, backVrf, 0, 0, 0);
+  const meta = writeMeta(answer, INJECT_ROUTE, backInterface);
+  if (meta != 0) {
+    store<u8>(meta + INJECT_META_FLAGS, flags);
+    store<u32>(meta + INJECT_META_VRF, backVrf);
+  }
+  return send(answer, length, meta, backInterface, DROP_TRAP_FULL);
 }
 
 function raise(counter: usize): void {

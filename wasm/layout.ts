@@ -16,7 +16,9 @@ export const TRAP_FLAG_BRIDGED: u32 = 0x4;
 export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
 export const TRAP_FLAG_PORTS: u32 = 0x20;
+export const TRAP_FLAG_MIRRORED: u32 = 0x40;
 export const INJECT_FLAG_BRIDGED: u32 = 0x1;
+export const INJECT_FLAG_MIRRORED: u32 = 0x2;
 export const INTERFACE_POLICY: u32 = 0x1;
 export const INTERFACE_SOURCE_CHECK: u32 = 0x2;
 export const INTERFACE_LEARN_MAC: u32 = 0x4;
@@ -65,8 +67,11 @@ export const LABEL_ETHERNET: u32 = 0x1;
 export const VRF_FLOOD_UNKNOWN: u32 = 0x1;
 export const FRAGMENT_PORTS: u32 = 0x1;
 export const FRAGMENT_AWAITED: u32 = 0x2;
+export const WEIR_MAX_MIRRORS: u32 = 256;
 export const INGRESS_TUNNEL: u32 = 0x80000000;
 export const INGRESS_UNKNOWN: u32 = 0x40000000;
+export const INGRESS_COPY: u32 = 0x20000000;
+export const INGRESS_ID: u32 = 0x1fffffff;
 export const LABEL_IS_MPLS: u32 = 0x1000000;
 export const LABEL_IS_VNI: u32 = 0x2000000;
 export const LABEL_MASK: u32 = 0xffffff;
@@ -144,6 +149,7 @@ export const INJECT_NONE: u32 = 0;
 export const INJECT_RECEIVED: u32 = 1;
 export const INJECT_TRANSMIT: u32 = 2;
 export const INJECT_ROUTE: u32 = 3;
+export const INJECT_MIRROR: u32 = 4;
 
 // enum interface_role
 export const ROLE_NONE: u32 = 0;
@@ -229,10 +235,11 @@ export const TRACE_REWRITE: u32 = 14;
 export const TRACE_ENCAPSULATE: u32 = 15;
 export const TRACE_OUTPUT: u32 = 16;
 export const TRACE_COPY: u32 = 17;
-export const TRACE_HOST: u32 = 18;
-export const TRACE_HAND_OVER: u32 = 19;
-export const TRACE_TRAP: u32 = 20;
-export const TRACE_DROP: u32 = 21;
+export const TRACE_MIRROR: u32 = 18;
+export const TRACE_HOST: u32 = 19;
+export const TRACE_HAND_OVER: u32 = 20;
+export const TRACE_TRAP: u32 = 21;
+export const TRACE_DROP: u32 = 22;
 
 // enum trace_learned
 export const TRACE_LEARNED_NONE: u32 = 0;
@@ -265,6 +272,7 @@ export const INJECT_META_VRF: usize = 8;
 export const INJECT_META_INGRESS: usize = 12;
 export const INJECT_META_NEXTHOP: usize = 16;
 export const INJECT_META_FORWARDING_CLASS: usize = 20;
+export const INJECT_META_MIRROR: usize = 21;
 
 // struct device_key
 export const DEVICE_KEY_SIZE: usize = 8;
@@ -431,6 +439,19 @@ export const FRAGMENT_ENTRY_SOURCE_PORT: usize = 8;
 export const FRAGMENT_ENTRY_DESTINATION_PORT: usize = 10;
 export const FRAGMENT_ENTRY_FLAGS: usize = 12;
 export const FRAGMENT_ENTRY_WORKER: usize = 13;
+
+// struct mirror
+export const MIRROR_SIZE: usize = 16;
+export const MIRROR_NEXTHOP: usize = 0;
+export const MIRROR_LABEL: usize = 4;
+export const MIRROR_FLAGS: usize = 8;
+export const MIRROR_TRUNCATE: usize = 12;
+
+// struct mirror_counters
+export const MIRROR_COUNTERS_SIZE: usize = 24;
+export const MIRROR_COUNTERS_PACKETS: usize = 0;
+export const MIRROR_COUNTERS_BYTES: usize = 8;
+export const MIRROR_COUNTERS_DROPS: usize = 16;
 
 // struct flow4_key
 export const FLOW4_KEY_SIZE: usize = 20;
@@ -668,6 +689,7 @@ export const POLICY_RULE_FAMILY: usize = 2;
 export const POLICY_RULE_PROTOCOL_ANY: usize = 3;
 export const POLICY_RULE_PROTOCOL: usize = 4;
 export const POLICY_RULE_LOG: usize = 5;
+export const POLICY_RULE_MIRROR: usize = 6;
 export const POLICY_RULE_ID: usize = 8;
 export const POLICY_RULE_NEXT: usize = 12;
 export const POLICY_RULE_SOURCE_FIRST: usize = 16;
@@ -821,7 +843,7 @@ export const PENDING_PACKET_LENGTH: usize = 4;
 export const PENDING_PACKET_DECISION: usize = 8;
 
 // struct held_packet
-export const HELD_PACKET_SIZE: usize = 72;
+export const HELD_PACKET_SIZE: usize = 80;
 export const HELD_PACKET_FRAME: usize = 0;
 export const HELD_PACKET_LENGTH: usize = 4;
 export const HELD_PACKET_DEADLINE: usize = 8;
@@ -838,6 +860,7 @@ export const HELD_PACKET_LIST_PREVIOUS: usize = 56;
 export const HELD_PACKET_HASH_NEXT: usize = 60;
 export const HELD_PACKET_RULE: usize = 64;
 export const HELD_PACKET_REVISION: usize = 68;
+export const HELD_PACKET_MIRROR: usize = 72;
 
 // struct message_ring
 export const MESSAGE_RING_SIZE: usize = 64;
@@ -886,3 +909,4 @@ export const COMMAND_INTERFACE: usize = 18;
 export const COMMAND_VRF: usize = 20;
 export const COMMAND_NEXTHOP: usize = 24;
 export const COMMAND_IDLE_SECONDS: usize = 28;
+export const COMMAND_MIRROR: usize = 32;

@@ -3,9 +3,8 @@
 
 import { ask } from "./ask";
 import { count, get } from "./control";
-import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards } from "./decision";
+import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards, mirrorOf } from "./decision";
 import { drop, reportDrop } from "./drops";
-import { freePacket } from "./frames";
 import { findHeld, holdBehind } from "./hold";
 import { unreachable } from "./icmp";
 import { injectReceived } from "./inject";
@@ -30,8 +29,9 @@ import {
   WORKER_CONTROL_REJECTED,
 } from "./layout";
 import { injectReceived } from "./inject";
+import { giveToMirror, sendCopy } from "./mirror";
 import * as parsed from "./parse";
-import { direction, egressHits, ingressHits, judge, loadPolicy, rule } from "./policy";
+import { direction, egressHits, ingressHits, judge, loadPolicy, mirror, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { isLate } from "./settled";
 import { flagsOf, generationOf, nexthopIdOf, parseTrapped } from "./trap";
@@ -41,8 +41,12 @@ export function flowMiss(packet: usize, length: u32): void {
   const generation = generationOf(packet);
   const decision = decisionFor(generation);
   if (decision != UNDECIDED) {
-    if (forwards(decision)) awaitDecision(packet, length, decision);
-    else drop(packet, length, dropReasonOf(decision));
+    if (forwards(decision)) {
+      awaitDecision(packet, length, decision);
+      return;
+    }
+    reportDrop(packet, length, dropReasonOf(decision), 0, 0);
+    giveToMirror(packet, length, mirrorOf(decision));
     return;
   }
   const asked = findHeld(TRAP_ASK, generation);
@@ -93,7 +97,7 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   }
   if (verdict == RULE_ALLOW) {
     count(WORKER_CONTROL_ALLOWED);
-    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, 0, 0, egressHits, ingressHits));
+    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, mirror, 0, 0, egressHits, ingressHits));
     return;
   }
   const rejected = verdict == RULE_REJECT;
@@ -102,9 +106,13 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   // interface names the generation of somebody else's flow.
   if ((flagsOf(packet) & TRAP_FLAG_HOLD_OWNER) != 0) {
     const idleSeconds = rejected ? REJECT_IDLE_SECONDS : 0;
-    decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, 0, idleSeconds, egressHits, ingressHits);
+    decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, mirror, 0, idleSeconds, egressHits, ingressHits);
   }
   reportDrop(packet, length, DROP_POLICY_DENY, rule, direction);
-  if (rejected) rejectPacket(packet, length);
-  else freePacket(packet);
+  if (!rejected) {
+    giveToMirror(packet, length, mirror);
+    return;
+  }
+  sendCopy(packet, length, mirror);
+  rejectPacket(packet, length);
 }

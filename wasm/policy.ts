@@ -30,6 +30,7 @@ import {
   POLICY_RULE_HITS,
   POLICY_RULE_ID,
   POLICY_RULE_LOG,
+  POLICY_RULE_MIRROR,
   POLICY_RULE_NEXT,
   POLICY_RULE_PROTOCOL,
   POLICY_RULE_PROTOCOL_ANY,
@@ -82,9 +83,13 @@ let rules: usize = 0;
 let prefixes: usize = 0;
 let ranges: usize = 0;
 
-/** What `judge` found: the rule that decided, in which direction, and the counters of the deciding rules. */
+/**
+ * What `judge` found: the rule that decided, in which direction, the first mirror of the rules that matched, and the
+ * counters of the deciding rules.
+ */
 export let rule: u32 = 0;
 export let direction: u32 = DIRECTION_NONE;
+export let mirror: u32 = 0;
 export let egressHits: usize = 0;
 export let ingressHits: usize = 0;
 
@@ -118,6 +123,7 @@ export function policyRevision(): u32 {
 export function judge(packet: usize, length: u32): u32 {
   rule = 0;
   direction = DIRECTION_NONE;
+  mirror = 0;
   egressHits = 0;
   ingressHits = 0;
 
@@ -159,6 +165,7 @@ function evaluate(packet: usize, length: u32, set: u32, towards: u32): u32 {
     index++;
     if (!matches(at, towards)) continue;
     const action: u32 = load<u8>(at + POLICY_RULE_ACTION);
+    if (mirror == 0) mirror = load<u8>(at + POLICY_RULE_MIRROR);
     if (action == RULE_LOG || load<u8>(at + POLICY_RULE_LOG) != 0) {
       eventLog(packet, length, load<u32>(at + POLICY_RULE_ID), towards);
     }

@@ -27,6 +27,7 @@ const singular: Readonly<Record<Kind, string>> = {
   vnis: "vni",
   sets: "set",
   policies: "policy",
+  mirrors: "mirror",
 };
 
 /** Without what interfaces bring by themselves: that follows from the interface's own line. */

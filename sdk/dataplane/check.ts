@@ -3,6 +3,7 @@
 import { formatPrefix, hasHostBits, networkOf, parsePrefix } from "../address.ts";
 import { WeirError } from "../errors.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
+import { checkMirror, checkMirrored } from "./check_mirrors.ts";
 import { checkDependents, checkLabel, checkLeading, checkNexthop } from "./check_nexthops.ts";
 import { checkPolicy } from "./check_policies.ts";
 import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
@@ -18,7 +19,11 @@ const toKinds: Readonly<Record<ReferenceTo, { readonly kinds: readonly Kind[]; r
   via: { kinds: ["nexthops", "interfaces"], what: "is neither a next hop nor an interface" },
   policy: { kinds: ["policies"], what: "is no policy" },
   set: { kinds: ["sets"], what: "is no set" },
+  mirror: { kinds: ["mirrors"], what: "is no mirror" },
 };
+
+/** Kinds that decide what is copied where. */
+const MIRRORING: ReadonlySet<Kind> = new Set(["mirrors", "interfaces", "nexthops"]);
 
 /**
  * Checks the state after `changes`.
@@ -26,8 +31,10 @@ const toKinds: Readonly<Record<ReferenceTo, { readonly kinds: readonly Kind[]; r
  */
 export function checkChanges(state: DesiredState, changes: readonly AnyChange[], locate: Locate): void {
   let interfacesChanged = false;
+  let mirroringChanged = false;
   for (const change of changes) {
     if (change.kind === "interfaces") interfacesChanged = true;
+    if (MIRRORING.has(change.kind)) mirroringChanged = true;
     for (const candidate of change.after) {
       if (!isWritten(candidate) || change.before.includes(candidate as never)) continue;
       checkObjectMeaning(state, change.kind, candidate.object, change.key, locate);
@@ -36,6 +43,7 @@ export function checkChanges(state: DesiredState, changes: readonly AnyChange[],
   }
   checkDependents(state, changes, locate);
   if (interfacesChanged) checkInterfaces(state, locate);
+  if (mirroringChanged) checkMirrored(state, locate);
   for (const change of changes) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
 }
 
@@ -67,6 +75,7 @@ function checkObjectMeaning(
   }
   const pointer = locate(kind, key);
   if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
+  else if (kind === "mirrors") checkMirror(state, object as KindObjects["mirrors"], pointer);
   else if (kind === "fdb") checkFdb(state, object as KindObjects["fdb"], pointer);
   else if (kind === "labels") checkLabel(state, object as KindObjects["labels"], pointer);
   else if (kind === "nexthops") {
@@ -134,6 +143,7 @@ const singular: Readonly<Record<Kind, string>> = {
   vnis: "VNI",
   sets: "set",
   policies: "policy",
+  mirrors: "mirror",
 };
 
 /** What a deleted object was a target of. */
@@ -141,6 +151,7 @@ function targetsOf(state: DesiredState, kind: Kind, key: string): ReferenceTo[] 
   if (kind === "vrfs") return ["vrf"];
   if (kind === "policies") return ["policy"];
   if (kind === "sets") return ["set"];
+  if (kind === "mirrors") return ["mirror"];
   // A next hop that gives its name to an interface in the same transaction leaves no reference behind.
   if (kind === "nexthops") return state.get("interfaces", key) === undefined ? ["via"] : [];
   if (kind === "interfaces") return state.get("nexthops", key) === undefined ? ["interface", "via"] : ["interface"];
@@ -162,10 +173,13 @@ function checkDeletion(state: DesiredState, kind: Kind, key: string): void {
   }
 }
 
+/** Kinds whose objects name others. */
+const REFERRING = ["interfaces", "nexthops", "routes", "fdb", "labels", "vnis", "policies", "mirrors"] as const;
+
 /** Only for messages: looks through everything. */
 function referrers(state: DesiredState, to: ReferenceTo, name: string, most: number): string[] {
   const names: string[] = [];
-  for (const kind of ["interfaces", "nexthops", "routes", "fdb", "labels", "vnis", "policies"] as const) {
+  for (const kind of REFERRING) {
     for (const [key, candidates] of state.entries(kind)) {
       for (const { object } of candidates.filter(isWritten)) {
         if (names.length === most) return names;

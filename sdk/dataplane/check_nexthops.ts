@@ -216,12 +216,12 @@ export function checkDependents(state: DesiredState, changes: readonly AnyChange
     checkMembers(state, nexthop, locate("nexthops", nexthop.name));
     reshaped.add(nexthop.name);
   }
-  for (const kind of ["routes", "fdb", "labels"] as const) checkDependentsOf(state, kind, reshaped, locate);
+  for (const kind of ["routes", "fdb", "labels", "mirrors"] as const) checkDependentsOf(state, kind, reshaped, locate);
 }
 
 function checkDependentsOf(
   state: DesiredState,
-  kind: Extract<Kind, "routes" | "fdb" | "labels">,
+  kind: Extract<Kind, "routes" | "fdb" | "labels" | "mirrors">,
   reshaped: ReadonlySet<string>,
   locate: Locate,
 ): void {

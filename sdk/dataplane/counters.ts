@@ -6,6 +6,7 @@ import {
   dropCounterCodec,
   dropReasons,
   interfaceCountersCodec,
+  mirrorCountersCodec,
   tunnelCountersCodec,
   type VrfKind,
   vrfCounterCodec,
@@ -32,6 +33,9 @@ export interface DropCount {
 /** Packets and bytes of a tunnel since it was added; bytes with the outer headers. */
 export type TunnelCounters = { readonly [Name in keyof typeof tunnelCountersCodec]: number };
 
+/** Copies of a mirror since it was added: bytes of their frames, as cut; `drops`: copies that could not be made. */
+export type MirrorCounters = { readonly [Name in keyof typeof mirrorCountersCodec]: number };
+
 /** Packets and bytes that left a VRF since it was added, by the type of the next hop that they left by. */
 export type VrfCounters = { readonly [Kind in VrfKind]?: { readonly packets: number; readonly bytes: number } };
 
@@ -44,12 +48,14 @@ export class Counters {
 
   readonly #tunnels: BpfMap;
   readonly #vrfs: BpfMap;
+  readonly #mirrors: BpfMap;
 
   constructor(maps: Maps) {
     this.#interfaces = maps.interface_counters;
     this.#drops = maps.drop_counters;
     this.#tunnels = maps.tunnel_counters;
     this.#vrfs = maps.vrf_counters;
+    this.#mirrors = maps.mirror_counters;
     this.#interfaceValue = new DataView(new ArrayBuffer(maps.interface_counters.valueBytes));
     this.#dropValue = new DataView(new ArrayBuffer(maps.drop_counters.valueBytes));
   }
@@ -65,6 +71,11 @@ export class Counters {
   tunnel(place: number): TunnelCounters | undefined {
     if (place === 0) return undefined;
     return sums(this.#tunnels, read(this.#tunnels, place), tunnelCountersCodec);
+  }
+
+  /** Counters of the mirror with number `id`. */
+  mirror(id: number): MirrorCounters {
+    return sums(this.#mirrors, read(this.#mirrors, id), mirrorCountersCodec);
   }
 
   /** Counters of the VRF with number `id`, without what never occurred. */

@@ -13,6 +13,8 @@ export interface Verdict {
   readonly nexthop?: string | undefined;
   /** Idle time after which the flow goes, 1 to 2^32 - 1. Default: the protocol's. */
   readonly idleSeconds?: number | undefined;
+  /** Mirror that gets copies of its packets, both directions. Default: that of the policy's rules, if any. */
+  readonly mirror?: string | undefined;
 }
 
 /** A new flow that waits for its verdict. Up to three of its packets wait with it. */
@@ -30,7 +32,7 @@ export interface FlowMiss {
   copy(): Uint8Array;
   /**
    * Decides it, now or later. Only the first call counts, and none after the time-out.
-   * @throws WeirError `EINVAL` for a next hop that is not there, `ENOTSUPPORTED` for what is not supported yet.
+   * @throws WeirError `EINVAL` for a next hop or mirror that is not there, `ENOTSUPPORTED` for what is not supported yet.
    */
   decide(verdict: Verdict): void;
 }
@@ -50,7 +52,7 @@ const DEFAULT_TIMEOUT_MS = 1000;
 const MAX_TIMEOUT_MS = 60_000;
 
 /** Fields of the contract's verdict that later work brings. */
-const LATER = ["translate", "vrf", "mirror", "log", "reverse"] as const;
+const LATER = ["translate", "vrf", "log", "reverse"] as const;
 
 /** Hands asked flows to the one handler. */
 export class FlowMisses {
@@ -115,21 +117,29 @@ export class FlowMisses {
       generation: flow.generation,
       frame: flow.frame,
       copy: () => flow.frame.slice(),
-      decide: (verdict) => flow.decide({ ...verdict, nexthop: this.#nexthop(verdict) }),
+      decide: (verdict) => {
+        refuseLater(verdict);
+        const nexthop = known("next hop", verdict.nexthop, (name) => this.#names.nexthopId(name));
+        const mirror = known("mirror", verdict.mirror, (name) => this.#names.mirrorId(name));
+        flow.decide({ ...verdict, nexthop, mirror });
+      },
     };
   }
+}
 
-  #nexthop(verdict: Verdict): number | undefined {
-    const operation = "decide a flow";
-    const given = verdict as unknown as Readonly<Record<string, unknown>>;
-    const later = LATER.find((field) => given[field] !== undefined);
-    if (later !== undefined || given["action"] === "nat") {
-      const what = later ?? "action nat";
-      throw new WeirError({ code: "ENOTSUPPORTED", operation, reason: `${what} is not supported yet` });
-    }
-    if (verdict.nexthop === undefined) return undefined;
-    const id = this.#names.nexthopId(verdict.nexthop);
-    if (id !== undefined) return id;
-    throw new WeirError({ code: "EINVAL", operation, reason: `there is no next hop "${verdict.nexthop}"` });
-  }
+const OPERATION = "decide a flow";
+
+function refuseLater(verdict: Verdict): void {
+  const given = verdict as unknown as Readonly<Record<string, unknown>>;
+  const later = LATER.find((field) => given[field] !== undefined);
+  if (later === undefined && given["action"] !== "nat") return;
+  const what = later ?? "action nat";
+  throw new WeirError({ code: "ENOTSUPPORTED", operation: OPERATION, reason: `${what} is not supported yet` });
+}
+
+/** Number of what a verdict names. */
+function known(what: string, name: string | undefined, idOf: (name: string) => number | undefined): number | undefined {
+  const id = name === undefined ? undefined : idOf(name);
+  if (name === undefined || id !== undefined) return id;
+  throw new WeirError({ code: "EINVAL", operation: OPERATION, reason: `there is no ${what} "${name}"` });
 }

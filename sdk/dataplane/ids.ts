@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The numbers by which kernel tables know objects. They are kept in the store: an adopted table keeps its meaning. */
 import { WeirError } from "../errors.ts";
+import { WEIR_MAX_MIRRORS } from "../layout/index.ts";
 import type { Store, StoreWriter } from "../store/index.ts";
 
 /**
@@ -74,13 +75,18 @@ export class IdSpace {
   }
 }
 
-type SpaceName = "interface" | "nexthop" | "vrf";
+const SPACES = ["interface", "nexthop", "vrf", "mirror"] as const;
+
+type SpaceName = (typeof SPACES)[number];
+
+const isSpace = (name: string): name is SpaceName => (SPACES as readonly string[]).includes(name);
 
 /** All number spaces of an instance, with a journal for the transaction at hand. */
 export class Ids {
   readonly interface: IdSpace;
   readonly nexthop: IdSpace;
   readonly vrf: IdSpace;
+  readonly mirror: IdSpace = new IdSpace("mirror", 1, WEIR_MAX_MIRRORS - 1);
   #taken: { space: IdSpace; name: string; id: number }[] = [];
   #freed: { space: IdSpace; name: string; id: number }[] = [];
 
@@ -98,7 +104,7 @@ export class Ids {
   /** Takes over what the store remembers. */
   restore(store: Store): void {
     for (const { space, name, id } of store.ids()) {
-      if (space === "interface" || space === "nexthop" || space === "vrf") this[space].set(name, id);
+      if (isSpace(space)) this[space].set(name, id);
     }
   }
 

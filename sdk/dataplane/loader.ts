@@ -23,6 +23,8 @@ const MAP_NAMES: readonly MapName[] = [
   "underlay_addresses",
   "tunnels",
   "vrfs",
+  "mirrors",
+  "mirror_counters",
   "devices",
   "interface_addresses",
   "routes4",

@@ -35,6 +35,14 @@ export class Names {
     return this.#ids.nexthop.get(name);
   }
 
+  mirror(id: number): string {
+    return this.#ids.mirror.nameOf(id) ?? `#${id}`;
+  }
+
+  mirrorId(name: string): number | undefined {
+    return this.#ids.mirror.get(name);
+  }
+
   flowKey(key: RawFlowKey): FlowKey {
     return { vrf: this.vrf(key.vrf), proto: protocolName(key.protocol), ...endpoints(key) };
   }

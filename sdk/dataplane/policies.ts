@@ -52,6 +52,7 @@ export class Policies {
     const compiled = compilePolicy({
       revision: before.revision + 1,
       sets: slots.map((list) => policiesOf(run, list)),
+      mirrors: new Map([...run.state.objects("mirrors")].map(({ name }) => [name, run.ids.take("mirror", name)])),
       prefixSets: new Map([...run.state.objects("sets")].map(({ name, prefixes }) => [name, prefixes])),
     });
     run.undo.push(() => {

@@ -7,9 +7,9 @@ import { RESERVED_NEXTHOPS } from "./schema/nexthop.ts";
 export const UNDERLAY_VRF = "underlay";
 
 /** What a name stands for. `via` is the name space that next hops and interfaces share. */
-export type ReferenceTo = "vrf" | "interface" | "via" | "policy" | "set";
+export type ReferenceTo = "vrf" | "interface" | "via" | "policy" | "set" | "mirror";
 
-export const referenceTargets: readonly ReferenceTo[] = ["vrf", "interface", "via", "policy", "set"];
+export const referenceTargets: readonly ReferenceTo[] = ["vrf", "interface", "via", "policy", "set", "mirror"];
 
 /** Takes one reference. Called for every route of a large transaction, so nothing is allocated for it. */
 export type ReferenceVisitor = (to: ReferenceTo, name: string, path: string) => void;
@@ -38,6 +38,9 @@ export function visitReferences<K extends Kind>(kind: K, object: KindObjects[K],
     case "policies":
       visitPolicy(object as KindObjects["policies"], visit);
       break;
+    case "mirrors":
+      visitMirror(object as KindObjects["mirrors"], visit);
+      break;
     default:
   }
 }
@@ -45,6 +48,7 @@ export function visitReferences<K extends Kind>(kind: K, object: KindObjects[K],
 function visitInterface(object: KindObjects["interfaces"], visit: ReferenceVisitor): void {
   if (object.vrf !== undefined) visitVrf(object.vrf, visit);
   if (object.parent !== undefined) visit("interface", object.parent, "/parent");
+  if (object.mirror !== undefined) visit("mirror", object.mirror, "/mirror");
   for (const [i, name] of (object.policies ?? []).entries()) visit("policy", name, `/policies/${i}`);
 }
 
@@ -73,10 +77,16 @@ function visitVia(name: string, visit: ReferenceVisitor): void {
 
 function visitPolicy(object: KindObjects["policies"], visit: ReferenceVisitor): void {
   for (const [i, rule] of (object.rules ?? []).entries()) {
+    if (rule.mirror !== undefined) visit("mirror", rule.mirror, `/rules/${i}/mirror`);
     for (const side of ["from", "to"] as const) {
       for (const [j, peer] of (rule[side] ?? []).entries()) {
         if (typeof peer === "object") visit("set", peer.set, `/rules/${i}/${side}/${j}/set`);
       }
     }
   }
+}
+
+function visitMirror({ source, via }: KindObjects["mirrors"], visit: ReferenceVisitor): void {
+  if (source !== undefined) visit("interface", source.interface, "/source/interface");
+  visitVia(via, visit);
 }

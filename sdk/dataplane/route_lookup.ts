@@ -28,6 +28,10 @@ export class RouteLookup implements FlowLookup {
     return this.#ids.nexthop.get(name);
   }
 
+  mirrorId(name: string): number | undefined {
+    return this.#ids.mirror.get(name);
+  }
+
   route(family: Family, vrf: number, address: Uint8Array, hash: number): RouteTarget {
     let target = this.#lookUp(family, vrf, address);
     for (let i = 0; i < MAX_RESOLUTIONS; i++) {

@@ -31,12 +31,18 @@ export function tables(core: Core, counters: Counters): Tables {
     vnis: tableOf("vnis", state, () => ({})),
     sets: tableOf("sets", state, ({ prefixes }) => ({ prefixes: prefixes.length })),
     policies: tableOf("policies", state, (object) => policyStatus(core, object)),
+    mirrors: tableOf("mirrors", state, ({ name }) => mirrorStatus(core, counters, name)),
   };
 }
 
 function vrfStatus(core: Core, counters: Counters, name: string): Record<string, unknown> {
   const id = core.parts.ids.vrf.get(name);
   return id === undefined ? {} : { id, counters: counters.vrf(id) };
+}
+
+function mirrorStatus(core: Core, counters: Counters, name: string): Record<string, unknown> {
+  const id = core.parts.ids.mirror.get(name);
+  return id === undefined ? {} : { id, counters: counters.mirror(id) };
 }
 
 function interfaceStatus(core: Core, counters: Counters, object: Interface): InterfaceStatus & Record<string, unknown> {

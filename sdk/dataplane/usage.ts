@@ -22,6 +22,7 @@ export interface Usage {
     readonly fdb: TableUsage;
     readonly labels: TableUsage;
     readonly vnis: TableUsage;
+    readonly mirrors: TableUsage;
     readonly routes4: TableUsage;
     readonly routes6: TableUsage;
     /** Entries of both families at the last sweep; a flow has two. */
@@ -44,6 +45,7 @@ export function usageOf(parts: Opened, sweep: SweepResult): Usage {
       fdb: { used: tables.bridge.size, limit: maps.fdb.maxEntries },
       labels: { used: state.size("labels"), limit: maps.labels.maxEntries },
       vnis: { used: state.size("vnis"), limit: maps.vnis.maxEntries },
+      mirrors: { used: ids.mirror.size, limit: tables.mirrors.length - 1 },
       routes4: { used: routes[4], limit: limits.routes },
       routes6: { used: routes[6], limit: limits.routes },
       flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },

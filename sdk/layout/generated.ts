@@ -24,8 +24,12 @@ export const TRAP_FLAG_LABEL = 0x8;
 export const TRAP_FLAG_MOVED = 0x10;
 /** fragment: the datagram's ports are known, nobody need wait */
 export const TRAP_FLAG_PORTS = 0x20;
+/** the copy that its flow asks for has been made */
+export const TRAP_FLAG_MIRRORED = 0x40;
 /** ROUTE: look its destination MAC up instead */
 export const INJECT_FLAG_BRIDGED = 0x1;
+/** RECEIVED: the copy that its flow asks for has been made */
+export const INJECT_FLAG_MIRRORED = 0x2;
 /** new flows are decided */
 export const INTERFACE_POLICY = 0x1;
 /** source address and MAC must be its own */
@@ -108,8 +112,11 @@ export const VRF_FLOOD_UNKNOWN = 0x1;
 export const FRAGMENT_PORTS = 0x1;
 /** later fragments came before the first */
 export const FRAGMENT_AWAITED = 0x2;
+export const WEIR_MAX_MIRRORS = 256;
 export const INGRESS_TUNNEL = 0x80000000;
 export const INGRESS_UNKNOWN = 0x40000000;
+export const INGRESS_COPY = 0x20000000;
+export const INGRESS_ID = 0x1fffffff;
 export const LABEL_IS_MPLS = 0x1000000;
 export const LABEL_IS_VNI = 0x2000000;
 export const LABEL_MASK = 0xffffff;
@@ -246,6 +253,8 @@ export const injectActions = [
   "transmit",
   /** look its destination up in `vrf`; TTL not lowered, no policy */
   "route",
+  /** it is a copy, for `mirror`, of what `interface` received */
+  "mirror",
 ] as const;
 export type InjectAction = (typeof injectActions)[number];
 export const InjectActionValue: Readonly<Record<InjectAction, number>> = valuesOf(injectActions);
@@ -397,6 +406,8 @@ export const traceStages = [
   "output",
   /** a copy out of `out_interface`; code: the same; `frame` */
   "copy",
+  /** a copy of it as it is now; code: index in `mirrors` */
+  "mirror",
   /** to the host's stack */
   "host",
   /** XDP leaves it to TC on the same device */
@@ -468,6 +479,8 @@ export const injectMetaCodec = {
   nexthop: u32(16),
   /** RECEIVED: struct trap_meta's */
   forwardingClass: u8(20),
+  /** MIRROR: index in `mirrors` */
+  mirror: u8(21),
 } as const;
 /** 32 bytes. */
 export const injectMetaLayout = layout(32, injectMetaCodec);
@@ -763,6 +776,30 @@ export const fragmentEntryCodec = {
 /** 16 bytes. */
 export const fragmentEntryLayout = layout(16, fragmentEntryCodec);
 
+/** Element of `mirrors`; the index, 0 is never used, is what interfaces and flows name. */
+export const mirrorCodec = {
+  /** interface: the device, tunnel, or ecmp of those; 0: no such mirror */
+  nexthop: u32(0),
+  /** that goes with it */
+  label: u32(4),
+  /** ROUTE_LABEL, ROUTE_VNI */
+  flags: u32(8),
+  /** bytes of a frame that are copied at most; 0: all */
+  truncate: u32(12),
+} as const;
+/** 16 bytes. */
+export const mirrorLayout = layout(16, mirrorCodec);
+
+/** Element of `mirror_counters` (per CPU), with the same index. Bytes from the MAC header, as copied. */
+export const mirrorCountersCodec = {
+  packets: u64(0),
+  bytes: u64(8),
+  /** copies that could not be made */
+  drops: u64(16),
+} as const;
+/** 24 bytes. */
+export const mirrorCountersLayout = layout(24, mirrorCountersCodec);
+
 export const flow4KeyCodec = {
   vrf: u32(0),
   source: be32(4),
@@ -812,6 +849,7 @@ export const flowEntryCodec = {
   worker: u8(59),
   /** enum drop_reason, action drop */
   dropReason: u8(60),
+  /** index in `mirrors`: copies of its packets; 0: none */
   mirror: u8(61),
   /** seen so far (low byte) */
   tcpFlags: u16(62),
@@ -1155,6 +1193,8 @@ export const policyRuleCodec = {
   protocol: u8(4),
   /** 1: report the flows that it decides */
   log: u8(5),
+  /** index in `mirrors`: copies of the flows that it matches; 0: none */
+  mirror: u8(6),
   /** reported with the flow; > 0 */
   id: u32(8),
   /** action pass: rule index to go on at */
@@ -1439,9 +1479,11 @@ export const heldPacketCodec = {
   rule: u32(64),
   /** of the policy that asked, the first one's only */
   revision: u32(68),
+  /** of its rules, the first one's only */
+  mirror: u32(72),
 } as const;
-/** 72 bytes. */
-export const heldPacketLayout = layout(72, heldPacketCodec);
+/** 80 bytes. */
+export const heldPacketLayout = layout(80, heldPacketCodec);
 
 /** Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */
 export const messageRingCodec = {
@@ -1509,6 +1551,8 @@ export const commandCodec = {
   nexthop: u32(24),
   /** verdict; 0: the protocol's default */
   idleSeconds: u32(28),
+  /** verdict: index in `mirrors`; 0: what the policy's rules say */
+  mirror: u32(32),
 } as const;
 /** 64 bytes. */
 export const commandLayout = layout(64, commandCodec);

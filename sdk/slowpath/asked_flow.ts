@@ -33,10 +33,10 @@ export function askedFlow(
   return {
     ...event,
     frame,
-    decide: ({ action, nexthop = 0, idleSeconds = 0 }) => {
+    decide: ({ action, nexthop = 0, idleSeconds = 0, mirror = 0 }) => {
       if (decided) return;
       decided = true;
-      host.verdict(ticket, ACTIONS[action], nexthop, idleSeconds);
+      host.verdict(ticket, ACTIONS[action], nexthop, idleSeconds, mirror);
     },
   };
 }

@@ -3,7 +3,7 @@
 
 import type { Prefix } from "../address.ts";
 import { RuleActionValue, RuleDirectionValue } from "../layout/index.ts";
-import { familyOfProtocol, parsePeers, parsePorts, parseProtocol, parseTypes } from "./policy_match.ts";
+import { familyOfProtocol, invalidRule, parsePeers, parsePorts, parseProtocol, parseTypes } from "./policy_match.ts";
 import { EVERYTHING, type ListReference, TableBuilder } from "./policy_table.ts";
 import type {
   CompiledPolicy,
@@ -62,15 +62,16 @@ function addPolicy(builder: TableBuilder, ids: RuleIds, policy: PolicyInput, inp
   });
   const matching = compiled.flatMap(({ rule, direction, where, id }) => {
     const match = matchOf(builder, rule, direction, where, input);
-    return match === undefined ? [] : [{ rule, direction, id, match }];
+    return match === undefined ? [] : [{ rule, direction, where, id, match }];
   });
   const next = builder.rules.length + matching.length;
-  for (const { rule, direction, id, match } of matching) {
+  for (const { rule, direction, where, id, match } of matching) {
     builder.rules.push({
       id,
       direction: direction === undefined ? RuleDirectionValue.none : RuleDirectionValue[direction],
       action: RuleActionValue[rule.action],
       log: rule.log === true,
+      mirror: mirrorOf(rule, where, input),
       next,
       ...match,
     });
@@ -114,6 +115,14 @@ function matchOf(
     sourcePorts: sourcePorts.length === 0 ? EVERYTHING : builder.ranges(sourcePorts),
     destinationPorts: ports.length === 0 ? EVERYTHING : builder.ranges(ports),
   };
+}
+
+/** Number of the mirror that a rule names; 0: none. */
+function mirrorOf({ mirror }: PolicyRuleInput, where: string, input: PolicyCompilerInput): number {
+  if (mirror === undefined) return 0;
+  const index = input.mirrors?.get(mirror);
+  if (index === undefined) throw invalidRule(where, `there is no mirror "${mirror}"`);
+  return index;
 }
 
 /** Only a rule that has ports is checked for a protocol that has them. */

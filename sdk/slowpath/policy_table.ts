@@ -33,6 +33,8 @@ export interface TableRule {
   readonly family: number;
   readonly protocol: number | undefined;
   readonly log: boolean;
+  /** Index in `mirrors`; 0: none. */
+  readonly mirror: number;
   /** Index of the rule to go on at, action pass. */
   readonly next: number;
   readonly source: ListReference;
@@ -135,6 +137,7 @@ function writeRule(view: DataView, base: number, rule: TableRule): void {
   codec.protocolAny.set(view, base, rule.protocol === undefined ? 1 : 0);
   codec.protocol.set(view, base, rule.protocol ?? 0);
   codec.log.set(view, base, rule.log ? 1 : 0);
+  codec.mirror.set(view, base, rule.mirror);
   codec.id.set(view, base, rule.id);
   codec.next.set(view, base, rule.next);
   codec.sourceFirst.set(view, base, rule.source.first);

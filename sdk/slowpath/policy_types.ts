@@ -29,6 +29,8 @@ export interface PolicyRuleInput {
   readonly except?: readonly PeerInput[] | undefined;
   /** Report the flows that it decides. */
   readonly log?: boolean | undefined;
+  /** Name of the mirror that gets copies of the flows that it matches. */
+  readonly mirror?: string | undefined;
 }
 
 /** A prefix (`10.0.0.0/8`, an address alone is one host), or a named set of them. */
@@ -56,6 +58,8 @@ export interface PolicyCompilerInput {
   readonly sets: readonly (readonly PolicyInput[])[];
   /** Members of the named sets. */
   readonly prefixSets?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Numbers of the mirrors (their index in the map `mirrors`). */
+  readonly mirrors?: ReadonlyMap<string, number> | undefined;
 }
 
 /** Which rule a numeric id stands for. */

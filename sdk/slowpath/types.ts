@@ -112,6 +112,8 @@ export interface AskVerdict {
   readonly nexthop?: number | undefined;
   /** Seconds until an idle flow ends; default: that of its protocol. */
   readonly idleSeconds?: number | undefined;
+  /** Index in `mirrors` of copies of its packets. Default: what the policy's rules say. */
+  readonly mirror?: number | undefined;
 }
 
 /** How long asked flows wait, and what becomes of them then. */

@@ -199,13 +199,14 @@ export class WorkerHost implements Disposable {
   }
 
   /** Decides an asked flow. False if the ring is full: the flow will time out. */
-  verdict(ticket: number, action: RuleAction, nexthop: number, idleSeconds: number): boolean {
+  verdict(ticket: number, action: RuleAction, nexthop: number, idleSeconds: number, mirror: number): boolean {
     if (this.#commands.room <= RELEASE_RESERVE) return false;
     return this.#push("verdict", (view, at) => {
       commandCodec.ticket.set(view, at, ticket);
       commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
       commandCodec.nexthop.set(view, at, nexthop);
       commandCodec.idleSeconds.set(view, at, idleSeconds);
+      commandCodec.mirror.set(view, at, mirror);
     });
   }
 

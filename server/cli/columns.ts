@@ -84,6 +84,16 @@ const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
   vnis: [field("VNI", "vni"), field("VRF", "vrf"), owner],
   sets: [name, count("PREFIXES", "prefixes"), owner],
   policies: [name, field("DEFAULT", "default"), count("RULES", "rules"), owner],
+  mirrors: [
+    name,
+    field("SOURCE", "source.interface"),
+    { heading: "DIRECTION", cell: (object) => at(object, "source.direction") ?? (at(object, "source") && "both") },
+    field("VIA", "via"),
+    label,
+    field("PACKETS", "status.counters.packets"),
+    field("DROPS", "status.counters.drops"),
+    owner,
+  ],
 };
 
 /** Columns of `weir get KIND`. */

@@ -154,7 +154,7 @@ describe("weir get", () => {
     expect(missing.stderr).toContain('vrf "blue"');
     expect(await weir("get", "cows")).toMatchObject({ status: 2 });
     expect(await weir("get", "vrfs", "red", "green")).toMatchObject({ status: 2 });
-    expect((await weir("get", "mirrors")).stderr).toContain("does not have them yet");
+    expect((await weir("get", "services")).stderr).toContain("does not have them yet");
   });
 });
 

@@ -105,7 +105,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
       [good.replace("name: vb", "name: va"), /\/interfaces\/1/],
       [route("{ vrf: red, prefix: 10.9.0.0/16, via: nowhere }"), /\/routes\/0\/via/],
       [route("{ vrf: red, prefix: 10.9.0.1/16, via: discard }"), /\/routes\/0\/prefix/],
-      [`${good}\nmirrors: [{ name: tap, via: va }]\n`, /\/mirrors.*not supported yet/],
+      [`${good}\nservices: [{ name: dns, vrf: red }]\n`, /\/services.*not supported yet/],
       ["vrfs: [", /line 1/],
     ];
     for (const [document, expected] of wrong) {

@@ -27,6 +27,7 @@ import {
   flowSweepArgsLayout,
   flowUpdateArgsCodec,
   flowUpdateArgsLayout,
+  INTERFACE_MIRROR,
   interfaceCodec,
   interfaceCountersCodec,
   interfaceLayout,
@@ -116,7 +117,10 @@ export class Pipeline implements Disposable {
     interfaceCodec.ifindex.set(view, base, o.ifindex ?? LOOPBACK);
     interfaceCodec.vrf.set(view, base, o.vrf ?? 1);
     interfaceCodec.nexthop.set(view, base, id);
-    interfaceCodec.flags.set(view, base, o.flags ?? 0);
+    const mirrored = o.mirrorReceived !== undefined || o.mirrorSent !== undefined;
+    interfaceCodec.flags.set(view, base, (o.flags ?? 0) | (mirrored ? INTERFACE_MIRROR : 0));
+    interfaceCodec.mirrorReceived.set(view, base, o.mirrorReceived ?? 0);
+    interfaceCodec.mirrorSent.set(view, base, o.mirrorSent ?? 0);
     interfaceCodec.role.set(view, base, o.role ?? 1);
     interfaceCodec.vlan.set(view, base, o.vlan ?? 0);
     interfaceCodec.qosMap.set(view, base, o.qosMap ?? 0);
@@ -341,6 +345,7 @@ export class Pipeline implements Disposable {
     d.rule.set(view, 0, o.rule ?? 0);
     d.label.set(view, 0, o.label ?? 0);
     d.idleSeconds.set(view, 0, o.idleSeconds ?? 0);
+    d.mirror.set(view, 0, o.mirror ?? 0);
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
     this.collection.program("weir_flow_update").testRun({ context: args });

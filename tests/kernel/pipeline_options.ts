@@ -13,6 +13,9 @@ export interface InterfaceOptions {
   /** Index in `qos_maps`; goes with INTERFACE_QOS. */
   readonly qosMap?: number;
   readonly nexthopFlags?: number;
+  /** Indexes of mirrors. */
+  readonly mirrorReceived?: number;
+  readonly mirrorSent?: number;
 }
 
 export interface FlowTuple {
@@ -52,4 +55,5 @@ export interface DecisionOptions {
   readonly worker?: number;
   /** With its kind in the high byte, as in struct flow_decision. */
   readonly label?: number;
+  readonly mirror?: number;
 }

@@ -8,6 +8,7 @@ import {
   labelEntryLayout,
   memberCodec,
   memberLayout,
+  mirrorCountersCodec,
   type NexthopType,
   NexthopTypeValue,
   nexthopCodec,
@@ -158,6 +159,11 @@ export function setVrf(pipeline: Pipeline, vrf: number, o: { floodUnknown: boole
   pipeline.map("vrfs").update(u32s(vrf), u32s(o.floodUnknown ? VRF_FLOOD_UNKNOWN : 0, 0, 0, 0));
 }
 
+/** Where the copies of a mirror go. */
+export function setMirror(pipeline: Pipeline, index: number, o: Label & { nexthop: number; truncate?: number }): void {
+  pipeline.map("mirrors").update(u32s(index), u32s(o.nexthop, o.vni ?? o.label ?? 0, labelFlags(o), o.truncate ?? 0));
+}
+
 function sum(pipeline: Pipeline, name: string, index: number, read: (view: DataView, base: number) => number): number {
   const map = pipeline.map(name);
   const value = new Uint8Array(map.valueBytes);
@@ -169,6 +175,12 @@ function sum(pipeline: Pipeline, name: string, index: number, read: (view: DataV
 
 export function tunnelCounter(pipeline: Pipeline, index: number, name: keyof typeof tunnelCountersCodec): number {
   return sum(pipeline, "tunnel_counters", index, (view, base) => tunnelCountersCodec[name].getNumber(view, base));
+}
+
+export function mirrorCounters(pipeline: Pipeline, index: number): { packets: number; bytes: number; drops: number } {
+  const read = (name: keyof typeof mirrorCountersCodec) =>
+    sum(pipeline, "mirror_counters", index, (view, base) => mirrorCountersCodec[name].getNumber(view, base));
+  return { packets: read("packets"), bytes: read("bytes"), drops: read("drops") };
 }
 
 /** Packets that left a VRF in this way. */

@@ -110,8 +110,8 @@ describe("a wrong document", () => {
     ],
     [
       "a kind that later work brings",
-      () => changed((document) => Object.assign(document, { mirrors: [{ name: "x" }] })),
-      /\/mirrors.*not supported yet/,
+      () => changed((document) => Object.assign(document, { services: [{ name: "x" }] })),
+      /\/services.*not supported yet/,
     ],
     [
       "a peer's namespace that is not there",

@@ -35,10 +35,12 @@ import { type Meta, writeTrapMeta } from "./trap_meta.ts";
 
 /** A packet that the slow path handed to the node's end of the trap link. */
 export interface Sent {
-  /** 1 received, 2 transmit, 3 route. */
+  /** 1 received, 2 transmit, 3 route, 4 mirror. */
   readonly action: number;
   /** INJECT_FLAG_*; absent: none. */
   readonly flags?: number;
+  /** Absent: none. */
+  readonly mirror?: number;
   readonly interface: number;
   readonly vrf: number;
   readonly packet: Uint8Array;
@@ -210,6 +212,7 @@ export class FakeWorker {
         action: codec.action.get(view, base),
         flags: codec.flags.get(view, base),
         dropReason: codec.dropReason.get(view, base),
+        mirror: codec.mirror.get(view, base),
         generation: codec.generation.get(view, base),
         vrf: codec.vrf.get(view, base),
         source: [...codec.source.bytes(bytes, base)],
@@ -270,9 +273,11 @@ export class FakeWorker {
     const { view, bytes } = this.worker;
     if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
     const flags = injectMetaCodec.flags.get(view, at);
+    const mirror = injectMetaCodec.mirror.get(view, at);
     return {
       action: injectMetaCodec.action.get(view, at),
       ...(flags === 0 ? {} : { flags }),
+      ...(mirror === 0 ? {} : { mirror }),
       interface: injectMetaCodec.interface.get(view, at),
       vrf: injectMetaCodec.vrf.get(view, at),
       packet: bytes.slice(at + injectMetaLayout.size, at + length),
@@ -350,7 +355,11 @@ export class FakeWorker {
     this.setControl("policy", this.layout.policies[0]);
   }
 
-  verdict(ticket: number, action: RuleAction, o: { nexthop?: number; idleSeconds?: number } = {}): void {
+  verdict(
+    ticket: number,
+    action: RuleAction,
+    o: { nexthop?: number; idleSeconds?: number; mirror?: number } = {},
+  ): void {
     this.commands.push((at) => {
       const { view, bytes } = this.worker;
       bytes.fill(0, at, at + 64);
@@ -359,6 +368,7 @@ export class FakeWorker {
       commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
       commandCodec.nexthop.set(view, at, o.nexthop ?? 0);
       commandCodec.idleSeconds.set(view, at, o.idleSeconds ?? 0);
+      commandCodec.mirror.set(view, at, o.mirror ?? 0);
     });
   }
 

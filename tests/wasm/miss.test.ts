@@ -37,6 +37,7 @@ describe("a new flow", () => {
         action: FlowActionValue.forward,
         flags: 0,
         dropReason: 0,
+        mirror: 0,
         generation: 77,
         vrf: 3,
         source: mapped(FLOW.source),

@@ -37,6 +37,8 @@ export interface RouteTarget {
 export interface FlowLookup {
   /** Number of an interface. */
   interfaceId(name: string): number | undefined;
+  /** Number of a mirror. */
+  mirrorId(name: string): number | undefined;
   /** Number of a next hop. */
   nexthopId(name: string): number | undefined;
   /**
@@ -97,6 +99,8 @@ export class FlowDecider implements Disposable {
   #write(base: number, { setting, key }: Item): void {
     const lookup = this.#lookup;
     const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
+    const mirror =
+      setting.mirror === undefined ? 0 : (lookup.mirrorId(setting.mirror) ?? missing("mirror", setting.mirror));
     const hash = hashOf(key);
     const named = (name: string | undefined) => this.#target(name, key.vrf);
     const forward = named(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination, hash);
@@ -108,6 +112,7 @@ export class FlowDecider implements Disposable {
     codec.family.set(view, base, key.family);
     codec.action.set(view, base, FlowActionValue[setting.action]);
     if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
+    codec.mirror.set(view, base, mirror);
     codec.generation.set(view, base, setting.generation ?? 0);
     codec.vrf.set(view, base, key.vrf);
     codec.source.set(this.#bytes, base, key.source);

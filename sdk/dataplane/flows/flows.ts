@@ -7,6 +7,7 @@ import {
   flowActions,
   flowEntryCodec,
   flowStates,
+  INGRESS_ID,
   INGRESS_TUNNEL,
   INGRESS_UNKNOWN,
 } from "../../layout/index.ts";
@@ -161,6 +162,7 @@ export class Flows {
     const interfaceName = this.#ids.interface.nameOf(ingress);
     const tunnel = this.#ids.nexthop.nameOf(tunnelOf(ingress));
     const nexthop = this.#ids.nexthop.nameOf(flowEntryCodec.nexthop.get(view, 0));
+    const mirror = this.#ids.mirror.nameOf(flowEntryCodec.mirror.get(view, 0));
     return {
       vrf: this.#ids.vrf.nameOf(key.vrf) ?? String(key.vrf),
       proto: protocolName(key.protocol),
@@ -175,6 +177,7 @@ export class Flows {
       ...(interfaceName === undefined ? {} : { interface: interfaceName }),
       ...(tunnel === undefined ? {} : { tunnel }),
       ...(nexthop === undefined ? {} : { nexthop }),
+      ...(mirror === undefined ? {} : { mirror }),
       ...labelFields(flowEntryCodec.label.get(view, 0)),
       generation: flowEntryCodec.generation.get(view, 0),
       reverse: endpoints(reverseKey(key)),
@@ -192,7 +195,7 @@ function reverseOf(key: RawFlowKey, value: Uint8Array): RawFlowKey {
 /** Number of the tunnel that an ingress stands for; 0: an interface, or a remote that is no tunnel of the state. */
 function tunnelOf(ingress: number): number {
   const isTunnel = (ingress & INGRESS_TUNNEL) !== 0 && (ingress & INGRESS_UNKNOWN) === 0;
-  return isTunnel ? (ingress & ~INGRESS_TUNNEL) >>> 0 : 0;
+  return isTunnel ? ingress & INGRESS_ID : 0;
 }
 
 type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
@@ -201,16 +204,18 @@ type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
 function staleTest(stale: StaleFlows): EntryTest | undefined {
   const prefixes = new PrefixIndex();
   for (const { vrf, prefix } of stale.prefixes) prefixes.add(vrf, prefix.bytes, mappedLength(prefix));
-  if (stale.interfaces.size === 0 && stale.nexthops.size === 0 && prefixes.empty) return undefined;
+  const { interfaces, nexthops, mirrors } = stale;
+  if (interfaces.size === 0 && nexthops.size === 0 && mirrors.size === 0 && prefixes.empty) return undefined;
   // A flow is known by the VRF that it began in, also where its route is another VRF's.
   const translated = [...stale.translated].filter((vrf) => prefixes.has(vrf));
   return (key, value) => {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const ingress = flowEntryCodec.ingress.get(view, 0);
     return (
-      stale.interfaces.has(ingress) ||
-      stale.nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
-      stale.nexthops.has(tunnelOf(ingress)) ||
+      interfaces.has(ingress) ||
+      nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
+      nexthops.has(tunnelOf(ingress)) ||
+      mirrors.has(flowEntryCodec.mirror.get(view, 0)) ||
       [key.vrf, ...translated].some((vrf) => prefixes.holds(vrf, key.destination) || prefixes.holds(vrf, key.source))
     );
   };

@@ -34,6 +34,8 @@ export interface Flow extends FlowKey {
   readonly tunnel?: string;
   /** Next hop that it goes to. */
   readonly nexthop?: string;
+  /** Mirror that gets copies of its packets. */
+  readonly mirror?: string;
   /** VNI or label that it gets, where that is a tunnel. */
   readonly vni?: number;
   readonly label?: number;
@@ -64,6 +66,8 @@ export interface FlowSetting extends FlowKey {
   readonly reverseNexthop?: string | undefined;
   /** Idle time after which it goes. Default: the protocol's. */
   readonly idleSeconds?: number | undefined;
+  /** Mirror that gets copies of its packets, both directions. Default: none. */
+  readonly mirror?: string | undefined;
   /** The generation that it replaces. Default 0: there must be no flow. */
   readonly generation?: number | undefined;
 }

@@ -9,6 +9,7 @@ import {
   deviceKeyLayout,
   INTERFACE_LEARN_MAC,
   INTERFACE_MAC_LEARNED,
+  INTERFACE_MIRROR,
   type InterfaceRole,
   InterfaceRoleValue,
   interfaceAddressKeyCodec,
@@ -69,7 +70,10 @@ export function learnedMac(interfaces: StructArray, id: number): Uint8Array | un
   return learned ? interfaceCodec.mac.bytes(interfaces.bytes, base).slice() : undefined;
 }
 
-/** Encodes an interface; a learned MAC stays while the interface is the same device and still learns. */
+/**
+ * Encodes an interface; a learned MAC stays while the interface is the same device and still learns, and so do its
+ * mirrors, which are written by themselves (`MirrorTable.attach`).
+ */
 export function encodeInterface(record: InterfaceRecord, interfaces: StructArray): Uint8Array {
   const { bytes, view } = element(interfaceLayout.size);
   let flags = record.flags;
@@ -79,6 +83,10 @@ export function encodeInterface(record: InterfaceRecord, interfaces: StructArray
     mac = sameDevice ? learnedMac(interfaces, record.id) : undefined;
     if (mac !== undefined) flags |= INTERFACE_MAC_LEARNED;
   }
+  const before = interfaces.at(record.id);
+  flags |= interfaceCodec.flags.get(interfaces.view, before) & INTERFACE_MIRROR;
+  interfaceCodec.mirrorReceived.set(view, 0, interfaceCodec.mirrorReceived.get(interfaces.view, before));
+  interfaceCodec.mirrorSent.set(view, 0, interfaceCodec.mirrorSent.get(interfaces.view, before));
   interfaceCodec.ifindex.set(view, 0, record.ifindex);
   interfaceCodec.vrf.set(view, 0, record.vrf);
   interfaceCodec.nexthop.set(view, 0, record.nexthop);

@@ -17,6 +17,7 @@ import { BridgeTable } from "./bridge_table.ts";
 import { element } from "./element.ts";
 import { HashTable } from "./hash_table.ts";
 import { MemberTable } from "./member_table.ts";
+import { MirrorTable } from "./mirror_table.ts";
 import { NexthopTable } from "./nexthop_table.ts";
 import { encodeLabelEntry, encodeVniEntry } from "./overlay_records.ts";
 import {
@@ -42,6 +43,8 @@ export type MapName =
   | "underlay_addresses"
   | "tunnels"
   | "vrfs"
+  | "mirrors"
+  | "mirror_counters"
   | "devices"
   | "interface_addresses"
   | "routes4"
@@ -68,6 +71,7 @@ export class KernelTables implements Disposable {
   readonly nexthops: NexthopTable;
   readonly members: MemberTable;
   readonly vrfs: StructArray;
+  readonly mirrors: MirrorTable;
   readonly routes: RouteTables;
   readonly bridge: BridgeTable;
   readonly tunnels: TunnelTable;
@@ -86,6 +90,7 @@ export class KernelTables implements Disposable {
     this.nexthops = new NexthopTable(this.#memory(maps.nexthops), maps.nexthops.maxEntries);
     this.members = new MemberTable(this.#memory(maps.members), maps.members.maxEntries);
     this.vrfs = this.#map(maps.vrfs, vrfLayout.size);
+    this.mirrors = new MirrorTable(this.#memory(maps.mirrors), this.interfaces, maps.mirror_counters);
     this.routes = new RouteTables(maps.routes4, maps.routes6);
     this.#devices = new HashTable(maps.devices);
     this.#addresses = new HashTable(maps.interface_addresses);

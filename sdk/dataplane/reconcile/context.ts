@@ -63,6 +63,8 @@ export interface StaleFlows {
   readonly interfaces: Set<number>;
   /** Numbers of next hops that they go to. */
   readonly nexthops: Set<number>;
+  /** Numbers of mirrors that they are copied for. */
+  readonly mirrors: Set<number>;
   /** Prefixes that source or destination lies in. */
   prefixes: readonly Pick<RouteChange, "vrf" | "prefix">[];
   /** Numbers of VRFs in which routes of other VRFs are looked up again. */

@@ -21,6 +21,7 @@ import {
   takeLearned,
   writeInterface,
 } from "./interfaces.ts";
+import { mirrorInterfaces, noteStaleMirror, writeMirrors } from "./mirrors.ts";
 import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
@@ -83,7 +84,7 @@ export class Reconciler {
       undo: new Undo(),
       node: this.#parts.state.get("node", NODE_KEY) ?? {},
       retire: [],
-      stale: { interfaces: new Set(), nexthops: new Set(), prefixes: [], translated: new Set() },
+      stale: { interfaces: new Set(), nexthops: new Set(), mirrors: new Set(), prefixes: [], translated: new Set() },
     };
   }
 
@@ -105,6 +106,8 @@ export class Reconciler {
     const nexthops = nexthopsToWrite(run, of("nexthops"), interfaces, of("node").length > 0);
     writeNexthops(run, nexthops);
     if (interfaces.size > 0 || nexthops.size > 0 || of("node").length > 0) writeUnderlayAddresses(run);
+    writeMirrors(run, of("mirrors"));
+    mirrorInterfaces(run, interfaces, of("mirrors"));
     writeFdb(run, of("fdb"));
     writeVnis(run, of("vnis"));
     writeLabels(run, of("labels"), new Set([...interfaces, ...nexthops]));
@@ -185,6 +188,7 @@ export class Reconciler {
     for (const name of nexthops) names.add(name);
     writeNexthops(run, names);
     if (changed.size > 0) {
+      mirrorInterfaces(run, changed);
       writeUnderlayAddresses(run);
       preparePeers(run);
     }
@@ -226,7 +230,10 @@ export class Reconciler {
   /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */
   foresee(changes: readonly AnyChange[], locate: Locate): StaleFlows {
     const run = this.#run(locate, false);
-    for (const change of changes) if (change.kind === "interfaces") foreseeInterface(run, change);
+    for (const change of changes) {
+      if (change.kind === "interfaces") foreseeInterface(run, change);
+      else if (change.kind === "mirrors" && change.after.length === 0) noteStaleMirror(run, change.key);
+    }
     run.policies.noteStale(run, changes);
     const routes = routeChanges(run, changesOf(changes, "routes"));
     const stale = this.#stale(run, routes, changesOf(changes, "nexthops"));

@@ -44,6 +44,9 @@ export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
   const vrfs = new Set([...run.ids.vrf.names()].map((name) => run.ids.vrf.get(name)));
   for (let id = 1; id < tables.vrfs.length; id++) if (!vrfs.has(id)) tables.clearVrf(id, undo);
 
+  const mirrors = new Set([...run.ids.mirror.names()].map((name) => run.ids.mirror.get(name)));
+  for (let id = 1; id < tables.mirrors.length; id++) if (!mirrors.has(id)) tables.mirrors.clear(id, undo);
+
   run.attacher.removeStrays(live.flatMap(({ attachment }) => attachment ?? []));
   undo.forget();
 }

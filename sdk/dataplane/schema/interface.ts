@@ -99,6 +99,9 @@ export const InterfaceSchema = Type.Object(
     mssClamp: Type.Optional(
       flag("Lower the MSS that TCP SYNs offer to what fits through the tunnel that they go into.", true),
     ),
+    mirror: Type.Optional(
+      reference("Mirror that gets copies of all that it receives and sends, as if `source` of the mirror named it."),
+    ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
   },

@@ -3,14 +3,13 @@
 import type { Kind } from "./state.ts";
 
 /** Kinds of the state document. */
-export const laterKinds: ReadonlySet<string> = new Set(["services", "nat", "mirrors", "qos"]);
+export const laterKinds: ReadonlySet<string> = new Set(["services", "nat", "qos"]);
 
 /** Fields of kinds that are there; a dot leads into a nested object. */
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
   node: new Set(["dropSamplesPerSecond"]),
   vrfs: new Set(["kernelRoutes"]),
   interfaces: new Set(["newFlows", "police", "shared", "qos", "tableFull", "synGuard", "tune", "replaceXdp"]),
-  policies: new Set(["rules.mirror"]),
 };
 
 /** Values of fields that are there. */

@@ -96,6 +96,11 @@ export const RuleSchema = Type.Object(
     from: peers("Source addresses. Absent: all."),
     to: peers("Destination addresses. Absent: all."),
     except: exceptions,
+    mirror: Type.Optional(
+      reference(
+        "Mirror that gets copies of the flows that it matches, both directions. The first one of the rules that match counts, of log and pass too.",
+      ),
+    ),
   },
   { ...CLOSED, description: "One rule; stateful: replies and related ICMP errors of an allowed flow pass." },
 );

@@ -163,15 +163,10 @@ describe("wrong input is refused with its field", () => {
 describe("what later work brings is refused by name", () => {
   const cases: [unknown, string][] = [
     [{ services: [] }, "/services is not supported yet"],
-    [{ mirrors: [] }, "/mirrors is not supported yet"],
     [{ qos: [] }, "/qos is not supported yet"],
     [{ vrfs: [{ name: "e", kernelRoutes: { table: 100 } }] }, "/vrfs/0/kernelRoutes is not supported yet"],
     [{ interfaces: [{ name: "h0", role: "workload", police: {} }] }, "/interfaces/0/police is not supported yet"],
     [{ interfaces: [{ name: "lo", role: "host" }] }, '/interfaces/0/role "host" is not supported yet'],
-    [
-      { policies: [{ name: "p", rules: [{ action: "allow", direction: "ingress", mirror: "m" }] }] },
-      "/policies/0/rules/0/mirror is not supported yet",
-    ],
   ];
   for (const [state, reason] of cases) test(reason, () => expect(refusal(state).message).toContain(reason));
 });

@@ -2,6 +2,7 @@
 import { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema } from "./bridging.ts";
 import { CLOSED } from "./common.ts";
 import { type Interface, InterfaceSchema } from "./interface.ts";
+import { type Mirror, MirrorSchema } from "./mirror.ts";
 import { type Nexthop, NexthopSchema } from "./nexthop.ts";
 import { type Node, NodeSchema } from "./node.ts";
 import { type Policy, PolicySchema } from "./policy.ts";
@@ -22,6 +23,7 @@ export interface KindObjects {
   readonly vnis: Vni;
   readonly sets: PrefixSet;
   readonly policies: Policy;
+  readonly mirrors: Mirror;
 }
 
 /** A kind of object, as the state document names it. */
@@ -39,6 +41,7 @@ export const kindSchemas = {
   vnis: VniSchema,
   sets: SetSchema,
   policies: PolicySchema,
+  mirrors: MirrorSchema,
 } as const satisfies Record<Kind, TObject>;
 
 export const kinds = Object.keys(kindSchemas) as Kind[];
@@ -60,6 +63,7 @@ export const StateSchema = Type.Object(
     vnis: list(VniSchema),
     sets: list(SetSchema),
     policies: list(PolicySchema),
+    mirrors: list(MirrorSchema),
   },
   { ...CLOSED, $id: "weir-state", title: "Weir state document", description: "What one owner wants of a node." },
 );
@@ -76,6 +80,7 @@ export interface State {
   readonly vnis?: readonly Vni[];
   readonly sets?: readonly PrefixSet[];
   readonly policies?: readonly Policy[];
+  readonly mirrors?: readonly Mirror[];
 }
 
 /** The state document's JSON Schema (draft 2020-12), as plain data. */

@@ -87,6 +87,8 @@ export class StepReader {
       case "output":
       case "copy":
         return { stage: r.stage, ...this.interface(r.outInterface) };
+      case "mirror":
+        return { stage: r.stage, mirror: this.#parts.names.mirror(r.code) };
       case "trap":
         return { stage: r.stage, reason: trapReasons[r.code] ?? "none" };
       case "drop":

@@ -23,6 +23,7 @@ const OWN: ReadonlySet<string> = new Set([
   "drop_counters",
   "tunnel_counters",
   "vrf_counters",
+  "mirror_counters",
   "trap_limits",
 ]);
 

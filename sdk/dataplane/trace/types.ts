@@ -92,6 +92,8 @@ export type TraceStep =
   | { readonly stage: "output"; readonly interface: string; readonly device: string }
   /** A copy sent out. */
   | { readonly stage: "copy"; readonly interface: string; readonly device: string }
+  /** A copy of it, as it is here, goes where the mirror leads. */
+  | { readonly stage: "mirror"; readonly mirror: string }
   /** Given to the host's stack. */
   | { readonly stage: "host" }
   /** XDP leaves it to TC on the same device; what follows is decided there. */
