@@ -75,6 +75,8 @@ function describe(step: TraceStep): string {
     case "output":
     case "copy":
       return placeOf(step);
+    case "mirror":
+      return `a copy for ${step.mirror}`;
     case "host":
       return "to the host's stack";
     case "hand-over":
