@@ -53,6 +53,23 @@ static __always_inline void trace_rewrite(const struct packet *p)
 	trace_step(p, TRACE_REWRITE, p->walk->ttl - !(p->walk->flags & WALK_KEEP_TTL), 0, 0);
 }
 
+/*
+ * The hop-by-hop header with which the kernel tells the length of IPv6 packets of more than
+ * 64 KiB (RFC 2675; struct hop_jumbo_hdr, include/net/ipv6.h). Their segments do not have it.
+ */
+#define JUMBO_OPTION_BYTES 8
+
+static __always_inline int has_jumbo_option(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct ipv6hdr *ip;
+
+	if (w->family != 6 || w->ip_length <= 0xffff + sizeof(*ip))
+		return 0;
+	ip = packet_at(p, w->l3_offset, sizeof(*ip));
+	return ip && ip->nexthdr == EXTENSION_HOP_BY_HOP;
+}
+
 /* Layer 3 bytes of each segment that the kernel will make of a large packet. */
 static __always_inline __u32 segment_length(const struct packet *p)
 {
@@ -64,6 +81,8 @@ static __always_inline __u32 segment_length(const struct packet *p)
 
 		headers += (tcp ? tcp->doff * 4 : MIN_TCP_BYTES) - MIN_UDP_BYTES;
 	}
+	if (has_jumbo_option(p))
+		headers -= JUMBO_OPTION_BYTES;
 	return headers + CONTEXT_FIELD(p->skb, gso_size);
 }
 

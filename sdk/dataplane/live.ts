@@ -4,6 +4,7 @@ import type { Attachment, Hook } from "./attach.ts";
 import type { Device } from "./devices.ts";
 import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
+import type { LongestPackets } from "./packet_limits.ts";
 import type { Interface } from "./schema/index.ts";
 
 /** Own sockets of an interface on the XDP hook. */
@@ -50,6 +51,8 @@ export interface InterfaceStatus {
   readonly port?: "trap" | "copy" | "zerocopy";
   /** Layer 3, in bytes. */
   readonly mtu?: number;
+  /** Longest packets, in bytes, that its stack may make for the others of the node where that was raised (BIG TCP). */
+  readonly bigTcp?: LongestPackets;
   /** MAC of the workload, given or learned. */
   readonly mac?: string;
   readonly warnings?: readonly string[];

@@ -23,7 +23,8 @@ import { loadPipeline, type Pipeline } from "./loader.ts";
 import { InstanceLock } from "./lock.ts";
 import { Names } from "./names.ts";
 import type { OpenOptions } from "./options.ts";
-import { PeerSettings } from "./peer_settings.ts";
+import { RaisedPacketLimits } from "./packet_limits.ts";
+import { PeerFeatures } from "./peer_features.ts";
 import { Policies } from "./policies.ts";
 import { preflight } from "./preflight.ts";
 import type { Parts } from "./reconcile/context.ts";
@@ -147,7 +148,8 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     tables,
     devices,
     attacher,
-    peers: new PeerSettings(store),
+    peers: new PeerFeatures(store),
+    packetLimits: new RaisedPacketLimits(store),
     followed: new Followed(underlay),
     ways: new Ways(),
     policies,

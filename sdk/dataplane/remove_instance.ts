@@ -9,7 +9,8 @@ import { adopt, pinnedLinks, removeLink } from "./attach.ts";
 import { Devices } from "./devices.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
 import { InstanceLock } from "./lock.ts";
-import { PeerSettings } from "./peer_settings.ts";
+import { RaisedPacketLimits } from "./packet_limits.ts";
+import { PeerFeatures } from "./peer_features.ts";
 import { preflight } from "./preflight.ts";
 import { trapDeviceName } from "./trap_link.ts";
 import { releaseNeighbours } from "./underlay/index.ts";
@@ -33,7 +34,9 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   });
   const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
   if (open !== undefined) {
-    withNetns(netns, () => new PeerSettings(open).restoreAll());
+    withNetns(netns, () => {
+      for (const settings of [new PeerFeatures(open), new RaisedPacketLimits(open)]) settings.restoreAll();
+    });
     open[Symbol.dispose]();
   }
   rmSync(paths.pins, { recursive: true, force: true });

@@ -51,6 +51,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   if (live === undefined || device === undefined) return { state: "waiting", device: deviceName(object) };
   const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
   const warnings = [...live.warnings, ...peerWarnings(core.parts.live.values(), live)];
+  const bigTcp = core.parts.packetLimits.inForce(object.name);
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
   return {
     state: device.up ? "up" : "down",
@@ -59,6 +60,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(live.attachment === undefined ? {} : { hook: live.attachment.hook }),
     port: live.direct?.mode ?? "trap",
     mtu: device.mtu,
+    ...(bigTcp === undefined ? {} : { bigTcp }),
     ...(mac === undefined ? {} : { mac }),
     ...(warnings.length === 0 ? {} : { warnings }),
     counters: counters.interface(live.id),

@@ -39,6 +39,13 @@ export type {
 } from "./neighbour.ts";
 export { Netlink, type NetlinkOptions } from "./netlink.ts";
 export type { NexthopFilter, NexthopGroupType, NexthopInfo, NexthopMember } from "./nexthop.ts";
+export {
+  DEFAULT_PACKET_LIMIT,
+  type PacketLimitChange,
+  type PacketLimitName,
+  type PacketLimits,
+  packetLimitNames,
+} from "./packet_limits.ts";
 export type { RouteFilter, RouteLookup, RouteMode, RouteSpec } from "./route.ts";
 export { type RouteInfo, type RouteType, routeProtocols, routeTables } from "./route_decode.ts";
 export type { RouteNextHop, RouteNextHopSpec } from "./route_nexthop.ts";

@@ -36,6 +36,7 @@ import {
 } from "./link_kind.ts";
 import type { MessageWriter, NetlinkMessage } from "./message.ts";
 import { withNamespaceDescriptor } from "./namespace.ts";
+import { decodePacketLimits, type PacketLimitChange, type PacketLimits, writePacketLimits } from "./packet_limits.ts";
 import { NetlinkSocket } from "./socket.ts";
 import { decodeXdp, type XdpInfo } from "./xdp.ts";
 
@@ -52,7 +53,7 @@ const IFLA_MAX_MTU = 51;
 const IFLA_PROP_LIST = 52;
 const IFLA_ALT_IFNAME = 53;
 const IFLA_PARENT_DEV_NAME = 56;
-const IFLA_MAX = 60;
+const IFLA_MAX = 64;
 
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 
@@ -88,6 +89,7 @@ export interface LinkInfo {
   /** Limits that the driver sets to `mtu`; a maximum of 0 means none. */
   readonly minMtu: number;
   readonly maxMtu: number;
+  readonly packetLimits: PacketLimits;
   /** Administratively up. */
   readonly up: boolean;
   /** Up and with carrier. */
@@ -128,6 +130,8 @@ export interface LinkChange {
   /** Namespace to move it to, by name or path. It keeps no addresses, and is down there without `up: true`. */
   readonly netns?: string | undefined;
   readonly txQueueLength?: number | undefined;
+  /** Limits that the kernel does not have are ignored by it: those that are `undefined` in `LinkInfo`. */
+  readonly packetLimits?: PacketLimitChange | undefined;
   readonly addressGeneration?: AddressGenerationMode | undefined;
   readonly alias?: string | undefined;
 }
@@ -153,6 +157,7 @@ export function decodeLink(message: NetlinkMessage): LinkInfo {
     mtu: a.u32(IFLA_MTU) ?? 0,
     minMtu: a.u32(IFLA_MIN_MTU) ?? 0,
     maxMtu: a.u32(IFLA_MAX_MTU) ?? 0,
+    packetLimits: decodePacketLimits(a),
     up: (flags & IFF_UP) !== 0,
     running: (flags & IFF_RUNNING) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
@@ -304,6 +309,7 @@ function writeChange(writer: MessageWriter, change: LinkChange): void {
   if (change.txQueueLength !== undefined) writer.u32(IFLA_TXQLEN, change.txQueueLength);
   if (change.master !== undefined) writer.u32(IFLA_MASTER, change.master ?? 0);
   if (change.addressGeneration !== undefined) writeAddressGeneration(writer, change.addressGeneration);
+  if (change.packetLimits !== undefined) writePacketLimits(writer, change.packetLimits);
   writeLinkProperties(writer, change);
 }
 

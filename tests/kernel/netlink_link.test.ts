@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
+import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
 import { WeirError } from "../../sdk/errors.ts";
 import { type LinkSpec, Netlink } from "../../sdk/netlink/index.ts";
 import { settle, TestNamespace, thrownBy } from "./netlink_support.ts";
@@ -19,6 +20,12 @@ interface IpLink {
   num_rx_queues: number;
   min_mtu: number;
   max_mtu: number;
+  gso_max_size: number;
+  gro_max_size: number;
+  tso_max_size: number;
+  /** Newer than Debian 12's iproute2. */
+  gso_ipv4_max_size?: number;
+  gro_ipv4_max_size?: number;
   ifalias?: string;
 }
 
@@ -54,6 +61,7 @@ describe("links", () => {
     });
     for (const spec of optionalKinds(netlink)) addIfSupported(netlink, spec);
     netlink.setLink("v3", { alias: "the other end", txQueueLength: 77 });
+    netlink.setLink("v2", { packetLimits: { gso: 200_000, gro: 100_000, gsoIpv4: 90_000, groIpv4: 80_000 } });
     // Operational states follow a little later.
     await settle(() =>
       netlink.links().every((link) => !link.up || link.loopback || link.operationalState !== "unknown"),
@@ -78,6 +86,9 @@ describe("links", () => {
         txQueues: link.txQueues,
         minMtu: link.minMtu,
         maxMtu: link.maxMtu,
+        gso: link.packetLimits.gso,
+        gro: link.packetLimits.gro,
+        driver: link.packetLimits.driver,
         master: links.find((other) => other.index === link.master)?.name,
         alias: link.alias,
       }).toEqual({
@@ -92,10 +103,36 @@ describe("links", () => {
         txQueues: ip.num_tx_queues,
         minMtu: ip.min_mtu,
         maxMtu: ip.max_mtu,
+        gso: ip.gso_max_size,
+        gro: ip.gro_max_size,
+        driver: ip.tso_max_size,
         master: ip.master,
         alias: ip.ifalias,
       });
+      if (ip.gso_ipv4_max_size === undefined) continue;
+      expect([link.packetLimits.gsoIpv4, link.packetLimits.groIpv4]).toEqual([
+        ip.gso_ipv4_max_size,
+        ip.gro_ipv4_max_size,
+      ]);
     }
+  });
+
+  test("take limits of their packets, those for IPv4 as the kernel has them", () => {
+    using ns = new TestNamespace();
+    using netlink = Netlink.open({ netns: ns.name });
+    netlink.addLink({ kind: "veth", name: "v0", peer: { name: "v1" } });
+    const limits = () => netlink.link("v0")?.packetLimits;
+    const driver = limits()?.driver ?? 0;
+    const has = kernelAtLeast(6, 3);
+    const ipv4 = (bytes: number) => (has ? bytes : undefined);
+    expect(limits()).toEqual({ gso: 65536, gro: 65536, gsoIpv4: ipv4(65536), groIpv4: ipv4(65536), driver });
+    const raised = { gso: 200_000, gro: 100_000, gsoIpv4: 90_000, groIpv4: 80_000 };
+    netlink.setLink("v0", { packetLimits: raised });
+    expect(limits()).toEqual({ ...raised, gsoIpv4: ipv4(90_000), groIpv4: ipv4(80_000), driver });
+    // The kernel's own rule shows which number is whose: small ones are IPv4's too.
+    ns.run("ip", "link", "set", "dev", "v0", "gso_max_size", "30000", "gro_max_size", "20000");
+    expect(limits()).toEqual({ gso: 30_000, gro: 20_000, gsoIpv4: ipv4(30_000), groIpv4: ipv4(20_000), driver });
+    expect(() => netlink.setLink("v0", { packetLimits: { gso: driver + 1 } })).toThrow(/Cannot change "v0"/);
   });
 
   test("are found by index, name and alternative name", () => {

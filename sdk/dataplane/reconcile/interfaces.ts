@@ -266,6 +266,7 @@ export function removeInterface(run: Run, name: string): void {
     if (attachment !== undefined) run.attacher.retire(attachment, undefined);
     if (before.direct !== undefined && before.object.parent === undefined) run.direct.remove(before.id);
     run.peers.restore(name);
+    run.packetLimits.restore(name);
   });
   retireDevice(run, before, undefined);
 }

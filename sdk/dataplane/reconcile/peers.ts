@@ -3,9 +3,9 @@
 import { WeirError } from "../../errors.ts";
 import { hookOf } from "../attach.ts";
 import type { LiveInterface } from "../live.ts";
-import { type PeerUse, peerCommands } from "../peer_settings.ts";
+import { type PeerUse, peerCommands } from "../peer_features.ts";
 import type { Run } from "./context.ts";
-import { isReachable, peerNamespace } from "./peer_namespace.ts";
+import { isReachable, namespaceOfPeer, peerNamespace } from "./peer_namespace.ts";
 
 /** Sets what must be set before programs are attached; what is not needed any more is restored once the run is kept. */
 export function preparePeers(run: Run): void {
@@ -29,10 +29,10 @@ export function preparePeers(run: Run): void {
 }
 
 function preparePeer(run: Run, name: string, live: LiveInterface, use: PeerUse, peerIndex: number): void {
+  const { device, object } = live;
+  if (device === undefined || run.peers.isSet(name, use, namespaceOfPeer(live), peerIndex)) return;
   const before = run.peers.use(name);
-  if (before === use) return;
-  if (live.device === undefined) return;
-  const netns = peerNamespace(run, live.object, live.device);
+  const netns = peerNamespace(run, object, device);
   run.undo.push(() => {
     if (before === undefined) run.peers.restore(name);
     else run.peers.set(name, before, netns, peerIndex);
@@ -40,7 +40,8 @@ function preparePeer(run: Run, name: string, live: LiveInterface, use: PeerUse, 
   run.peers.set(name, use, netns, peerIndex);
 }
 
-function usesXdp({ object, device }: LiveInterface): boolean {
+/** True where XDP decides what comes in at an interface. */
+export function usesXdp({ object, device }: LiveInterface): boolean {
   return device !== undefined && object.parent === undefined && hookOf(object, device) === "xdp";
 }
 

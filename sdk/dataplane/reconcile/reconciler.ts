@@ -23,6 +23,7 @@ import {
 } from "./interfaces.ts";
 import { mirrorInterfaces, noteStaleMirror, writeMirrors } from "./mirrors.ts";
 import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
+import { concernPacketLimits, lowerPacketLimits, raisePacketLimits } from "./packet_limits.ts";
 import { preparePeers } from "./peers.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
 import { staleFlows, translatedVrfs } from "./stale_flows.ts";
@@ -91,6 +92,8 @@ export class Reconciler {
   /** @returns tells, once the changes are kept, which flows are to be decided again. */
   #apply(run: Run, changes: readonly AnyChange[]): () => StaleFlows {
     const of = <K extends Kind>(kind: K) => changesOf(changes, kind);
+    const limits = concernPacketLimits(changes);
+    if (limits) lowerPacketLimits(run);
     this.#node(run, of("node").length > 0);
     writeVrfs(run, of("vrfs"));
     const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
@@ -120,6 +123,7 @@ export class Reconciler {
     writeRoutes(run, routes);
     for (const { key, after } of of("interfaces")) if (after.length === 0) removeInterface(run, key);
     if (of("interfaces").length > 0) preparePeers(run);
+    if (limits) raisePacketLimits(run);
     for (const name of interfaces) if (run.live.has(name)) attachInterface(run, name);
     for (const { key, after } of [...of("interfaces"), ...of("nexthops")])
       if (after.length === 0) removeNexthop(run, key);
@@ -186,11 +190,13 @@ export class Reconciler {
     for (const name of subInterfacesOf(run, changed)) rewrite(name);
     const names = nexthopsToWrite(run, [], changed, false);
     for (const name of nexthops) names.add(name);
+    if (changed.size > 0) lowerPacketLimits(run);
     writeNexthops(run, names);
     if (changed.size > 0) {
       mirrorInterfaces(run, changed);
       writeUnderlayAddresses(run);
       preparePeers(run);
+      raisePacketLimits(run);
     }
     for (const name of changed) if (run.live.has(name)) attachInterface(run, name);
     return finish(run);

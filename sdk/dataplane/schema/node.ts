@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { address, CLOSED, integer, mac, name, oneOf } from "./common.ts";
+import { address, CLOSED, flag, integer, mac, name, oneOf } from "./common.ts";
 import { type Static, Type } from "./typebox.ts";
 
 /** The IANA VRRP MAC of group 0 (RFC 9568 section 7.3): answers alike on every node, and no device owns it. */
@@ -68,6 +68,12 @@ export const NodeSchema = Type.Object(
         ["pass", "drop"],
         "Tunnel packets for this node whose VNI or label is not in the state. pass: to the host's stack, which may have tunnels of its own. drop: a counted drop.",
         "pass",
+      ),
+    ),
+    bigTcp: Type.Optional(
+      flag(
+        "Let TCP between workloads of this node use packets of up to 192 KiB (Linux's BIG TCP): Weir raises the limits at both ends of veths on the TC hook that it can reach (`netns`), and restores them. Only while nothing leads into a tunnel (no `underlay`, no next hop of type tunnel), and no further than the fabric interfaces' own `gso_max_size`.",
+        true,
       ),
     ),
     limits: Type.Optional(LimitsSchema),

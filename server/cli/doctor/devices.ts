@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Devices that Weir is to forward between: driver, MTU, queues, offloads, and programs that are there already. */
 
-import type { Ethtool, LinkInfo, Netlink } from "../../../sdk/netlink/index.ts";
+import { DEFAULT_PACKET_LIMIT, type Ethtool, type LinkInfo, type Netlink } from "../../../sdk/netlink/index.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import { findDriver } from "./drivers.ts";
 
@@ -22,6 +22,7 @@ export function checkDevices(names: readonly string[], netlink: Netlink, ethtool
         attempt(() => ethtool.channels(link.name)),
       ),
       ...checkOffloads(link, attempt(() => ethtool.features(link.name)) ?? {}),
+      checkPacketLimits(link),
       ...checkPeer(link),
     ];
   });
@@ -100,6 +101,13 @@ export function checkOffloads(link: LinkInfo, features: Readonly<Record<string, 
     return [warn(name, found, `ethtool -K ${link.name} rx-gro-hw off`)];
   }
   return [ok(name, "nothing in the way of XDP")];
+}
+
+/** How long packets may be on the way to it (BIG TCP): of fabric devices this bounds those between workloads too. */
+export function checkPacketLimits(link: LinkInfo): Check {
+  const { gso, gsoIpv4 = DEFAULT_PACKET_LIMIT, driver } = link.packetLimits;
+  const found = `IPv4 up to ${gsoIpv4}, IPv6 up to ${gso} bytes before segmentation; the driver takes ${driver}`;
+  return ok(`${link.name} packets`, found);
 }
 
 /** The far end of a veth belongs to the workload; the XDP hook needs settings there. */

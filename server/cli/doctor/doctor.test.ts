@@ -4,7 +4,16 @@ import type { LinkInfo } from "../../../sdk/netlink/index.ts";
 import { formatChecks } from "../commands/doctor.ts";
 import { checkBpffs, checkJit, checkUnprivileged } from "./bpf.ts";
 import type { Check } from "./check.ts";
-import { checkDriver, checkMtu, checkOffloads, checkPeer, checkProgram, checkQueues, checkUp } from "./devices.ts";
+import {
+  checkDriver,
+  checkMtu,
+  checkOffloads,
+  checkPacketLimits,
+  checkPeer,
+  checkProgram,
+  checkQueues,
+  checkUp,
+} from "./devices.ts";
 import { checkIptables, checkNftables } from "./firewall.ts";
 import { checkKernel } from "./kernel.ts";
 import { checkCapabilities, checkLockedMemory } from "./privileges.ts";
@@ -19,6 +28,7 @@ const link = (o: Partial<LinkInfo> = {}): LinkInfo => ({
   mtu: 1500,
   minMtu: 68,
   maxMtu: 65535,
+  packetLimits: { gso: 65536, gro: 65536, gsoIpv4: 65536, groIpv4: 65536, driver: 524280 },
   up: true,
   running: true,
   loopback: false,
@@ -145,6 +155,11 @@ describe("a device", () => {
     expect(statuses(checkOffloads(link(), { "rx-lro": true }))).toEqual(["warn"]);
     expect(statuses(checkOffloads(link(), { "rx-gro": true }))).toEqual(["ok"]);
     expect(checkPeer(link())).toEqual([]);
+    expect(checkPacketLimits(link())).toEqual({ name: "eth0 packets", status: "ok", found: expect.any(String) });
+    const raised = { gso: 196608, gro: 65536, gsoIpv4: 65536, groIpv4: 65536, driver: 524280 };
+    expect(checkPacketLimits(link({ packetLimits: raised })).found).toBe(
+      "IPv4 up to 65536, IPv6 up to 196608 bytes before segmentation; the driver takes 524280",
+    );
     expect(checkPeer(link({ kind: "veth", linkNetnsId: 0 }))[0]?.hint).toContain("ethtool -K DEVICE tx off");
     expect(checkQueues(link(), { rx: 0, tx: 1, combined: 4 }).found).toBe("4 receive, 5 transmit");
     expect(checkQueues(link(), undefined).found).toBe("4 receive, 4 transmit");

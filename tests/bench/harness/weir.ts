@@ -17,6 +17,8 @@ export interface WeirNodeOptions {
   readonly hook: "tc" | "xdp";
   /** Both pods have a policy that allows all: each flow is decided once, and then looked up. */
   readonly policy: boolean;
+  /** The node's `bigTcp`. Default: Weir's own. */
+  readonly bigTcp?: boolean;
   /** Keep the desired state in SQLite, as by default; else in memory only. Default: false. */
   readonly persistent?: boolean;
 }
@@ -59,9 +61,10 @@ export class WeirNode implements AsyncDisposable {
 
 function state(lab: SameNode, options: WeirNodeOptions): State {
   const policies = options.policy ? { policies: ["all"] } : {};
+  const bigTcp = options.bigTcp === undefined ? {} : { bigTcp: options.bigTcp };
   const workload = { role: "workload", vrf: VRF, hook: options.hook, ...policies } as const;
   return {
-    node: { name: "bench", gatewayMac: GATEWAY.mac },
+    node: { name: "bench", gatewayMac: GATEWAY.mac, ...bigTcp },
     vrfs: [{ name: VRF }],
     policies: [{ name: "all", default: "allow" }],
     interfaces: [

@@ -9,6 +9,7 @@
 import { WeirError } from "../errors.ts";
 import { Ethtool, Netlink } from "../netlink/index.ts";
 import type { Store } from "../store/index.ts";
+import { SavedSettings, unlessGone } from "./saved_settings.ts";
 
 /** What the peer is for XDP: it may only receive from it, or what it sends is decided there. */
 export type PeerUse = "receives" | "sends";
@@ -24,9 +25,6 @@ export const peerCommands: Readonly<Record<PeerUse, string>> = {
   sends: "ethtool -K DEVICE gro on tx off",
 };
 
-/** Key of the store's entry about changed devices. */
-const META = "peers";
-
 interface Saved {
   /** Name or path; absent: the node's own. */
   readonly netns?: string | undefined;
@@ -36,19 +34,24 @@ interface Saved {
   readonly features: Readonly<Record<string, boolean>>;
 }
 
-/** Changes peers and remembers, in the store, how they were. */
-export class PeerSettings {
-  readonly #store: Store;
-  readonly #saved: Map<string, Saved>;
+/** Changes peers and remembers how they were. */
+export class PeerFeatures {
+  readonly #saved: SavedSettings<Saved>;
+  /** What this process has set, and where: devices can be others than those that an earlier one knew. */
+  readonly #done = new Map<string, string>();
 
   constructor(store: Store) {
-    this.#store = store;
-    this.#saved = new Map(Object.entries(JSON.parse(store.meta(META) ?? "{}") as Record<string, Saved>));
+    this.#saved = new SavedSettings(store, "peers");
   }
 
   /** What an interface's peer is set for; `undefined`: nothing was changed there. */
   use(name: string): PeerUse | undefined {
     return this.#saved.get(name)?.use;
+  }
+
+  /** Whether this process has done that already. */
+  isSet(name: string, use: PeerUse, netns: string | undefined, peerIndex: number): boolean {
+    return this.#done.get(name) === keyOf(use, netns, peerIndex);
   }
 
   /**
@@ -58,8 +61,7 @@ export class PeerSettings {
    * @throws WeirError when the namespace or the peer is not there.
    */
   set(name: string, use: PeerUse, netns: string | undefined, peerIndex: number): void {
-    if (this.use(name) === use) return;
-    this.restore(name);
+    if (this.isSet(name, use, netns, peerIndex)) return;
     using netlink = Netlink.open({ netns });
     const device = netlink.link(peerIndex)?.name;
     if (device === undefined) {
@@ -69,32 +71,31 @@ export class PeerSettings {
         reason: "it is gone",
       });
     }
+    const saved = this.#saved.get(name);
+    const same = saved?.use === use && saved.device === device && saved.netns === netns;
+    if (!same) this.restore(name);
     using ethtool = Ethtool.open({ netns });
     const features = ethtool.setFeatures(device, WANTED[use]);
-    this.#saved.set(name, { netns, device, use, features });
-    this.#save();
+    this.#saved.set(name, { netns, device, use, features: { ...(same ? saved.features : {}), ...features } });
+    this.#done.set(name, keyOf(use, netns, peerIndex));
   }
 
-  /** Puts the peer back to how it was; a peer that is gone needs nothing. */
+  /** Puts the peer back to how it was. */
   restore(name: string): void {
+    this.#done.delete(name);
     const saved = this.#saved.get(name);
     if (saved === undefined) return;
-    try {
+    unlessGone(() => {
       using ethtool = Ethtool.open({ netns: saved.netns });
       ethtool.setFeatures(saved.device, saved.features);
-    } catch (error) {
-      if (!(error instanceof WeirError) || !["ENOENT", "ENODEV"].includes(error.code)) throw error;
-    }
+    });
     this.#saved.delete(name);
-    this.#save();
   }
 
   restoreAll(): void {
-    for (const name of [...this.#saved.keys()]) this.restore(name);
-  }
-
-  #save(): void {
-    const text = this.#saved.size === 0 ? undefined : JSON.stringify(Object.fromEntries(this.#saved));
-    this.#store.transaction((writer) => writer.setMeta(META, text));
+    for (const name of this.#saved.names()) this.restore(name);
   }
 }
+
+const keyOf = (use: PeerUse, netns: string | undefined, peerIndex: number): string =>
+  `${use} ${peerIndex} ${netns ?? ""}`;
