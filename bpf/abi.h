@@ -17,7 +17,7 @@
 
 /* Raised whenever a struct in this file changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 3
+#define WEIR_ABI_VERSION 4
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
@@ -687,7 +687,8 @@ struct config {            /* 128 bytes */
 	__u16 reserved1;
 	__be32 underlay4;   /* one of `underlay_addresses`, found without looking there; 0: none */
 	__u8 underlay6[16]; /* the same of IPv6; ::: none */
-	__u32 reserved[11];
+	__u32 drop_samples; /* dropped packets that are sampled, a second; 0: none are */
+	__u32 reserved[10];
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */
@@ -708,6 +709,49 @@ struct interface_counters { /* 80 bytes */
 struct drop_counter { /* 16 bytes */
 	__u64 packets;
 	__u64 bytes;
+};
+
+#define WEIR_SAMPLE_BYTES 128 /* of a dropped packet that a sample holds */
+
+enum sample_hook {
+	SAMPLE_NONE = 0,
+	SAMPLE_XDP,
+	SAMPLE_TC,
+};
+
+/* Record of `drop_samples`: a packet as it was when it was dropped. */
+struct drop_sample {         /* 200 bytes */
+	__u64 time;          /* of the drop */
+	__u32 length;        /* bytes of the frame, as `drop_counters` have them */
+	__u32 rule;          /* policy rule that decided; 0: none */
+	__u32 vrf;           /* as in the flow's key */
+	__u32 ingress;       /* where it came from, as in struct flow_entry; 0: not known */
+	__u16 interface;     /* whose counter it is in */
+	__u16 out_interface; /* that the next hop leads to; 0: not known */
+	__u16 vlan;          /* id of the outermost tag; TC: the tag itself is not in `head` */
+	__u16 head_length;   /* bytes of `head` */
+	__u8 reason;         /* enum drop_reason */
+	__u8 hook;           /* enum sample_hook */
+	__u8 family;         /* 4 or 6; 0: no IP header was read, and the rest of the key is 0 */
+	__u8 protocol;
+	__be16 source_port; /* 0: was not read; else as in struct flow4_key */
+	__be16 destination_port;
+	__u8 source[16]; /* IPv4: mapped */
+	__u8 destination[16];
+	__u8 head[WEIR_SAMPLE_BYTES]; /* from the Ethernet header on */
+};
+
+/* Element 0 of `drop_sampling`: the limit of config.drop_samples, over all CPUs. */
+struct drop_sampling { /* 16 bytes */
+	__u64 window_start;
+	__u64 taken; /* in this window */
+};
+
+/* Element 0 of `drop_sample_counters` (per CPU). */
+struct drop_sample_counters { /* 24 bytes */
+	__u64 sampled;
+	__u64 limited; /* not sampled, because of config.drop_samples */
+	__u64 lost;    /* to be sampled, but there was no room in `drop_samples` */
 };
 
 /* Element of `trap_limits` (per CPU); index = interface id. */
@@ -839,6 +883,9 @@ _Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");
 _Static_assert(sizeof(struct config) == 128, "config");
 _Static_assert(sizeof(struct interface_counters) == 80, "interface_counters");
 _Static_assert(sizeof(struct drop_counter) == 16, "drop_counter");
+_Static_assert(sizeof(struct drop_sample) == 200, "drop_sample");
+_Static_assert(sizeof(struct drop_sampling) == 16, "drop_sampling");
+_Static_assert(sizeof(struct drop_sample_counters) == 24, "drop_sample_counters");
 _Static_assert(sizeof(struct trap_limit) == 16, "trap_limit");
 _Static_assert(sizeof(struct trace_log) == 8, "trace_log");
 _Static_assert(sizeof(struct trace_record) == 104, "trace_record");

@@ -16,7 +16,7 @@
 /* A copy that could not be made; the others are. */
 static __always_inline int flood_miss(const struct packet *p, __u32 reason)
 {
-	count_drop(p->walk->interface, reason, p->walk->length);
+	note_drop(p, reason);
 	return CONTINUE;
 }
 

@@ -217,8 +217,10 @@ static __always_inline int follow_flow(const struct packet *p)
 	}
 	if (w->mirror)
 		mirror_flow(p);
-	return drop(p, flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason
-								      : DROP_POLICY_DENY);
+	return drop_by_rule(p,
+			    flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason
+									   : DROP_POLICY_DENY,
+			    flow->rule);
 }
 STAGE(follow_flow)
 

@@ -249,6 +249,28 @@ struct {
 	__type(value, struct drop_counter);
 } drop_counters SEC(".maps");
 
+/* Records: struct drop_sample. Producer: pipeline; consumer: SDK. 1260 samples. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 262144);
+} drop_samples SEC(".maps");
+
+/* 0 -> struct drop_sampling. Writer and reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct drop_sampling);
+} drop_sampling SEC(".maps");
+
+/* 0 -> struct drop_sample_counters. Writer: pipeline; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct drop_sample_counters);
+} drop_sample_counters SEC(".maps");
+
 /* Interface id -> struct trap_limit: rate limit of traps that anybody can cause. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -31,7 +31,8 @@ __attribute__((noinline)) int mirror_lost(__u32 mirror, __u32 interface, __u32 b
 
 	if (c)
 		c->drops++;
-	return count_drop(interface, DROP_MIRROR, bytes);
+	count_drop(interface, DROP_MIRROR, bytes);
+	return 0;
 }
 
 /* Copies the packet, as it is now, on account of `interface`. */

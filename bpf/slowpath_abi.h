@@ -7,7 +7,7 @@
 #ifndef WEIR_SLOWPATH_ABI_H
 #define WEIR_SLOWPATH_ABI_H
 
-#include <linux/types.h>
+#include "abi.h"
 
 /* ---- compiled policy --------------------------------------------------------------------- */
 
@@ -154,8 +154,8 @@ struct worker_control { /* 512 bytes */
 	__u32 free_count;
 	__u32 frame_owners; /* __u8[frame_count]: index + 1 of the port that has the frame to receive into; 0: none */
 	__u32 frame_links; /* struct frame_link[frame_count] */
-	__u32 reserved0;
-	__u32 interfaces; /* struct interface[] (kernel's own, mapped) */
+	__u32 watches;     /* struct watched_descriptor[WEIR_WATCHES] */
+	__u32 interfaces;  /* struct interface[] (kernel's own, mapped) */
 	__u32 interface_count;
 	__u32 nexthops; /* struct nexthop[] (kernel's own, mapped) */
 	__u32 nexthop_count;
@@ -189,7 +189,7 @@ struct worker_control { /* 512 bytes */
 	__u32 ask_timeout_ms;
 	__u32 ask_otherwise; /* enum rule_action past the time-out or without a handler: allow or deny */
 	__u32 resolve_timeout_ms; /* how long a packet waits for its neighbour */
-	__u32 drop_samples;       /* EVENT_DROP a second; the counters have them all */
+	__u32 drop_samples;       /* EVENT_DROP a second; 0: none; the counters have them all */
 	__u32 stop;               /* 1: leave the loop */
 	__u32 stopped;            /* 1: the worker has left its loop */
 	__be32 node_address4;     /* source of ICMP errors where the interface has none; 0: none */
@@ -216,8 +216,20 @@ struct worker_control { /* 512 bytes */
 	__u64 stale;             /* decisions that came too late */
 	__u64 fragments_held;    /* that came before the first of their datagram */
 	__u64 fragments_expired; /* of these: the first did not come in time */
-	__u64 reserved[15];
+	__u64 samples_limited;   /* drops that were not reported, because of drop_samples */
+	__u64 reserved[14];
 };
+
+/*
+ * A descriptor that a worker polls on behalf of the main thread, whose event loop cannot. Readable
+ * descriptors stay so until they are read: the main thread is told once, and says when it has.
+ */
+struct watched_descriptor { /* 8 bytes */
+	__u32 fd;           /* descriptor + 1; 0: none */
+	__u32 told;         /* 1: the main thread was told; it sets 0 when it has read */
+};
+
+#define WEIR_WATCHES 4
 
 /* Which counters a decision raises when the kernel has taken it. */
 struct decision_note { /* 8 bytes */
@@ -286,7 +298,7 @@ enum event_kind {
 	EVENT_DROP,   /* the slow path dropped a packet */
 };
 
-struct event {      /* 128 bytes */
+struct event {      /* 224 bytes */
 	__u32 kind; /* enum event_kind */
 	__u32 ticket;
 	__u32 frame; /* address of the first byte; 0: none */
@@ -311,7 +323,8 @@ struct event {      /* 128 bytes */
 	__u8 icmp_code;
 	__u8 source[16];
 	__u8 destination[16];
-	__u32 reserved[9];
+	__u32 head_length;            /* EVENT_DROP: bytes of `head`, else 0 */
+	__u8 head[WEIR_SAMPLE_BYTES]; /* the packet's first bytes, from the Ethernet header on */
 };
 
 enum command_kind {

@@ -173,13 +173,13 @@ static __always_inline int limited_trap(const struct packet *p)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	w->worker = i->worker;
 	if (w->drop_reason)
-		count_drop(w->interface, w->drop_reason, w->length);
+		note_drop(p, w->drop_reason);
 	/* A mirror's copy is nobody's packet: it is not answered. */
 	if (w->drop_reason && is_copy(w))
 		return verdict_drop(p);
 	if (!controller_listens(p, i)) {
 		if (!w->drop_reason)
-			count_drop(w->interface, DROP_NO_CONTROLLER, w->length);
+			note_drop(p, DROP_NO_CONTROLLER);
 		return verdict_drop(p);
 	}
 	if (!fits_slow_path(p))

@@ -26,7 +26,7 @@ export type {
 } from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
 export type { DropGroup } from "./dataplane/drops.ts";
-export type { DataPlaneEvent, EventKind, EventOptions } from "./dataplane/events.ts";
+export type { DataPlaneEvent, DropSample, EventKind, EventOptions } from "./dataplane/events.ts";
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";
@@ -36,6 +36,7 @@ export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./datapl
 export { type DestroyOptions, destroyInstance } from "./dataplane/remove_instance.ts";
 export {
   checkState,
+  DEFAULT_DROP_SAMPLES,
   DEFAULT_GATEWAY_MAC,
   DEFAULT_GATEWAYS,
   DEFAULT_HOLD_LIMIT,

@@ -146,6 +146,11 @@ export function mirrorOf(decision: u32): u32 {
   return load<u8>(recordOf(decision) + FLOW_DECISION_MIRROR);
 }
 
+/** The rule that made it; 0: none. */
+export function ruleOf(decision: u32): u32 {
+  return load<u32>(recordOf(decision) + FLOW_DECISION_RULE);
+}
+
 /** Writes the record for the trapped packet that was parsed last. There must be room (`decisionsLeft`). */
 export function decide(
   packet: usize,

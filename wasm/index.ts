@@ -10,7 +10,7 @@ import { runCommands } from "./commands";
 import { bindControl, control, count, get, readClock } from "./control";
 import { decisionsLeft, finishDecisions } from "./decision";
 import { dispatch } from "./dispatch";
-import { countDrop } from "./drops";
+import { drop } from "./drops";
 import { fragmentsDue } from "./fragments";
 import { bindFrames, freePacket } from "./frames";
 import { bindHolds, firstDue, isDue, lookedAt, nextDue, resetDeadline } from "./hold";
@@ -38,7 +38,7 @@ import {
 import { direction, judge, loadPolicy, rule } from "./policy";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
-import { interfaceIdOf, isTrap, parseTrapped } from "./trap";
+import { isTrap, parseTrapped } from "./trap";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
 export function start(address: u32): void {
@@ -147,8 +147,7 @@ function handle(port: usize, packet: usize, length: u32, frames: u32): void {
     store<u64>(port + XSK_PORT_RX_INVALID, load<u64>(port + XSK_PORT_RX_INVALID) + 1);
     freePacket(packet);
   } else if (frames > WEIR_CHAIN_FRAMES) {
-    countDrop(interfaceIdOf(packet), DROP_TRAP_TOO_BIG, length);
-    freePacket(packet);
+    drop(packet, length, DROP_TRAP_TOO_BIG);
   } else {
     count(WORKER_CONTROL_PACKETS);
     dispatch(packet, length);

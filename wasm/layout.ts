@@ -5,7 +5,7 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 3;
+export const WEIR_ABI_VERSION: u32 = 4;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_MAX_KINDS: u32 = 16;
@@ -82,6 +82,7 @@ export const FLOW_FLAG_SINGLE: u32 = 0x8;
 export const WEIR_HOLD_PACKETS: u32 = 3;
 export const WEIR_DECISIONS_PER_WORKER: u32 = 1024;
 export const WEIR_MAX_WORKERS: u32 = 16;
+export const WEIR_SAMPLE_BYTES: u32 = 128;
 export const TRACE_FLAG_ROUTED: u32 = 0x1;
 export const WEIR_TRACE_STEPS: u32 = 1024;
 export const WEIR_TRACE_FRAMES: u32 = 256;
@@ -215,6 +216,11 @@ export const DECISION_STALE: u32 = 2;
 export const DECISION_EXISTS: u32 = 3;
 export const DECISION_FULL: u32 = 4;
 export const DECISION_MISSING: u32 = 5;
+
+// enum sample_hook
+export const SAMPLE_NONE: u32 = 0;
+export const SAMPLE_XDP: u32 = 1;
+export const SAMPLE_TC: u32 = 2;
 
 // enum trace_stage
 export const TRACE_NONE: u32 = 0;
@@ -560,6 +566,7 @@ export const CONFIG_FOREIGN_TUNNELS: usize = 52;
 export const CONFIG_GATEWAY_MAC: usize = 56;
 export const CONFIG_UNDERLAY4: usize = 64;
 export const CONFIG_UNDERLAY6: usize = 68;
+export const CONFIG_DROP_SAMPLES: usize = 84;
 
 // struct interface_counters
 export const INTERFACE_COUNTERS_SIZE: usize = 80;
@@ -578,6 +585,38 @@ export const INTERFACE_COUNTERS_ANSWERED: usize = 72;
 export const DROP_COUNTER_SIZE: usize = 16;
 export const DROP_COUNTER_PACKETS: usize = 0;
 export const DROP_COUNTER_BYTES: usize = 8;
+
+// struct drop_sample
+export const DROP_SAMPLE_SIZE: usize = 200;
+export const DROP_SAMPLE_TIME: usize = 0;
+export const DROP_SAMPLE_LENGTH: usize = 8;
+export const DROP_SAMPLE_RULE: usize = 12;
+export const DROP_SAMPLE_VRF: usize = 16;
+export const DROP_SAMPLE_INGRESS: usize = 20;
+export const DROP_SAMPLE_INTERFACE: usize = 24;
+export const DROP_SAMPLE_OUT_INTERFACE: usize = 26;
+export const DROP_SAMPLE_VLAN: usize = 28;
+export const DROP_SAMPLE_HEAD_LENGTH: usize = 30;
+export const DROP_SAMPLE_REASON: usize = 32;
+export const DROP_SAMPLE_HOOK: usize = 33;
+export const DROP_SAMPLE_FAMILY: usize = 34;
+export const DROP_SAMPLE_PROTOCOL: usize = 35;
+export const DROP_SAMPLE_SOURCE_PORT: usize = 36;
+export const DROP_SAMPLE_DESTINATION_PORT: usize = 38;
+export const DROP_SAMPLE_SOURCE: usize = 40;
+export const DROP_SAMPLE_DESTINATION: usize = 56;
+export const DROP_SAMPLE_HEAD: usize = 72;
+
+// struct drop_sampling
+export const DROP_SAMPLING_SIZE: usize = 16;
+export const DROP_SAMPLING_WINDOW_START: usize = 0;
+export const DROP_SAMPLING_TAKEN: usize = 8;
+
+// struct drop_sample_counters
+export const DROP_SAMPLE_COUNTERS_SIZE: usize = 24;
+export const DROP_SAMPLE_COUNTERS_SAMPLED: usize = 0;
+export const DROP_SAMPLE_COUNTERS_LIMITED: usize = 8;
+export const DROP_SAMPLE_COUNTERS_LOST: usize = 16;
 
 // struct trap_limit
 export const TRAP_LIMIT_SIZE: usize = 16;
@@ -625,6 +664,7 @@ export const TRACE_FRAME_BYTES: usize = 8;
 // ---- bpf/slowpath_abi.h
 
 export const WEIR_CHAIN_FRAMES: u32 = 8;
+export const WEIR_WATCHES: u32 = 4;
 export const WEIR_BURST_SLOTS: u32 = 2048;
 
 // enum rule_action
@@ -765,6 +805,7 @@ export const WORKER_CONTROL_FREE_FRAMES: usize = 36;
 export const WORKER_CONTROL_FREE_COUNT: usize = 40;
 export const WORKER_CONTROL_FRAME_OWNERS: usize = 44;
 export const WORKER_CONTROL_FRAME_LINKS: usize = 48;
+export const WORKER_CONTROL_WATCHES: usize = 52;
 export const WORKER_CONTROL_INTERFACES: usize = 56;
 export const WORKER_CONTROL_INTERFACE_COUNT: usize = 60;
 export const WORKER_CONTROL_NEXTHOPS: usize = 64;
@@ -825,6 +866,12 @@ export const WORKER_CONTROL_UNHANDLED: usize = 360;
 export const WORKER_CONTROL_STALE: usize = 368;
 export const WORKER_CONTROL_FRAGMENTS_HELD: usize = 376;
 export const WORKER_CONTROL_FRAGMENTS_EXPIRED: usize = 384;
+export const WORKER_CONTROL_SAMPLES_LIMITED: usize = 392;
+
+// struct watched_descriptor
+export const WATCHED_DESCRIPTOR_SIZE: usize = 8;
+export const WATCHED_DESCRIPTOR_FD: usize = 0;
+export const WATCHED_DESCRIPTOR_TOLD: usize = 4;
 
 // struct decision_note
 export const DECISION_NOTE_SIZE: usize = 8;
@@ -871,7 +918,7 @@ export const MESSAGE_RING_RECORD_SIZE: usize = 12;
 export const MESSAGE_RING_LOST: usize = 16;
 
 // struct event
-export const EVENT_SIZE: usize = 128;
+export const EVENT_SIZE: usize = 224;
 export const EVENT_KIND: usize = 0;
 export const EVENT_TICKET: usize = 4;
 export const EVENT_FRAME: usize = 8;
@@ -896,6 +943,8 @@ export const EVENT_ICMP_TYPE: usize = 58;
 export const EVENT_ICMP_CODE: usize = 59;
 export const EVENT_SOURCE: usize = 60;
 export const EVENT_DESTINATION: usize = 76;
+export const EVENT_HEAD_LENGTH: usize = 92;
+export const EVENT_HEAD: usize = 96;
 
 // struct command
 export const COMMAND_SIZE: usize = 64;

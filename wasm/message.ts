@@ -2,6 +2,7 @@
 /** The rings of records between the worker and the main thread (struct message_ring): events out, commands in. */
 
 import { count, get, now } from "./control";
+import { headLength } from "./frames";
 import {
   COMMAND_SIZE,
   EVENT_ASK,
@@ -14,6 +15,8 @@ import {
   EVENT_FLAGS,
   EVENT_FRAME,
   EVENT_GENERATION,
+  EVENT_HEAD,
+  EVENT_HEAD_LENGTH,
   EVENT_ICMP_CODE,
   EVENT_ICMP_TYPE,
   EVENT_INTERFACE,
@@ -38,10 +41,12 @@ import {
   MESSAGE_RING_LOST,
   MESSAGE_RING_PRODUCER,
   MESSAGE_RING_SIZE,
+  WEIR_SAMPLE_BYTES,
   WORKER_CONTROL_COMMANDS,
   WORKER_CONTROL_DROP_SAMPLES,
   WORKER_CONTROL_EVENTS,
   WORKER_CONTROL_EVENTS_LOST,
+  WORKER_CONTROL_SAMPLES_LIMITED,
 } from "./layout";
 import * as parsed from "./parse";
 import {
@@ -80,7 +85,7 @@ function publishEvent(): void {
 
 /** Writes what all events have in common. The packet must be the one that was parsed last, or none of IP. */
 function describe(event: usize, kind: u32, packet: usize, length: u32): void {
-  memory.fill(event, 0, EVENT_SIZE);
+  memory.fill(event, 0, EVENT_HEAD);
   store<u32>(event + EVENT_KIND, kind);
   store<u32>(event + EVENT_LENGTH, length);
   store<u64>(event + EVENT_TIME, now);
@@ -140,13 +145,18 @@ export function eventLog(packet: usize, length: u32, rule: u32, direction: u32):
   publishEvent();
 }
 
-/** Reports a drop, within the allowed samples a second: a flood of them must not keep the main thread busy. */
+/** Reports a drop with the packet's head, within the allowed samples a second: a flood must not keep the main thread busy. */
 export function eventDrop(packet: usize, length: u32, reason: u32, rule: u32, direction: u32): void {
+  const limit = get(WORKER_CONTROL_DROP_SAMPLES);
+  if (limit == 0) return;
   if (now - sampleSecond >= 1_000_000_000) {
     sampleSecond = now;
     samples = 0;
   }
-  if (samples >= get(WORKER_CONTROL_DROP_SAMPLES)) return;
+  if (samples >= limit) {
+    count(WORKER_CONTROL_SAMPLES_LIMITED);
+    return;
+  }
   const event = nextEvent();
   if (event == 0) return;
   samples++;
@@ -154,6 +164,9 @@ export function eventDrop(packet: usize, length: u32, reason: u32, rule: u32, di
   store<u32>(event + EVENT_RULE, rule);
   store<u8>(event + EVENT_DROP_REASON, reason);
   store<u8>(event + EVENT_DIRECTION, direction);
+  const head = min(headLength(packet, length), WEIR_SAMPLE_BYTES);
+  store<u32>(event + EVENT_HEAD_LENGTH, head);
+  memory.copy(event + EVENT_HEAD, packet, head);
   publishEvent();
 }
 

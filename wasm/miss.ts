@@ -3,7 +3,7 @@
 
 import { ask } from "./ask";
 import { count, get } from "./control";
-import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards, mirrorOf } from "./decision";
+import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards, mirrorOf, ruleOf } from "./decision";
 import { drop, reportDrop } from "./drops";
 import { findHeld, holdBehind } from "./hold";
 import { unreachable } from "./icmp";
@@ -45,7 +45,7 @@ export function flowMiss(packet: usize, length: u32): void {
       awaitDecision(packet, length, decision);
       return;
     }
-    reportDrop(packet, length, dropReasonOf(decision), 0, 0);
+    reportDrop(packet, length, dropReasonOf(decision), ruleOf(decision), 0);
     giveToMirror(packet, length, mirrorOf(decision));
     return;
   }

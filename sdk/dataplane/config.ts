@@ -21,6 +21,8 @@ export function writeInstanceConfig(
   configCodec.trapRate.set(view, 0, TRAP_RATE);
   // Revisions begin anew with each process, and decisions of an older one than this are not taken.
   configCodec.revision.set(view, 0, 0);
+  // An earlier process may have had readers.
+  configCodec.dropSamples.set(view, 0, 0);
   // 0 stands for "no entry".
   if (configCodec.generation.get(view, 0) === 0) configCodec.generation.set(view, 0, 1);
   configCodec.abiVersion.set(view, 0, WEIR_ABI_VERSION);

@@ -5,6 +5,8 @@ import { withNetns } from "../runtime/netns.ts";
 import { type Change, describeChanges } from "./change.ts";
 import { checkChanges } from "./check.ts";
 import { DeviceWatch } from "./device_watch.ts";
+import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
+import { DropSampling } from "./drop_samples.ts";
 import type { EventHub } from "./events.ts";
 import { checkLimits } from "./limits.ts";
 import { memoryOf } from "./memory.ts";
@@ -13,6 +15,7 @@ import type { OpenOptions } from "./options.ts";
 import { readRevision, readState, writeChanges, writeRevision } from "./persistence.ts";
 import { removeInstance } from "./remove_instance.ts";
 import { SlowPathReports } from "./reports.ts";
+import { DEFAULT_DROP_SAMPLES, NODE_KEY } from "./schema/index.ts";
 import type { Staging } from "./staging.ts";
 
 /** The difference that a state would make, and what it costs. */
@@ -36,6 +39,8 @@ export interface CommitOptions {
 export class Core {
   readonly parts: Opened;
   readonly #watch: DeviceWatch;
+  readonly #drops: DropRing;
+  readonly #sampling: DropSampling;
   readonly #onFailure: (reason: string) => void;
   #revision: number;
   #closed = false;
@@ -52,6 +57,15 @@ export class Core {
       refresh: (interfaces, nexthops) => this.#refresh(interfaces, nexthops),
       fabric: parts.reconciler,
       refreshAddresses: () => this.#unasked(() => this.parts.reconciler.refreshAddresses()),
+    });
+    this.#drops = new DropRing(parts.pipeline.maps);
+    this.#sampling = new DropSampling({
+      ring: this.#drops,
+      config: parts.tables.config,
+      slowPath: parts.slowPath,
+      names: parts.names,
+      events,
+      perSecond: () => parts.state.get("node", NODE_KEY)?.dropSamplesPerSecond ?? DEFAULT_DROP_SAMPLES,
     });
     parts.moved.notify = (target) => this.#watch.pathsMoved(target);
   }
@@ -112,6 +126,7 @@ export class Core {
       state.keep();
       ids.begin();
       this.#revision++;
+      this.#sampling.refresh();
       flows.revalidate(applied.keep());
       return { revision: this.#revision, changes: lines };
     });
@@ -175,6 +190,11 @@ export class Core {
     });
   }
 
+  /** What became of the kernel programs' drops while samples were wanted. */
+  get dropSamples(): DropSampleCounters {
+    return this.#drops.counters();
+  }
+
   /** Takes over what the kernel programs have learned since the last call. */
   takeLearned(): void {
     this.#unasked(() => this.parts.reconciler.takeLearned());
@@ -218,6 +238,7 @@ export class Core {
     if (this.#closed) return false;
     this.#closed = true;
     this.#watch[Symbol.dispose]();
+    this.#sampling[Symbol.dispose]();
     return true;
   }
 }

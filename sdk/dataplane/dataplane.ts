@@ -113,7 +113,8 @@ export class DataPlane implements AsyncDisposable {
    *   machine cannot; `ELIMITS`, `EABI` when what runs does not fit. Nothing is changed then.
    */
   static async open(o: OpenOptions = {}): Promise<DataPlane> {
-    const hub: EventHub = new EventHub((kinds) => kernelEvents(kinds, hub, o.netns));
+    const hub = new EventHub();
+    hub.addSource((kinds) => kernelEvents(kinds, hub, o.netns));
     return new DataPlane(await Core.open(o, hub), hub);
   }
 
@@ -174,7 +175,9 @@ export class DataPlane implements AsyncDisposable {
     return this.#core.parts.slowPath.inject(frame, injection(as, this.#core.parts.names));
   }
 
-  /** Events from this call on. A reader that is too slow loses some, and gets a `lost` event with their number. */
+  /**
+   * Events from this call on. Drop events are samples of the dropped packets (`node.dropSamplesPerSecond`), taken while
+   * there is a reader. A reader that is too slow loses some, and gets a `lost` event with their number. */
   events(kinds: readonly EventKind[], o: EventOptions = {}): AsyncIterable<DataPlaneEvent> {
     return this.#events.subscribe(kinds, o);
   }
@@ -199,7 +202,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** How full the kernel's tables are, and what the slow path did. */
   usage(): Usage {
-    return usageOf(this.#core.parts, this.#ageing.last);
+    return usageOf(this.#core.parts, this.#ageing.last, this.#core.dropSamples);
   }
 
   /** Ends the process's part. The kernel forwards on; what needs a decision is dropped until the next `open`. */

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { EventHub, type NewEvent } from "./events.ts";
 
-const quiet = () => new EventHub(() => ({ [Symbol.dispose]() {} }));
+const quiet = () => new EventHub();
 const miss = (sport: number): NewEvent => ({
   kind: "flow-miss",
   interface: "h0",
@@ -38,9 +38,26 @@ test("a slow reader is told how many events it lost", async () => {
   expect(seen).toEqual(["flow-miss", "flow-miss", 3]);
 });
 
+test("events that were lost before they came are told to those who read their kind", async () => {
+  const hub = quiet();
+  const misses = hub.subscribe(["flow-miss"]);
+  const drops = hub.subscribe(["drop", "link"]);
+  hub.lose(["drop"], 7);
+  hub.emit(miss(1));
+  for await (const event of drops) {
+    expect(event).toMatchObject({ kind: "lost", count: 7 });
+    break;
+  }
+  for await (const event of misses) {
+    expect(event.kind).toBe("flow-miss");
+    break;
+  }
+});
+
 test("interest is given up when the reader leaves", async () => {
   let interested = 0;
-  const hub = new EventHub(() => {
+  const hub = new EventHub();
+  hub.addSource(() => {
     interested++;
     return { [Symbol.dispose]: () => void interested-- };
   });

@@ -5,6 +5,34 @@ import type { DropReason, TrapReason } from "../layout/index.ts";
 import type { AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, WatchChange } from "../netlink/index.ts";
 import type { FlowKey } from "./flows/types.ts";
 
+/** A dropped packet. How many of them there are a second: `node.dropSamplesPerSecond`. */
+export interface DropSample {
+  readonly kind: "drop";
+  /** When it was dropped, RFC 3339. */
+  readonly time: string;
+  /** Who dropped it: the kernel programs on one of their hooks, or the slow path. */
+  readonly hook: "xdp" | "tc" | "slow-path";
+  /** That it came from; `unknown` where none could be found. */
+  readonly interface: string;
+  readonly reason: DropReason;
+  /** Bytes of the frame. */
+  readonly length: number;
+  /**
+   * Its first bytes, at most 128, from the Ethernet header on, as they were at that moment: out of its tunnel if it had
+   * come out of one.
+   */
+  readonly head: Uint8Array;
+  /** Id of its outermost VLAN tag. On the TC hook the tag itself is not in `head`. */
+  readonly vlan?: number;
+  /** Next hop of the tunnel that it came out of. */
+  readonly tunnel?: string;
+  /** As far as its headers could be read; absent for what is not IP. */
+  readonly flow?: FlowKey;
+  /** Policy and rule that decided, where one did. */
+  readonly policy?: string;
+  readonly rule?: string;
+}
+
 /** One event. */
 export type DataPlaneEvent =
   | { readonly kind: "flow-miss"; readonly time: string; readonly interface: string; readonly flow: FlowKey }
@@ -15,15 +43,7 @@ export type DataPlaneEvent =
       readonly trap: TrapReason;
       readonly length: number;
     }
-  | {
-      readonly kind: "drop";
-      readonly time: string;
-      readonly interface: string;
-      readonly reason: DropReason;
-      readonly flow?: FlowKey;
-      readonly policy?: string;
-      readonly rule?: string;
-    }
+  | DropSample
   | {
       readonly kind: "log";
       readonly time: string;
@@ -78,6 +98,12 @@ class Subscription {
     this.#wake?.();
   }
 
+  /** Events were lost before they could be pushed. */
+  lose(count: number): void {
+    this.#lost += count;
+    this.#wake?.();
+  }
+
   end(): void {
     this.#ended = true;
     this.#wake?.();
@@ -101,14 +127,18 @@ class Subscription {
   }
 }
 
+/** Makes events of some kinds for as long as somebody reads them: what it returns is disposed when the reader ends. */
+export type EventSource = (kinds: readonly EventKind[]) => Disposable;
+
 /** Hands events to all who want them. */
 export class EventHub {
   readonly #subscriptions = new Set<Subscription>();
-  readonly #onInterest: (kinds: readonly EventKind[]) => Disposable;
+  readonly #sources: EventSource[] = [];
+  #closed = false;
 
-  /** @param onInterest called with the kinds of each new reader; what it returns is disposed when the reader ends. */
-  constructor(onInterest: (kinds: readonly EventKind[]) => Disposable) {
-    this.#onInterest = onInterest;
+  /** Calls `source` with the kinds of each new reader. */
+  addSource(source: EventSource): void {
+    this.#sources.push(source);
   }
 
   /** True when somebody reads events of this kind: nothing needs to be made up for nobody. */
@@ -117,23 +147,32 @@ export class EventHub {
     return false;
   }
 
-  emit(event: NewEvent): void {
+  /** @param time RFC 3339; default: now. */
+  emit(event: NewEvent, time?: string): void {
     let timed: DataPlaneEvent | undefined;
     for (const subscription of this.#subscriptions) {
       if (event.kind === "lost" || !subscription.wants(event.kind)) continue;
-      timed ??= { ...event, time: new Date().toISOString() };
+      timed ??= { ...event, time: time ?? new Date().toISOString() };
       subscription.push(timed);
+    }
+  }
+
+  /** Tells the readers of any of these kinds that so many events were lost on their way here. */
+  lose(kinds: readonly EventKind[], count: number): void {
+    if (count === 0) return;
+    for (const subscription of this.#subscriptions) {
+      if (kinds.some((kind) => subscription.wants(kind))) subscription.lose(count);
     }
   }
 
   /** Events from this call on. */
   subscribe(kinds: readonly EventKind[], o: EventOptions = {}): AsyncIterable<DataPlaneEvent> {
     const subscription = new Subscription(kinds, o.buffer ?? DEFAULT_BUFFER);
-    const interest = this.#onInterest(kinds);
+    const interest = this.#interest(kinds);
     const end = () => subscription.end();
     this.#subscriptions.add(subscription);
     o.signal?.addEventListener("abort", end, { once: true });
-    if (o.signal?.aborted === true) end();
+    if (o.signal?.aborted === true || this.#closed) end();
     const leave = () => {
       this.#subscriptions.delete(subscription);
       o.signal?.removeEventListener("abort", end);
@@ -150,8 +189,15 @@ export class EventHub {
     };
   }
 
-  /** Ends all iterations. */
+  #interest(kinds: readonly EventKind[]): Disposable {
+    using stack = new DisposableStack();
+    for (const source of this.#closed ? [] : this.#sources) stack.use(source(kinds));
+    return stack.move();
+  }
+
+  /** Ends all iterations, also of those who come later. */
   close(): void {
+    this.#closed = true;
     for (const subscription of this.#subscriptions) subscription.end();
   }
 }

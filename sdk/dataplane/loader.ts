@@ -39,6 +39,9 @@ const MAP_NAMES: readonly MapName[] = [
   "drop_counters",
   "tunnel_counters",
   "vrf_counters",
+  "drop_samples",
+  "drop_sampling",
+  "drop_sample_counters",
   "trap_limits",
 ];
 

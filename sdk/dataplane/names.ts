@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { endpoints, protocolName, type RawFlowKey } from "./flows/codec.ts";
+import { endpoints, protocolName, type RawFlowKey, tunnelOf } from "./flows/codec.ts";
 import type { FlowKey } from "./flows/types.ts";
 import type { Ids } from "./ids.ts";
 import type { Policies } from "./policies.ts";
@@ -21,6 +21,12 @@ export class Names {
 
   interfaceId(name: string): number | undefined {
     return this.#ids.interface.get(name);
+  }
+
+  /** The tunnel that an ingress (struct flow_entry) stands for, as a field to spread; empty where it is none. */
+  tunnel(ingress: number): { readonly tunnel?: string } {
+    const tunnel = this.#ids.nexthop.nameOf(tunnelOf(ingress));
+    return tunnel === undefined ? {} : { tunnel };
   }
 
   vrf(id: number): string {

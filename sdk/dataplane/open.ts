@@ -44,7 +44,7 @@ const FRAMES_PER_HOLD = 4;
 const DIRECT_QUEUES = 16;
 
 /** What the slow path tells of by itself. */
-export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onFailure">;
+export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onLost" | "onFailure">;
 
 /** Where it is told that the paths over the fabric changed. */
 export interface PathsMoved {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the slow path tells of by itself, as events. */
 import type { DropEvent, SlowPathEvent } from "../slowpath/index.ts";
+import { emitSlowPathDrop } from "./drop_samples.ts";
 import type { EventHub } from "./events.ts";
 import type { Names } from "./names.ts";
 import type { Reports } from "./open.ts";
@@ -11,6 +12,7 @@ export class SlowPathReports implements Reports {
   readonly onFailure: (reason: string) => void;
   readonly onLog: (event: SlowPathEvent) => void;
   readonly onDrop: (event: DropEvent) => void;
+  readonly onLost: (count: number) => void;
 
   constructor(events: EventHub, onFailure: ((reason: string) => void) | undefined) {
     this.onFailure = onFailure ?? ((reason) => process.emitWarning(reason, "WeirWarning"));
@@ -23,13 +25,9 @@ export class SlowPathReports implements Reports {
     this.onDrop = (event) => {
       const { names } = this;
       if (names === undefined || !events.wanted("drop")) return;
-      events.emit({
-        kind: "drop",
-        interface: names.interface(event.interfaceId),
-        reason: event.dropReason,
-        ...(event.key === undefined ? {} : { flow: names.flowKey(event.key) }),
-        ...names.rule(event.rule),
-      });
+      emitSlowPathDrop(events, names, event);
     };
+    // Of what kind they were is not known: there was no room to say it.
+    this.onLost = (count) => events.lose(["flow-miss", "packet", "log", "drop"], count);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SlowPathStatistics } from "../slowpath/index.ts";
 import type { SweepResult } from "./ageing.ts";
+import type { DropSampleCounters } from "./drop_ring.ts";
 import type { Opened } from "./open.ts";
 
 /** Use of one table. */
@@ -29,9 +30,11 @@ export interface Usage {
     readonly flows: TableUsage;
   };
   readonly slowPath: SlowPathStatistics;
+  /** Samples of the packets that the kernel programs dropped while somebody read them. */
+  readonly dropSamples: DropSampleCounters;
 }
 
-export function usageOf(parts: Opened, sweep: SweepResult): Usage {
+export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSampleCounters): Usage {
   const { ids, tables, limits, reconciler, slowPath, state } = parts;
   const { maps } = tables;
   const routes = reconciler.routeCounts;
@@ -51,5 +54,6 @@ export function usageOf(parts: Opened, sweep: SweepResult): Usage {
       flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },
     },
     slowPath: slowPath.stats(),
+    dropSamples,
   };
 }

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 3;
+export const WEIR_ABI_VERSION = 4;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
@@ -133,6 +133,8 @@ export const WEIR_HOLD_PACKETS = 3;
 /** 128 KiB: a multiple of the page */
 export const WEIR_DECISIONS_PER_WORKER = 1024;
 export const WEIR_MAX_WORKERS = 16;
+/** of a dropped packet that a sample holds */
+export const WEIR_SAMPLE_BYTES = 128;
 /** else bridged */
 export const TRACE_FLAG_ROUTED = 0x1;
 /** a flood with the most members, each with a tunnel */
@@ -369,6 +371,14 @@ export const decisionResults = [
 ] as const;
 export type DecisionResult = (typeof decisionResults)[number];
 export const DecisionResultValue: Readonly<Record<DecisionResult, number>> = valuesOf(decisionResults);
+
+export const sampleHooks = [
+  "none",
+  "xdp",
+  "tc",
+] as const;
+export type SampleHook = (typeof sampleHooks)[number];
+export const SampleHookValue: Readonly<Record<SampleHook, number>> = valuesOf(sampleHooks);
 
 export const traceStages = [
   "none",
@@ -970,6 +980,8 @@ export const configCodec = {
   underlay4: be32(64),
   /** the same of IPv6; ::: none */
   underlay6: bytes(68, 16),
+  /** dropped packets that are sampled, a second; 0: none are */
+  dropSamples: u32(84),
 } as const;
 /** 128 bytes. */
 export const configLayout = layout(128, configCodec);
@@ -1000,6 +1012,65 @@ export const dropCounterCodec = {
 } as const;
 /** 16 bytes. */
 export const dropCounterLayout = layout(16, dropCounterCodec);
+
+/** Record of `drop_samples`: a packet as it was when it was dropped. */
+export const dropSampleCodec = {
+  /** of the drop */
+  time: u64(0),
+  /** bytes of the frame, as `drop_counters` have them */
+  length: u32(8),
+  /** policy rule that decided; 0: none */
+  rule: u32(12),
+  /** as in the flow's key */
+  vrf: u32(16),
+  /** where it came from, as in struct flow_entry; 0: not known */
+  ingress: u32(20),
+  /** whose counter it is in */
+  interface: u16(24),
+  /** that the next hop leads to; 0: not known */
+  outInterface: u16(26),
+  /** id of the outermost tag; TC: the tag itself is not in `head` */
+  vlan: u16(28),
+  /** bytes of `head` */
+  headLength: u16(30),
+  /** enum drop_reason */
+  reason: u8(32),
+  /** enum sample_hook */
+  hook: u8(33),
+  /** 4 or 6; 0: no IP header was read, and the rest of the key is 0 */
+  family: u8(34),
+  protocol: u8(35),
+  /** 0: was not read; else as in struct flow4_key */
+  sourcePort: be16(36),
+  destinationPort: be16(38),
+  /** IPv4: mapped */
+  source: bytes(40, 16),
+  destination: bytes(56, 16),
+  /** from the Ethernet header on */
+  head: bytes(72, 128),
+} as const;
+/** 200 bytes. */
+export const dropSampleLayout = layout(200, dropSampleCodec);
+
+/** Element 0 of `drop_sampling`: the limit of config.drop_samples, over all CPUs. */
+export const dropSamplingCodec = {
+  windowStart: u64(0),
+  /** in this window */
+  taken: u64(8),
+} as const;
+/** 16 bytes. */
+export const dropSamplingLayout = layout(16, dropSamplingCodec);
+
+/** Element 0 of `drop_sample_counters` (per CPU). */
+export const dropSampleCountersCodec = {
+  sampled: u64(0),
+  /** not sampled, because of config.drop_samples */
+  limited: u64(8),
+  /** to be sampled, but there was no room in `drop_samples` */
+  lost: u64(16),
+} as const;
+/** 24 bytes. */
+export const dropSampleCountersLayout = layout(24, dropSampleCountersCodec);
 
 /** Element of `trap_limits` (per CPU); index = interface id. */
 export const trapLimitCodec = {
@@ -1075,6 +1146,7 @@ export const traceFrameLayout = layout(4104, traceFrameCodec);
 // ---- bpf/slowpath_abi.h: constants
 
 export const WEIR_CHAIN_FRAMES = 8;
+export const WEIR_WATCHES = 4;
 /** twice the decisions of a burst */
 export const WEIR_BURST_SLOTS = 2048;
 
@@ -1316,6 +1388,8 @@ export const workerControlCodec = {
   frameOwners: u32(44),
   /** struct frame_link[frame_count] */
   frameLinks: u32(48),
+  /** struct watched_descriptor[WEIR_WATCHES] */
+  watches: u32(52),
   /** struct interface[] (kernel's own, mapped) */
   interfaces: u32(56),
   interfaceCount: u32(60),
@@ -1376,7 +1450,7 @@ export const workerControlCodec = {
   askOtherwise: u32(184),
   /** how long a packet waits for its neighbour */
   resolveTimeoutMs: u32(188),
-  /** EVENT_DROP a second; the counters have them all */
+  /** EVENT_DROP a second; 0: none; the counters have them all */
   dropSamples: u32(192),
   /** 1: leave the loop */
   stop: u32(196),
@@ -1417,9 +1491,20 @@ export const workerControlCodec = {
   fragmentsHeld: u64(376),
   /** of these: the first did not come in time */
   fragmentsExpired: u64(384),
+  /** drops that were not reported, because of drop_samples */
+  samplesLimited: u64(392),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);
+
+export const watchedDescriptorCodec = {
+  /** descriptor + 1; 0: none */
+  fd: u32(0),
+  /** 1: the main thread was told; it sets 0 when it has read */
+  told: u32(4),
+} as const;
+/** 8 bytes. */
+export const watchedDescriptorLayout = layout(8, watchedDescriptorCodec);
 
 /** Which counters a decision raises when the kernel has taken it. */
 export const decisionNoteCodec = {
@@ -1531,9 +1616,13 @@ export const eventCodec = {
   icmpCode: u8(59),
   source: bytes(60, 16),
   destination: bytes(76, 16),
+  /** EVENT_DROP: bytes of `head`, else 0 */
+  headLength: u32(92),
+  /** the packet's first bytes, from the Ethernet header on */
+  head: bytes(96, 128),
 } as const;
-/** 128 bytes. */
-export const eventLayout = layout(128, eventCodec);
+/** 224 bytes. */
+export const eventLayout = layout(224, eventCodec);
 
 export const commandCodec = {
   /** enum command_kind */

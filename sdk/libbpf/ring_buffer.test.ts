@@ -56,12 +56,13 @@ class Producer implements Disposable {
     this.#writeData(at, bytes);
   }
 
-  /** The kernel maps one memory twice: each byte is written to both images. */
+  /** The kernel maps one memory twice: what is written is written to both images, around their end. */
   #writeData(at: number, bytes: Uint8Array): void {
-    for (const [i, byte] of bytes.entries()) {
-      for (const image of [0, CAPACITY]) {
-        writeSync(this.fd, Uint8Array.of(byte), 0, 1, 2 * pageSize + image + ((at + i) % CAPACITY));
-      }
+    const whole = at % CAPACITY;
+    const before = Math.min(bytes.length, CAPACITY - whole);
+    for (const image of [2 * pageSize, 2 * pageSize + CAPACITY]) {
+      writeSync(this.fd, bytes, 0, before, image + whole);
+      if (before < bytes.length) writeSync(this.fd, bytes, before, bytes.length - before, image);
     }
   }
 

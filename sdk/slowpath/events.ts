@@ -58,6 +58,8 @@ export interface SlowPathEvent {
 /** A packet that the slow path dropped (a sample of them). */
 export interface DropEvent extends SlowPathEvent {
   readonly dropReason: DropReason;
+  /** Its first bytes, at most 128, from the Ethernet header on. A copy. */
+  readonly head: Uint8Array;
 }
 
 /**
@@ -112,7 +114,11 @@ function readKey(view: DataView, bytes: Uint8Array, at: number): PacketKey | und
   };
 }
 
-/** The drop reason of an EVENT_DROP. */
-export function readDropReason(view: DataView, at: number): DropReason {
-  return dropReasons[eventCodec.dropReason.get(view, at)] ?? "none";
+/** Reads the EVENT_DROP at `at`. */
+export function readDrop(view: DataView, bytes: Uint8Array, at: number): DropEvent {
+  return {
+    ...readEvent(view, bytes, at),
+    dropReason: dropReasons[eventCodec.dropReason.get(view, at)] ?? "none",
+    head: eventCodec.head.bytes(bytes, at).slice(0, eventCodec.headLength.get(view, at)),
+  };
 }

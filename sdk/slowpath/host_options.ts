@@ -36,7 +36,6 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
       errorBurst: Math.max(Math.ceil(errorRate / 10), 1),
       lentLimit: frames >> 3,
       resolveTimeoutMs: RESOLVE_TIMEOUT_MS,
-      dropSamples: limits.dropSamplesPerSecond ?? 100,
     },
     settings: { askTimeoutMs: 1000, askOtherwise: RuleActionValue.deny },
     module: new WebAssembly.Module(o.module ?? runtime.readAsset("assets/slowpath.wasm")),

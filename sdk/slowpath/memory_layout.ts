@@ -23,6 +23,8 @@ import {
   WEIR_CHAIN_FRAMES,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
+  WEIR_WATCHES,
+  watchedDescriptorLayout,
   workerControlLayout,
   xskPortLayout,
 } from "../layout/index.ts";
@@ -85,6 +87,7 @@ export interface MemoryLayout {
   readonly freeFrames: number;
   readonly frameOwners: number;
   readonly frameLinks: number;
+  readonly watches: number;
   readonly decisionNotes: number;
   readonly burstSlots: number;
   readonly pending: number;
@@ -145,6 +148,7 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     freeFrames: take(sizes.frames * 4),
     frameOwners: take(sizes.frames),
     frameLinks: take(sizes.frames * frameLinkLayout.size),
+    watches: take(WEIR_WATCHES * watchedDescriptorLayout.size),
     decisionNotes: take(WEIR_DECISIONS_PER_WORKER * decisionNoteLayout.size),
     burstSlots: take(WEIR_BURST_SLOTS * burstSlotLayout.size),
     pending: take(PENDING * pendingPacketLayout.size),

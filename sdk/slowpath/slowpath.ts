@@ -21,7 +21,7 @@ import {
 import { withNetns } from "../runtime/netns.ts";
 import type { XskMode } from "../xsk/index.ts";
 import { type AskedFlow, askedFlow } from "./asked_flow.ts";
-import { readDropReason, readEvent, type TrappedPacket } from "./events.ts";
+import { readDrop, readEvent, type TrappedPacket } from "./events.ts";
 import { hostOptions } from "./host_options.ts";
 import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
 import type { PortStatistics } from "./port_table.ts";
@@ -48,6 +48,7 @@ const COUNTERS = [
   "stale",
   "fragmentsHeld",
   "fragmentsExpired",
+  "samplesLimited",
 ] as const satisfies readonly (keyof SlowPathCounters)[];
 
 /** Takes the asked flows of one wake-up together. */
@@ -247,6 +248,20 @@ export class SlowPath implements Disposable {
     for (const host of this.#hosts) host.setControl("trapHandlers", bits);
   }
 
+  /** Sets how many of the packets that it drops each worker reports, a second; 0: none. */
+  setDropSamples(perSecond: number): void {
+    for (const host of this.#hosts) host.setControl("dropSamples", perSecond);
+  }
+
+  /**
+   * Has a descriptor polled on behalf of the main thread: `listener` is called when it is readable, at most some 100
+   * times a second, and has to read all that is there. The descriptor must stay open until the result is disposed.
+   */
+  watch(fd: number, listener: () => void): Disposable {
+    const [host] = this.#hosts;
+    return host?.watches.add(fd, () => this.#report(listener)) ?? { [Symbol.dispose]() {} };
+  }
+
   /**
    * Sends a copy of a frame.
    * @return false if too many frames are under way: try again later
@@ -342,10 +357,12 @@ export class SlowPath implements Disposable {
           this.#report(() => this.#options.onLog?.(event));
           break;
         case EventKindValue.drop:
-          this.#report(() => this.#options.onDrop?.({ ...event, dropReason: readDropReason(view, at) }));
+          this.#report(() => this.#options.onDrop?.(readDrop(view, bytes, at)));
           break;
       }
     });
+    const lost = host.takeLost();
+    if (lost > 0) this.#report(() => this.#options.onLost?.(lost));
     try {
       this.#report(() => this.#handAsked(asked));
       this.#report(() => this.#handPackets(packets));

@@ -46,8 +46,6 @@ export interface SlowPathLimits {
   readonly policyBytes?: number;
   /** ICMP errors and resets that an interface may cause, a second. Default 1000; 0: none are sent. */
   readonly errorsPerSecond?: number;
-  /** Drop events a second. Default 100. */
-  readonly dropSamplesPerSecond?: number;
 }
 
 /** Options of `SlowPath.start`. */
@@ -72,8 +70,10 @@ export interface SlowPathOptions {
   readonly nodeAddresses?: readonly Uint8Array[];
   /** Called with each flow that a rule with `log` matched. */
   readonly onLog?: (event: SlowPathEvent) => void;
-  /** Called with samples of the packets that the slow path dropped. */
+  /** Called with samples of the packets that the slow path dropped: see `setDropSamples`. */
   readonly onDrop?: (event: DropEvent) => void;
+  /** Called with the number of events that were lost: asked flows, lent packets, log and drop reports. */
+  readonly onLost?: (count: number) => void;
   /** Called when a worker fails. */
   readonly onFailure?: (reason: string) => void;
 }
@@ -154,4 +154,6 @@ export interface SlowPathCounters {
   readonly fragmentsHeld: number;
   /** Those of them whose first one did not come in time. */
   readonly fragmentsExpired: number;
+  /** Drops that were not reported, because of `setDropSamples`. */
+  readonly samplesLimited: number;
 }

@@ -12,6 +12,9 @@ import {
   messageRingCodec,
   PortKindValue,
   WEIR_DECISIONS_PER_WORKER,
+  WEIR_WATCHES,
+  watchedDescriptorCodec,
+  watchedDescriptorLayout,
   workerControlCodec,
   xskPortCodec,
   xskPortLayout,
@@ -30,6 +33,11 @@ const CLOCK_MONOTONIC = 1;
 /** Longest sleep, so that a deadline far away cannot overflow poll's milliseconds. */
 const MAX_SLEEP_MS = 60_000;
 const POLLFD_BYTES = 8;
+/** The eventfd, then the watched descriptors, then the ports. */
+const FIRST_WATCH = 1;
+const FIRST_PORT = FIRST_WATCH + WEIR_WATCHES;
+/** Bursts in a row after which the watched descriptors get a look, while there is no time to sleep. */
+const BURSTS_PER_LOOK = 64;
 const PRIO_PROCESS = 0;
 /**
  * Niceness of the thread. First packets of flows wait for it, so it should wait for no ordinary program, just as the
@@ -85,9 +93,8 @@ class WorkerLoop {
   readonly #updateArgs = runtime.alloc(flowUpdateArgsLayout.size);
   readonly #update: () => number;
   readonly #wakeBuffer = runtime.alloc(8);
-  /** Element 0 is the eventfd, the others are the ports. */
-  #pollFds = runtime.alloc(POLLFD_BYTES);
-  #pollCount = 1;
+  #pollFds = runtime.alloc(FIRST_PORT * POLLFD_BYTES);
+  #pollCount = FIRST_PORT;
   #fds: number[] = [];
   #portRevision = -1;
   #seenEvents = 0;
@@ -118,8 +125,10 @@ class WorkerLoop {
   run(): void {
     const { control, spin } = this.#start;
     const stop = (control + workerControlCodec.stop.offset) >> 2;
+    let bursts = 0;
     while (Atomics.load(this.#words, stop) === 0) {
-      if (this.#turn() === 0 && !spin) this.#sleep();
+      if (this.#turn() === 0 && !spin) this.#sleep(this.#sending ? 1 : this.#timeoutMs());
+      else if (++bursts % BURSTS_PER_LOOK === 0 && this.#armWatches()) this.#sleep(0);
     }
   }
 
@@ -182,7 +191,7 @@ class WorkerLoop {
       const open = xskPortCodec.kind.get(this.#view, base) !== PortKindValue.none;
       return open ? xskPortCodec.fd.get(this.#view, base) : -1;
     });
-    const polled = [wakeFd, ...this.#fds.filter((fd) => fd >= 0)];
+    const polled = [wakeFd, ...new Array<number>(WEIR_WATCHES).fill(-1), ...this.#fds.filter((fd) => fd >= 0)];
     this.#pollFds = runtime.alloc(polled.length * POLLFD_BYTES);
     this.#pollCount = polled.length;
     for (const [i, fd] of polled.entries()) {
@@ -192,10 +201,37 @@ class WorkerLoop {
   }
 
   /** Sleeps until a packet or a command comes, or a deadline. In copy mode the kernel goes on sending meanwhile. */
-  #sleep(): void {
-    const timeout = this.#sending ? 1 : this.#timeoutMs();
+  #sleep(timeout: number): void {
+    this.#armWatches();
     if (libc.poll(this.#pollFds.address, this.#pollCount, timeout) <= 0) return;
     if (this.#pollFds.view.getInt16(6, true) !== 0) libc.read(this.#start.wakeFd, this.#wakeBuffer.address, 8);
+    for (let i = 0; i < WEIR_WATCHES; i++) if (this.#isReadable(FIRST_WATCH + i)) this.#tell(i);
+  }
+
+  /** Says whether there is anything to be polled for the main thread, but for what it was told of already. */
+  #armWatches(): boolean {
+    let any = false;
+    for (let i = 0; i < WEIR_WATCHES; i++) {
+      const watch = this.#watchAt(i);
+      const told = Atomics.load(this.#words, (watch + watchedDescriptorCodec.told.offset) >> 2) !== 0;
+      const fd = told ? -1 : Atomics.load(this.#words, (watch + watchedDescriptorCodec.fd.offset) >> 2) - 1;
+      this.#pollFds.view.setInt32((FIRST_WATCH + i) * POLLFD_BYTES, fd, true);
+      any ||= fd >= 0;
+    }
+    return any;
+  }
+
+  #watchAt(index: number): number {
+    return workerControlCodec.watches.get(this.#view, this.#start.control) + index * watchedDescriptorLayout.size;
+  }
+
+  #isReadable(polled: number): boolean {
+    return this.#pollFds.view.getInt16(polled * POLLFD_BYTES + 6, true) !== 0;
+  }
+
+  #tell(index: number): void {
+    Atomics.store(this.#words, (this.#watchAt(index) + watchedDescriptorCodec.told.offset) >> 2, 1);
+    scope.postMessage({ kind: "readable", index });
   }
 
   /** Milliseconds to the next deadline, rounded up; -1: none. */

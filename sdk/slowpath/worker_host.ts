@@ -21,6 +21,7 @@ import { PolicySlots } from "./policy_slots.ts";
 import { PortTable } from "./port_table.ts";
 import { TableMapping } from "./table_mapping.ts";
 import type { HostOptions } from "./types.ts";
+import { Watches } from "./watches.ts";
 import { WorkerMemory } from "./worker_memory.ts";
 import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
 
@@ -46,6 +47,7 @@ export class WorkerHost implements Disposable {
   readonly ports: PortTable;
   readonly policies: PolicySlots;
   readonly events: EventRing;
+  readonly watches: Watches;
   readonly #commands: CommandRing;
   readonly #tables: readonly TableMapping[];
   readonly #onEvents: (host: WorkerHost) => void;
@@ -55,6 +57,7 @@ export class WorkerHost implements Disposable {
   /** For each slot of `inject`: how many commands must be consumed until it is free. */
   readonly #slotUses = new Array<number>(INJECT_SLOTS).fill(0);
   #nextSlot = 0;
+  #lostTold = 0;
   readonly #started = Promise.withResolvers<void>();
   #thread: WorkerHandle | undefined;
   #wakeQueued = false;
@@ -81,6 +84,7 @@ export class WorkerHost implements Disposable {
       () => this.wakeNow(),
       () => this.#thread !== undefined,
     );
+    this.watches = new Watches(this.memory, () => this.wakeNow());
     this.#wakeBuffer = runtime.alloc(8);
     this.#wakeBuffer.view.setUint8(0, 1);
 
@@ -112,6 +116,7 @@ export class WorkerHost implements Disposable {
     thread.onMessage((message) => {
       const answer = message as WorkerMessage;
       if (answer.kind === "events") this.#onEvents(this);
+      else if (answer.kind === "readable") this.watches.readable(answer.index);
       else if (answer.kind === "started") {
         // Not before: who waits for it must not end because there is nothing else to do.
         thread.unref();
@@ -183,9 +188,18 @@ export class WorkerHost implements Disposable {
       | "unhandled"
       | "stale"
       | "fragmentsHeld"
-      | "fragmentsExpired",
+      | "fragmentsExpired"
+      | "samplesLimited",
   ): number {
     return workerControlCodec[field].getNumber(this.memory.view, this.memory.layout.control);
+  }
+
+  /** Events that found no room in the ring since the last call. */
+  takeLost(): number {
+    const lost = this.counter("eventsLost");
+    const since = lost - this.#lostTold;
+    this.#lostTold = lost;
+    return since;
   }
 
   /** Frames that are in no ring and hold no packet. */
@@ -282,6 +296,7 @@ export class WorkerHost implements Disposable {
     for (const table of this.#tables) cleanup.use(table);
     cleanup.adopt(this.#wakeFd, close);
     cleanup.use(this.ports);
+    this.watches[Symbol.dispose]();
     // First: without an element in `xsks` packets are counted as no-controller, not lost in a ring.
     this.ports.unpublish();
     Atomics.store(this.memory.words, this.memory.control("stop") >> 2, 1);

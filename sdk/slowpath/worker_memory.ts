@@ -39,8 +39,6 @@ export interface WorkerLimits {
   /** Frames that `onPacket` handlers may have at a time. */
   readonly lentLimit: number;
   readonly resolveTimeoutMs: number;
-  /** EVENT_DROP a second. */
-  readonly dropSamples: number;
 }
 
 /** A fixed-size shared memory and its control block. */
@@ -83,6 +81,7 @@ export class WorkerMemory {
     codec.freeFrames.set(view, base, layout.freeFrames);
     codec.frameOwners.set(view, base, layout.frameOwners);
     codec.frameLinks.set(view, base, layout.frameLinks);
+    codec.watches.set(view, base, layout.watches);
     codec.freeCount.set(view, base, sizes.frames);
     for (let i = 0; i < sizes.frames; i++) {
       view.setUint32(layout.freeFrames + i * 4, layout.umem + i * sizes.frameSize, true);
@@ -109,7 +108,6 @@ export class WorkerMemory {
     codec.errorBurst.set(view, base, limits.errorBurst);
     codec.lentLimit.set(view, base, limits.lentLimit);
     codec.resolveTimeoutMs.set(view, base, limits.resolveTimeoutMs);
-    codec.dropSamples.set(view, base, limits.dropSamples);
     codec.nextDeadline.set(view, base, 0xffff_ffff_ffff_ffffn);
   }
 

@@ -21,6 +21,8 @@ export type WorkerMessage =
   | { readonly kind: "started" }
   /** There are events in the ring. */
   | { readonly kind: "events" }
+  /** A watched descriptor is readable; it is not polled until `told` is 0 again. */
+  | { readonly kind: "readable"; readonly index: number }
   /** weir_flow_update failed; its packets were dropped. Sent once for each run of failures. */
   | { readonly kind: "failed"; readonly reason: string }
   /** It has left its loop. */

@@ -53,6 +53,7 @@ for (const hook of ["tc", "xdp"] as const) {
     test("denies silently, and counts and reports it by rule", async () => {
       const drops: DropEvent[] = [];
       node = await TestNode.start(lab, { hook, onDrop: (event) => drops.push(event) });
+      node.slowPath.setDropSamples(100);
       const { rules } = node.protect({
         b: [{ name: "b", rules: [{ name: "no-ping", action: "deny", proto: "icmp" }] }],
       });

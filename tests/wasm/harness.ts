@@ -88,7 +88,6 @@ export class FakeWorker {
       errorBurst: o.errorBurst ?? 100,
       lentLimit: 4,
       resolveTimeoutMs: 1000,
-      dropSamples: 100,
     });
     this.#rings = this.#fakeRings();
     this.worker.setPort(0, { kind: "trap", interfaceId: 0, queue: 0, fillTarget: 512, fd: 0, rings: this.#rings });
@@ -96,8 +95,14 @@ export class FakeWorker {
     this.events = new EventRing(this.worker.view, this.worker.words, this.layout.events);
     this.wasm = instantiate(this.worker.memory);
     for (const id of [1, 2, 3]) this.setInterface(id, 0);
+    this.sampleDrops(100);
     this.#writeClock();
     this.wasm.start(this.layout.control);
+  }
+
+  /** Sets how many drops are reported, a second. */
+  sampleDrops(perSecond: number): void {
+    workerControlCodec.dropSamples.set(this.worker.view, this.layout.control, perSecond);
   }
 
   /** As the kernel lays its rings out, with small entries so that tests go round them. */
@@ -303,6 +308,7 @@ export class FakeWorker {
       | "asked"
       | "timeouts"
       | "stale"
+      | "samplesLimited"
       | "errorsSent"
       | "solicited"
       | "unhandled"
@@ -397,6 +403,7 @@ export class FakeWorker {
       sourcePort: number;
       destinationPort: number;
       source: number[];
+      head: Uint8Array;
     }[] = [];
     this.events.drain((at) => {
       events.push({
@@ -411,6 +418,7 @@ export class FakeWorker {
         sourcePort: eventCodec.sourcePort.get(view, at),
         destinationPort: eventCodec.destinationPort.get(view, at),
         source: [...eventCodec.source.bytes(bytes, at)],
+        head: eventCodec.head.bytes(bytes, at).slice(0, eventCodec.headLength.get(view, at)),
       });
     });
     return events;

@@ -183,6 +183,40 @@ describe("policy on the way", () => {
     expect(worker.framesOut).toBe(0);
   });
 
+  test("a reported drop has the packet's first 128 bytes, and a later packet of the burst the same rule", () => {
+    const id = protect({
+      default: "deny",
+      rules: [{ name: "no", action: "deny", direction: "ingress", proto: "udp" }],
+    });
+    const long = frame(
+      1,
+      Array.from({ length: 300 }, (_, i) => i & 255),
+    );
+    worker.receive(long, { generation: 5 });
+    worker.receive(frame(1), { generation: 5, ...FOLLOWER });
+    worker.poll();
+    expect(worker.takeEvents()).toMatchObject([
+      { rule: id("no"), length: long.length, head: long.slice(0, 128) },
+      { rule: id("no"), length: frame(1).length, head: frame(1) },
+    ]);
+  });
+
+  test("no more drops are reported a second than are asked for, and none when none are", () => {
+    protect({ default: "deny" });
+    worker.sampleDrops(3);
+    const miss = (count: number, first: number) => {
+      for (let i = 0; i < count; i++) worker.receive(frame(first + i), { generation: first + i });
+      worker.poll();
+      return worker.takeEvents().length;
+    };
+    expect(miss(5, 10)).toBe(3);
+    expect(worker.counter("samplesLimited")).toBe(2);
+    worker.sampleDrops(0);
+    expect(miss(5, 20)).toBe(0);
+    expect(worker.counter("samplesLimited")).toBe(2);
+    expect(worker.drops(1, "policy-deny")).toBe(10);
+  });
+
   test("only the packet that made the hold entry may have it replaced by a drop", () => {
     protect({ default: "deny" });
     worker.receive(frame(), FOLLOWER);

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Keys and entries of `flows4` and `flows6`. */
 import { type Family, formatAddress, MAPPED_OFFSET } from "../../address.ts";
-import { flow4KeyCodec, flow4KeyLayout, flow6KeyCodec, flow6KeyLayout } from "../../layout/index.ts";
+import {
+  flow4KeyCodec,
+  flow4KeyLayout,
+  flow6KeyCodec,
+  flow6KeyLayout,
+  INGRESS_ID,
+  INGRESS_TUNNEL,
+  INGRESS_UNKNOWN,
+} from "../../layout/index.ts";
 
 /** IP protocols that have names here (IANA protocol numbers). */
 const PROTOCOLS: readonly (readonly [string, number])[] = [
@@ -102,6 +110,12 @@ export function reverseKey(key: RawFlowKey): RawFlowKey {
     sourcePort: key.destinationPort,
     destinationPort: key.sourcePort,
   };
+}
+
+/** Number of the tunnel that an ingress stands for; 0: an interface, or a remote that is no tunnel of the state. */
+export function tunnelOf(ingress: number): number {
+  const isTunnel = (ingress & INGRESS_TUNNEL) !== 0 && (ingress & INGRESS_UNKNOWN) === 0;
+  return isTunnel ? ingress & INGRESS_ID : 0;
 }
 
 /** The addresses and ports of a key, as text. */

@@ -2,15 +2,7 @@
 /** The flow tables. */
 import { type Family, mappedLength, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import {
-  dropReasons,
-  flowActions,
-  flowEntryCodec,
-  flowStates,
-  INGRESS_ID,
-  INGRESS_TUNNEL,
-  INGRESS_UNKNOWN,
-} from "../../layout/index.ts";
+import { dropReasons, flowActions, flowEntryCodec, flowStates } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { wallClockOffsetMs } from "../clock.ts";
 import type { Ids } from "../ids.ts";
@@ -26,6 +18,7 @@ import {
   protocolNumber,
   type RawFlowKey,
   reverseKey,
+  tunnelOf,
 } from "./codec.ts";
 import type { FlowDecider } from "./decider.ts";
 import { PrefixIndex } from "./prefix_index.ts";
@@ -190,12 +183,6 @@ function reverseOf(key: RawFlowKey, value: Uint8Array): RawFlowKey {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   const vrf = flowEntryCodec.reverseVrf.get(view, 0);
   return { ...reverseKey(key), vrf: vrf === 0 ? key.vrf : vrf };
-}
-
-/** Number of the tunnel that an ingress stands for; 0: an interface, or a remote that is no tunnel of the state. */
-function tunnelOf(ingress: number): number {
-  const isTunnel = (ingress & INGRESS_TUNNEL) !== 0 && (ingress & INGRESS_UNKNOWN) === 0;
-  return isTunnel ? ingress & INGRESS_ID : 0;
 }
 
 type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;

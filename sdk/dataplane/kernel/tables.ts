@@ -59,6 +59,9 @@ export type MapName =
   | "drop_counters"
   | "tunnel_counters"
   | "vrf_counters"
+  | "drop_samples"
+  | "drop_sampling"
+  | "drop_sample_counters"
   | "trap_limits";
 
 export type Maps = Readonly<Record<MapName, BpfMap>>;

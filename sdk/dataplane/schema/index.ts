@@ -14,6 +14,7 @@ export {
   RESERVED_NEXTHOPS,
 } from "./nexthop.ts";
 export {
+  DEFAULT_DROP_SAMPLES,
   DEFAULT_GATEWAY_MAC,
   DEFAULT_HOLD_LIMIT,
   DEFAULT_LIMITS,

@@ -86,6 +86,14 @@ export const NodeSchema = Type.Object(
         8192,
       ),
     ),
+    dropSamplesPerSecond: Type.Optional(
+      integer(
+        0,
+        10_000,
+        "Dropped packets a second whose heads are shown to those who read drop events: of the kernel programs on all CPUs together, and again of each worker of the slow path. 0: none. The drop counters have them all.",
+        100,
+      ),
+    ),
   },
   { ...CLOSED, description: "The node itself." },
 );
@@ -98,6 +106,7 @@ export type Limits = Static<typeof LimitsSchema>;
 export type Timeouts = Static<typeof TimeoutsSchema>;
 
 export const DEFAULT_HOLD_LIMIT = 8192;
+export const DEFAULT_DROP_SAMPLES = 100;
 
 export const DEFAULT_LIMITS: Required<Limits> = { flows: 262_144, routes: 1_048_576, nexthops: 65_536 };
 export const DEFAULT_TIMEOUTS: Required<Timeouts> = {
