@@ -36,7 +36,6 @@ export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./datapl
 export { type DestroyOptions, destroyInstance } from "./dataplane/remove_instance.ts";
 export {
   checkState,
-  DEFAULT_DROP_SAMPLES,
   DEFAULT_GATEWAY_MAC,
   DEFAULT_GATEWAYS,
   DEFAULT_HOLD_LIMIT,
