@@ -10,7 +10,6 @@ import {
   DropReasonValue,
   dropCounterCodec,
   dropCounterLayout,
-  eventCodec,
   flowDecisionCodec,
   flowDecisionLayout,
   injectMetaCodec,
@@ -30,6 +29,7 @@ import { layoutMemory, type MemoryLayout, TRAP_RING } from "../../sdk/slowpath/m
 import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
 import type { Ring, RingKind } from "../../sdk/xsk/index.ts";
+import { takeEvents, type WorkerEvent } from "./events.ts";
 import { instantiate, type TestModule } from "./module.ts";
 import { type Meta, writeTrapMeta } from "./trap_meta.ts";
 
@@ -389,38 +389,7 @@ export class FakeWorker {
   }
 
   /** All events that wait. */
-  takeEvents() {
-    const { view, bytes } = this.worker;
-    const events: {
-      kind: number;
-      ticket: number;
-      frame: number;
-      length: number;
-      rule: number;
-      direction: number;
-      dropReason: number;
-      generation: number;
-      sourcePort: number;
-      destinationPort: number;
-      source: number[];
-      head: Uint8Array;
-    }[] = [];
-    this.events.drain((at) => {
-      events.push({
-        kind: eventCodec.kind.get(view, at),
-        ticket: eventCodec.ticket.get(view, at),
-        frame: eventCodec.frame.get(view, at),
-        length: eventCodec.length.get(view, at),
-        rule: eventCodec.rule.get(view, at),
-        direction: eventCodec.direction.get(view, at),
-        dropReason: eventCodec.dropReason.get(view, at),
-        generation: eventCodec.generation.get(view, at),
-        sourcePort: eventCodec.sourcePort.get(view, at),
-        destinationPort: eventCodec.destinationPort.get(view, at),
-        source: [...eventCodec.source.bytes(bytes, at)],
-        head: eventCodec.head.bytes(bytes, at).slice(0, eventCodec.headLength.get(view, at)),
-      });
-    });
-    return events;
+  takeEvents(): WorkerEvent[] {
+    return takeEvents(this.events, this.worker);
   }
 }
