@@ -72,27 +72,54 @@ static __always_inline void sample_head(struct drop_sample *sample, const struct
 	sample->head_length = error ? 0 : length;
 }
 
+/* Looked up where it is needed: not held, for the sake of the stack (see sample_drop()). */
+static __always_inline struct drop_sample_counters *sample_counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&drop_sample_counters, &zero);
+}
+
+static __always_inline void sample_limited(void)
+{
+	struct drop_sample_counters *c = sample_counters();
+
+	if (c)
+		c->limited++;
+}
+
+/* Room for one more sample, which is counted, or NULL. */
+static __always_inline struct drop_sample *sample_reserve(void)
+{
+	struct drop_sample *sample =
+		bpf_ringbuf_reserve(&drop_samples, sizeof(struct drop_sample), 0);
+	struct drop_sample_counters *c = sample_counters();
+
+	if (c && sample)
+		c->sampled++;
+	else if (c)
+		c->lost++;
+	return sample;
+}
+
+/*
+ * Any stage may drop, at the end of any row of calls, whose frames may have 512 bytes together:
+ * that of the caller of this must stay within 32, which the kernel takes for any frame at all.
+ */
 static __always_inline void sample_drop(const struct packet *p, __u32 limit, __u32 interface,
 					__u32 reason, __u32 rule)
 {
-	__u64 now = bpf_ktime_get_ns();
-	__u32 zero = 0;
-	struct drop_sample_counters *c = bpf_map_lookup_elem(&drop_sample_counters, &zero);
 	const struct walk *w = p->walk;
+	__u64 now = bpf_ktime_get_ns();
 	struct drop_sample *sample;
 
-	if (!c)
-		return;
 	if (!sample_admit(limit, now)) {
-		c->limited++;
+		sample_limited();
 		return;
 	}
-	sample = bpf_ringbuf_reserve(&drop_samples, sizeof(*sample), 0);
-	if (!sample) {
-		c->lost++;
+	sample = sample_reserve();
+	if (!sample)
 		return;
-	}
-	c->sampled++;
 	sample->time = now;
 	sample->length = w->length;
 	sample->rule = rule;

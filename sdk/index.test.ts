@@ -15,6 +15,7 @@ const VALUES = [
   "checkState",
   "destroyInstance",
   "dropReasons",
+  "eventKinds",
   "kindSchemas",
   "kinds",
   "openOptionsOf",
@@ -34,6 +35,7 @@ const METHODS = [
   "plan",
   "revision",
   "state",
+  "trace",
   "transaction",
   "usage",
 ];

@@ -26,7 +26,13 @@ export type {
 } from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
 export type { DropGroup } from "./dataplane/drops.ts";
-export type { DataPlaneEvent, DropSample, EventKind, EventOptions } from "./dataplane/events.ts";
+export {
+  type DataPlaneEvent,
+  type DropSample,
+  type EventKind,
+  type EventOptions,
+  eventKinds,
+} from "./dataplane/events.ts";
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";

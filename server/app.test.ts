@@ -213,7 +213,7 @@ describe("objects", () => {
   });
 
   test("of later kinds are 501, unknown paths 404", async () => {
-    for (const path of ["/v1/nat", "/v1/services/dns", "/v1/qos", "/v1/events", "/metrics"]) {
+    for (const path of ["/v1/nat", "/v1/services/dns", "/v1/qos", "/v1/capture", "/metrics"]) {
       const answer = await call("GET", path);
       expect([path, answer.status]).toEqual([path, 501]);
       await problem(answer);

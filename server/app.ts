@@ -7,6 +7,7 @@ import type { Facade, FacadeEnv } from "./facade.ts";
 import { mountOpenApi } from "./openapi.ts";
 import { notFound, problemOf } from "./problem.ts";
 import { drops } from "./routes/drops.ts";
+import { events } from "./routes/events.ts";
 import { fdb } from "./routes/fdb.ts";
 import { flows } from "./routes/flows.ts";
 import { health } from "./routes/health.ts";
@@ -45,6 +46,7 @@ export function createApp(facade: Facade, tokens?: Tokens) {
     .route("/", fdb(facade))
     .route("/", flows(facade))
     .route("/", drops(facade))
+    .route("/", events(facade))
     .route("/", trace(facade))
     .route("/", stats(facade))
     .route("/", shutdown(facade))

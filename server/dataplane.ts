@@ -4,9 +4,28 @@
  * unit tests satisfy it with a data plane made of Maps.
  */
 
-import type { Change, DropCount, FlowSelector, PacketFields, Plan, Trace } from "../sdk/index.ts";
+import type {
+  Change,
+  DataPlaneEvent,
+  DropCount,
+  EventKind,
+  EventOptions,
+  FlowSelector,
+  PacketFields,
+  Plan,
+  Trace,
+} from "../sdk/index.ts";
 
-export type { Change, FlowSelector, PacketFields, Plan, Trace, TraceStep } from "../sdk/index.ts";
+export type {
+  Change,
+  DataPlaneEvent,
+  EventKind,
+  FlowSelector,
+  PacketFields,
+  Plan,
+  Trace,
+  TraceStep,
+} from "../sdk/index.ts";
 
 /** An object of the state document, as a reader sees it: its own fields, its owner, its live status. */
 export type StateObject = Readonly<Record<string, unknown>>;
@@ -49,6 +68,7 @@ export interface FacadeDataPlane {
     delete(selector: FlowSelector): number;
   };
   drops(): readonly DropCounter[];
+  events(kinds: readonly EventKind[], o?: EventOptions): AsyncIterable<DataPlaneEvent>;
   trace(interfaceName: string, packet: Uint8Array | PacketFields): Trace;
   usage(): object;
 }

@@ -17,11 +17,15 @@ export interface RouteDescription {
   readonly body?: TSchema;
   /** Body of the good answer. */
   readonly answer?: TSchema;
+  /** Its media type. Default application/json. */
+  readonly media?: string;
   /** Status of the good answer. Default 200. */
   readonly status?: 200 | 201 | 202 | 204;
   /** Statuses of the problems that it can answer with. */
   readonly problems?: readonly number[];
 }
+
+const JSON_TYPE = "application/json";
 
 const problemNames: Readonly<Record<number, string>> = {
   400: "Malformed request",
@@ -37,12 +41,15 @@ const problemNames: Readonly<Record<number, string>> = {
 /** Describes a route for `/openapi.json`. */
 export function describe(d: RouteDescription): MiddlewareHandler {
   const status = String(d.status ?? 200);
-  const good = { description: d.summary, ...(d.answer === undefined ? {} : { content: json(d.answer) }) };
+  const good = {
+    description: d.summary,
+    ...(d.answer === undefined ? {} : { content: content(d.media ?? JSON_TYPE, d.answer) }),
+  };
   const options: DescribeRouteOptions = {
     summary: d.summary,
     tags: [d.tag],
     responses: { [status]: good, ...Object.fromEntries((d.problems ?? []).map(problemEntry)) },
-    ...(d.body === undefined ? {} : { requestBody: { required: true, content: json(d.body) } }),
+    ...(d.body === undefined ? {} : { requestBody: { required: true, content: content(JSON_TYPE, d.body) } }),
   };
   return describeRoute(options);
 }
@@ -66,8 +73,8 @@ export type Query<S extends TSchema> = Static<S>;
 /** An array of `schema`. */
 export const listOf = (schema: TSchema): TSchema => Type.Array(schema);
 
-function json(schema: TSchema) {
-  return { "application/json": { schema: resolver(standard(schema)) } };
+function content(media: string, schema: TSchema) {
+  return { [media]: { schema: resolver(standard(schema)) } };
 }
 
 function problemEntry(status: number) {

@@ -24,6 +24,7 @@ export class Facade {
   #dataPlane: FacadeDataPlane | undefined;
   #ready = false;
   readonly #onShutdown: (how: Ending) => void;
+  readonly #ending = new AbortController();
 
   constructor(o: { readonly version: string; readonly instance: string; readonly onShutdown: (how: Ending) => void }) {
     this.version = o.version;
@@ -44,6 +45,16 @@ export class Facade {
   /** The state is applied: `/readyz` answers 200. */
   setReady(): void {
     this.#ready = true;
+  }
+
+  /** Aborted when answers without an end are to end. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Ends the answers that would go on for ever: the process waits for requests before it ends. */
+  endStreams(): void {
+    this.#ending.abort();
   }
 
   /** The data plane is about to close: requests are answered 503 again. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Schemas of what only the façade has: queries, operations, problems, and the JSON output of contract §3. */
 
-import { kindSchemas, StateSchema } from "../sdk/index.ts";
+import { eventKinds, kindSchemas, StateSchema } from "../sdk/index.ts";
 import { MAX_PAGE } from "./paging.ts";
 import { type TSchema, Type } from "./typebox.ts";
 
@@ -55,6 +55,42 @@ export const dropQuery = Type.Object({
   interface: Type.Optional(text("Only drops of this interface.")),
   reason: Type.Optional(text("Only drops for this reason.")),
 });
+
+/** Query that selects events. */
+export const eventQuery = Type.Object({
+  kinds: Type.Optional(
+    Type.String({
+      pattern: `^(${eventKinds.join("|")})(,(${eventKinds.join("|")}))*$`,
+      description: `Kinds, with commas between them. Default: all (${eventKinds.join(", ")}).`,
+    }),
+  ),
+  buffer: Type.Optional(
+    Type.String({
+      pattern: "^[1-9][0-9]{0,4}$",
+      description: "Events that may wait for a slow reader, 1 to 99999. Default 1024.",
+    }),
+  ),
+});
+
+/** The data of one event of the stream. */
+export const eventSchema = Type.Object(
+  {
+    kind: text(`${eventKinds.join(", ")}; or lost, which tells how many events the reader missed.`),
+    time: Type.String({ format: "date-time", description: "RFC 3339." }),
+    count: Type.Optional(count("lost: events that the reader missed.")),
+    interface: Type.Optional(text("flow-miss, packet, drop, log: interface that the packet came from.")),
+    flow: Type.Optional(
+      Type.Object({}, { additionalProperties: true, description: "flow-miss, drop, log: key of the packet's flow." }),
+    ),
+    policy: Type.Optional(text("drop, log: policy that decided.")),
+    rule: Type.Optional(text("drop, log: rule that decided.")),
+    reason: Type.Optional(text("drop: why, kebab-case.")),
+    hook: Type.Optional(text("drop: who dropped it: xdp, tc or slow-path.")),
+    head: Type.Optional(text("drop: the packet's first bytes, at most 128, in hex.")),
+    length: Type.Optional(count("packet, drop: bytes of the frame.")),
+  },
+  { additionalProperties: true },
+);
 
 /** One operation of `PATCH /v1/state`. */
 export const operationSchema = Type.Union([
@@ -155,6 +191,14 @@ export const usageSchema = Type.Object(
   {
     tables: Type.Record(Type.String(), Type.Object({ used: count("Entries in use."), limit: count("Most entries.") })),
     slowPath: Type.Object({}, { additionalProperties: true, description: "Counters of the slow path." }),
+    dropSamples: Type.Object(
+      {
+        sampled: count("Samples taken."),
+        limited: count("Drops without a sample, because of node.dropSamplesPerSecond."),
+        lost: count("Samples that found no room."),
+      },
+      { description: "Samples of what the kernel programs dropped while somebody read drop events." },
+    ),
   },
   { additionalProperties: true },
 );

@@ -61,6 +61,20 @@ export type DataPlaneEvent =
 /** A kind that can be asked for; `lost` comes by itself. */
 export type EventKind = Exclude<DataPlaneEvent["kind"], "lost">;
 
+const KINDS: Readonly<Record<EventKind, true>> = {
+  "flow-miss": true,
+  packet: true,
+  drop: true,
+  log: true,
+  link: true,
+  address: true,
+  "kernel-route": true,
+  neigh: true,
+};
+
+/** All of them. */
+export const eventKinds: readonly EventKind[] = Object.keys(KINDS) as EventKind[];
+
 /** Options of `events`. */
 export interface EventOptions {
   /** Events that may wait for the reader. Default 1024. */

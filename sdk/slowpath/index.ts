@@ -2,6 +2,7 @@
 /** The slow path: packets that the kernel cannot decide on alone are decided, answered and sent on here. */
 
 export type { AskedFlow } from "./asked_flow.ts";
+export type { SlowPathDrop } from "./drop_counts.ts";
 export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
 export type { JudgedPacket, Judgement } from "./judge.ts";
@@ -21,7 +22,6 @@ export type { PortStatistics } from "./port_table.ts";
 export {
   type AskHandler,
   SlowPath,
-  type SlowPathDrop,
   type SlowPathStatistics,
   type TrapHandler,
 } from "./slowpath.ts";

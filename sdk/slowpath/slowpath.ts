@@ -4,23 +4,19 @@
 import { isMapped } from "../address.ts";
 import { WeirError } from "../errors.ts";
 import {
-  type DropReason,
-  dropCounterCodec,
-  dropCounterLayout,
-  dropReasons,
   EventKindValue,
   eventCodec,
   type InjectAction,
   RuleActionValue,
   type TrapReason,
   TrapReasonValue,
-  WEIR_MAX_REASONS,
   WEIR_MAX_WORKERS,
   workerControlCodec,
 } from "../layout/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import type { XskMode } from "../xsk/index.ts";
 import { type AskedFlow, askedFlow } from "./asked_flow.ts";
+import { countDrops, type SlowPathDrop } from "./drop_counts.ts";
 import { readDrop, readEvent, type TrappedPacket } from "./events.ts";
 import { hostOptions } from "./host_options.ts";
 import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
@@ -55,16 +51,6 @@ const COUNTERS = [
 export type AskHandler = (flows: readonly AskedFlow[]) => void;
 /** Takes trapped packets; their frames are valid only during the call. */
 export type TrapHandler = (packets: readonly TrappedPacket[]) => void;
-
-/** Packets that ended in the slow path. */
-export interface SlowPathDrop {
-  /** 0: of no interface of ours, or of one that is not known, because a socket of the trap link had no room. */
-  readonly interfaceId: number;
-  readonly reason: DropReason;
-  readonly packets: number;
-  /** Without those that a socket had no room for: the kernel does not count their bytes. */
-  readonly bytes: number;
-}
 
 /** Counters of the slow path. */
 export interface SlowPathStatistics {
@@ -292,23 +278,7 @@ export class SlowPath implements Disposable {
 
   /** Packets that ended in the slow path or at its sockets, by interface and reason; the kernel programs count theirs. */
   drops(): SlowPathDrop[] {
-    const drops: SlowPathDrop[] = [];
-    const lost = new Map<number, number>();
-    for (const host of this.#hosts) host.ports.addLost(lost);
-    for (let interfaceId = 0; interfaceId < this.#interfaces; interfaceId++) {
-      for (const [index, reason] of dropReasons.entries()) {
-        const at = (interfaceId * WEIR_MAX_REASONS + index) * dropCounterLayout.size;
-        let packets = 0;
-        let bytes = 0;
-        for (const { memory } of this.#hosts) {
-          packets += dropCounterCodec.packets.getNumber(memory.view, memory.layout.drops + at);
-          bytes += dropCounterCodec.bytes.getNumber(memory.view, memory.layout.drops + at);
-        }
-        if (reason === "trap-full") packets += lost.get(interfaceId) ?? 0;
-        if (packets > 0) drops.push({ interfaceId, reason, packets, bytes });
-      }
-    }
-    return drops;
+    return countDrops(this.#hosts, this.#interfaces);
   }
 
   /** Counters of workers and sockets. */

@@ -47,6 +47,7 @@ export async function serveUntil(o: ServingOptions): Promise<void> {
   let ending: Ending = "close";
   cleanup.defer(async () => await dataPlane?.[ending]());
   cleanup.defer(async () => {
+    facade.endStreams();
     await Promise.all(listeners.map((listener) => listener.stop()));
     facade.detach();
   });

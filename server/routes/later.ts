@@ -10,7 +10,6 @@ import { ProblemError } from "../problem.ts";
 const paths: readonly (readonly [method: string, path: string])[] = [
   ...kinds.filter((kind) => !kind.available).map(({ plural }) => ["ALL", `/v1/${plural}/*`] as const),
   ["POST", "/v1/flows"],
-  ["GET", "/v1/events"],
   ["GET", "/v1/capture"],
   ["GET", "/metrics"],
   ["GET", "/docs"],

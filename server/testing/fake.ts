@@ -32,6 +32,8 @@ export class FakeDataPlane implements FacadeDataPlane {
   );
   flowEntries: StateObject[] = [];
   dropCounters: DropCounter[] = [];
+  /** Where events come from; none by default. */
+  events: FacadeDataPlane["events"] = async function* () {};
   readonly flows = {
     entries: (selector: FlowSelector = {}) => this.flowEntries.filter((flow) => selects(selector, flow)),
     delete: (selector: FlowSelector) => {
