@@ -11,8 +11,9 @@
 #include "packet.h"
 
 /* Whether one more may be taken. Beyond the limit the CPUs only read the shared window. */
-static __always_inline int sample_admit(__u32 limit, __u64 now)
+static __always_inline int sample_admit(__u32 limit)
 {
+	__u64 now = bpf_ktime_get_ns();
 	__u32 zero = 0;
 	struct drop_sampling *s = bpf_map_lookup_elem(&drop_sampling, &zero);
 	__u64 start;
@@ -25,6 +26,38 @@ static __always_inline int sample_admit(__u32 limit, __u64 now)
 	    __sync_val_compare_and_swap(&s->window_start, start, now) == start)
 		s->taken = 0;
 	return s->taken < limit && __sync_fetch_and_add(&s->taken, 1) < limit;
+}
+
+/* Looked up where it is needed, and not held, for the sake of the stack (see sample_drop()). */
+static __always_inline struct drop_sample_counters *sample_counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&drop_sample_counters, &zero);
+}
+
+static __always_inline void sample_limited(void)
+{
+	struct drop_sample_counters *c = sample_counters();
+
+	if (c)
+		c->limited++;
+}
+
+static __always_inline void sample_lost(void)
+{
+	struct drop_sample_counters *c = sample_counters();
+
+	if (c)
+		c->lost++;
+}
+
+static __always_inline void sample_taken(void)
+{
+	struct drop_sample_counters *c = sample_counters();
+
+	if (c)
+		c->sampled++;
 }
 
 /* Addresses and ports, as far as they were read. */
@@ -72,55 +105,26 @@ static __always_inline void sample_head(struct drop_sample *sample, const struct
 	sample->head_length = error ? 0 : length;
 }
 
-/* Looked up where it is needed: not held, for the sake of the stack (see sample_drop()). */
-static __always_inline struct drop_sample_counters *sample_counters(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&drop_sample_counters, &zero);
-}
-
-static __always_inline void sample_limited(void)
-{
-	struct drop_sample_counters *c = sample_counters();
-
-	if (c)
-		c->limited++;
-}
-
-/* Room for one more sample, which is counted, or NULL. */
-static __always_inline struct drop_sample *sample_reserve(void)
-{
-	struct drop_sample *sample =
-		bpf_ringbuf_reserve(&drop_samples, sizeof(struct drop_sample), 0);
-	struct drop_sample_counters *c = sample_counters();
-
-	if (c && sample)
-		c->sampled++;
-	else if (c)
-		c->lost++;
-	return sample;
-}
-
 /*
  * Any stage may drop, at the end of any row of calls, whose frames may have 512 bytes together:
- * that of the caller of this must stay within 32, which the kernel takes for any frame at all.
+ * the frame of the function that this becomes part of must stay small.
  */
 static __always_inline void sample_drop(const struct packet *p, __u32 limit, __u32 interface,
 					__u32 reason, __u32 rule)
 {
 	const struct walk *w = p->walk;
-	__u64 now = bpf_ktime_get_ns();
 	struct drop_sample *sample;
 
-	if (!sample_admit(limit, now)) {
+	if (!sample_admit(limit)) {
 		sample_limited();
 		return;
 	}
-	sample = sample_reserve();
-	if (!sample)
+	sample = bpf_ringbuf_reserve(&drop_samples, sizeof(*sample), 0);
+	if (!sample) {
+		sample_lost();
 		return;
-	sample->time = now;
+	}
+	sample->time = bpf_ktime_get_ns();
 	sample->length = w->length;
 	sample->rule = rule;
 	sample->vrf = w->key.vrf;
@@ -133,6 +137,7 @@ static __always_inline void sample_drop(const struct packet *p, __u32 limit, __u
 	sample_key(sample, w);
 	sample_head(sample, p);
 	bpf_ringbuf_submit(sample, 0);
+	sample_taken();
 }
 
 #endif
