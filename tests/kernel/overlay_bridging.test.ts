@@ -32,6 +32,8 @@ describe("pods of two nodes are on one network", () => {
     { encap: "vxlan", hook: "tc", underlay: 6, macs: true },
     { encap: "mpls-udp", hook: "tc", macs: true },
     { encap: "mpls-gre", hook: "xdp" },
+    { encap: "mpls-udp", hook: "xdp", underlay: 6, macs: true },
+    { encap: "mpls-gre", hook: "tc", underlay: 6 },
   ];
   for (const o of cases) {
     const name = `${o.encap} on the ${o.hook} hook over IPv${o.underlay ?? 4}, MACs ${o.macs === true ? "told" : "flooded to"}`;

@@ -4,7 +4,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import {
   HASH_DESTINATION,
+  HASH_DESTINATION_PORT,
+  HASH_PROTOCOL,
   HASH_SOURCE,
+  HASH_SOURCE_PORT,
   INTERFACE_POLICY,
   MEMBER_DEAD,
   NEXTHOP_FLAG_DOWN,
@@ -176,13 +179,43 @@ describe.each(hooks)("on the %s hook", (hook) => {
     expect(pipeline.drops(1)).toEqual({});
   });
 
-  test("the chosen fields decide alone", () => {
-    members({ hashFields: HASH_SOURCE | HASH_DESTINATION });
-    const members64 = Array.from({ length: 64 }, (_, index) => {
-      const frame = udp({ source: "10.97.0.1", destination: "10.98.0.1", sourcePort: 1024 + index });
-      return chosen(pipeline.run(hook, frame).data).member;
-    });
-    expect(new Set(members64).size).toBe(1);
+  const all = HASH_SOURCE | HASH_DESTINATION | HASH_PROTOCOL | HASH_SOURCE_PORT | HASH_DESTINATION_PORT;
+
+  test.each([
+    ["addresses", HASH_SOURCE | HASH_DESTINATION],
+    ["the source address", HASH_SOURCE],
+    ["the destination address", HASH_DESTINATION],
+    ["the source port", HASH_SOURCE_PORT],
+    ["the destination port", HASH_DESTINATION_PORT],
+    ["the protocol and the ports", HASH_PROTOCOL | HASH_SOURCE_PORT | HASH_DESTINATION_PORT],
+    ["all but the destination port", all & ~HASH_DESTINATION_PORT],
+    ["all fields", all],
+  ])("%s alone decide where only these are chosen", (_name, hashFields) => {
+    members({ hashFields });
+    const base = { source: "10.97.0.1", destination: "10.98.0.1", sourcePort: 1024, destinationPort: 80 };
+    const varied: [number, (n: number) => typeof base][] = [
+      [HASH_SOURCE, (n) => ({ ...base, source: `10.97.1.${n}` })],
+      [HASH_DESTINATION, (n) => ({ ...base, destination: `10.98.1.${n}` })],
+      [HASH_SOURCE_PORT, (n) => ({ ...base, sourcePort: 2000 + n })],
+      [HASH_DESTINATION_PORT, (n) => ({ ...base, destinationPort: 3000 + n })],
+    ];
+    for (const [field, of] of varied) {
+      const ways = Array.from({ length: 64 }, (_, n) => chosen(pipeline.run(hook, udp(of(n))).data).member);
+      if ((hashFields & field) === 0) expect(new Set(ways).size).toBe(1);
+      else expect(new Set(ways).size).toBeGreaterThan(2);
+    }
+  });
+
+  test("a next hop that is still to be found is asked of the slow path, and a drop without one", () => {
+    pipeline.setNexthop(LOOP, "resolve", {});
+    pipeline.addRoute(1, "10.99.0.0/16", LOOP);
+    const frame = udp({ ...V4, destination: "10.99.0.1" });
+    const before = vrfCounter(pipeline, 1, "resolve");
+    expect(pipeline.run(hook, frame).verdict).toBe("drop");
+    expect(pipeline.drops(1)).toEqual({ "no-controller": 1 });
+    pipeline.controllerStarts();
+    expect(trapOf(pipeline.run(hook, frame))).toMatchObject({ reason: "resolve", nexthop: LOOP, vrf: 1 });
+    expect(vrfCounter(pipeline, 1, "resolve") - before).toBe(2);
   });
 
   test("all fragments of a datagram take one way", () => {
