@@ -11,14 +11,14 @@
  *
  * - What the pipeline reads and writes (flows, fdb, fragments, interfaces, next hops, config,
  *   tokens of a policer): write it under `if (!tracing)`, and decide as if it had been written.
- * - What it only writes for user space to read (counters, samples) needs no care, nor does a
- *   limit that can be told apart from the decision: the traced load gets maps of its own for
- *   those that OWN in sdk/dataplane/trace/traced_load.ts names. Name a new one there.
+ * - What it only writes for user space to read (counters, samples), and limits that can be told
+ *   apart from the decision, need no care as long as they are in a per-CPU map or a ring: the
+ *   traced load has its own of these (sdk/dataplane/trace/traced_load.ts).
  * - What a helper does at once (bpf_clone_redirect): trace_frame_step() in its place.
  * - A decision: trace_step(p, TRACE_..., code, id, other), beside it. On the way of an
  *   established flow it costs the two instructions that load `tracing`: one place, no more.
  *
- * tests/kernel/trace_state.test.ts compares all maps and link statistics before and after.
+ * tests/kernel/trace_wire.test.ts compares all maps and link statistics before and after.
  */
 #ifndef WEIR_TRACE_RECORD_H
 #define WEIR_TRACE_RECORD_H

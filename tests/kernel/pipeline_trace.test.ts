@@ -10,12 +10,15 @@ import {
   flowActions,
   INTERFACE_BRIDGE_LEARN,
   INTERFACE_LEARN_MAC,
+  INTERFACE_POLICE_RECEIVED,
   INTERFACE_POLICY,
   INTERFACE_SOURCE_CHECK,
   InterfaceRoleValue,
+  POLICE_RECEIVED,
   trapReasons,
 } from "../../sdk/layout/generated.ts";
 import { dumpDifferences, dumpMaps } from "./map_dump.ts";
+import { setPolicer } from "./pipeline_classes.ts";
 import { V4, V6 } from "./pipeline_frames.ts";
 import { type Hook, hooks, LOOPBACK, Pipeline } from "./pipeline_harness.ts";
 import { addLabelledRoute, addUnderlayAddress, addVni, setGroup, setTunnel } from "./pipeline_overlay.ts";
@@ -94,7 +97,7 @@ beforeEach(() => {
 const stages = ({ records }: TracedRun): string[] => records.map(({ stage }) => stage);
 
 /** What the pipeline reads and writes. */
-const STATE = ["config", "interfaces", "nexthops", "fdb", "flows4", "flows6", "fragments"];
+const STATE = ["config", "interfaces", "nexthops", "fdb", "flows4", "flows6", "fragments", "policers"];
 
 /** Traces a frame, and sees that no state is another after it. */
 function traceQuietly(hook: Hook, frame: Uint8Array): TracedRun {
@@ -227,6 +230,16 @@ describe.each([...hooks])("a trace on the %s hook", (hook) => {
       "output",
     ]);
     expect(stages(traceQuietly(hook, udp({ ...V4, from: MAC_B, to: "02:00:00:00:0f:0f" })))).toContain("drop");
+  });
+
+  test("takes nothing out of a token bucket, and says when it is empty", () => {
+    pipeline.addInterface(1, { mac: MAC_A, flags: INTERFACE_POLICE_RECEIVED });
+    const frame = udp(V4);
+    setPolicer(pipeline, 1, POLICE_RECEIVED, { bitsPerSecond: 8, burstBytes: 2 * frame.length });
+    for (let i = 0; i < 4; i++) expect(stages(traceQuietly(hook, frame))).toContain("output");
+    for (let i = 0; i < 2; i++) expect(pipeline.run(hook, frame).verdict).toBe("out");
+    expect(stages(traceQuietly(hook, frame))).toEqual(["interface", "drop"]);
+    expect(pipeline.run(hook, frame).verdict).toBe("drop");
   });
 
   test("keeps every copy of a flood, and sends none", () => {

@@ -9,23 +9,16 @@ import {
   traceRecordLayout,
   WEIR_TRACE_STEPS,
 } from "../../layout/index.ts";
-import { type BpfMap, type Collection, skbContext, xdpContext } from "../../libbpf/index.ts";
+import { type BpfMap, type Collection, type MapType, skbContext, xdpContext } from "../../libbpf/index.ts";
 import type { Hook } from "../attach.ts";
 import { type Pipeline, pipelineSpec } from "../loader.ts";
 import { readRecord, type TraceRecord } from "./record.ts";
 
 /**
- * Maps that the traced load has of its own: what the programs only write, and limits, whose state decides on later
- * packets. One element, and so none of any interface.
+ * Types of the maps that the traced load has of its own: per CPU are counters, and limits whose state decides on later
+ * packets; rings hold what is sampled for user space. No program needs what another load has written there.
  */
-const OWN: ReadonlySet<string> = new Set([
-  "interface_counters",
-  "drop_counters",
-  "tunnel_counters",
-  "vrf_counters",
-  "mirror_counters",
-  "trap_limits",
-]);
+const OWN: ReadonlySet<MapType> = new Set(["percpu_array", "percpu_hash", "lru_percpu_hash", "ringbuf"]);
 
 const PROGRAMS: Readonly<Record<Hook, string>> = { xdp: "weir_xdp_frags", tc: "weir_tc" };
 
@@ -58,7 +51,8 @@ export class TracedLoad implements Disposable {
     const reuse: Record<string, BpfMap> = {};
     for (const [name, map] of spec.maps) {
       const live = loaded.get(name);
-      if (OWN.has(name)) map.maxEntries = 1;
+      // One element, and so none of any interface; a ring has a size of its own.
+      if (OWN.has(map.type)) map.maxEntries = map.type === "ringbuf" ? map.maxEntries : 1;
       // Constants are what differs.
       else if (live !== undefined && !name.startsWith(".")) reuse[name] = live;
     }

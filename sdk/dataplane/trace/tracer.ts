@@ -84,10 +84,10 @@ export class Tracer implements Disposable {
 
   #run(hook: Hook, frame: Uint8Array, ifindex: number): Told {
     const load = this.#loaded();
-    const run = load.run(hook, frame, ifindex);
-    const told = this.#tell(run);
+    const told = this.#tell(load.run(hook, frame, ifindex));
     if (!told.handedOver) return told;
-    const rest = this.#tell(load.run("tc", run.frame, ifindex));
+    // TC begins anew, with the packet as it came: in a trace nothing of it is left to where XDP has got.
+    const rest = this.#tell(load.run("tc", frame, ifindex));
     return { ...rest, steps: [...told.steps, ...rest.steps] };
   }
 
