@@ -10,7 +10,7 @@ import { add, type Counts, closingLine, NONE, readClosingLine } from "./test/cou
 const SERIES = ["6.1", "6.12"];
 const TESTS = ["tests/kernel/libbpf", "tests/kernel/link", "tests/kernel/pipeline"];
 /** An emulated CPU is some ten times slower than a real one. */
-const TIMEOUT_SECONDS = 900;
+const TIMEOUT_SECONDS = 1800;
 
 interface Result {
   readonly kernel: string;
