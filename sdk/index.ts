@@ -36,6 +36,8 @@ export {
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";
+export type { PolicerDrops } from "./dataplane/kernel/policer_table.ts";
+export type { ClassMarks } from "./dataplane/kernel/qos_record.ts";
 export type { InterfaceStatus } from "./dataplane/live.ts";
 export { type OpenOptions, openOptionsOf } from "./dataplane/options.ts";
 export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/packets.ts";
@@ -62,8 +64,11 @@ export {
   type Nexthop,
   type NexthopMember,
   type Node,
+  type Police,
+  type Policer,
   type Policy,
   type PrefixSet,
+  type Qos,
   type Route,
   type Rule,
   type State,

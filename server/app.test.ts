@@ -213,7 +213,7 @@ describe("objects", () => {
   });
 
   test("of later kinds are 501, unknown paths 404", async () => {
-    for (const path of ["/v1/nat", "/v1/services/dns", "/v1/qos", "/v1/capture", "/metrics"]) {
+    for (const path of ["/v1/nat", "/v1/services/dns", "/v1/capture", "/metrics"]) {
       const answer = await call("GET", path);
       expect([path, answer.status]).toEqual([path, 501]);
       await problem(answer);
@@ -221,6 +221,16 @@ describe("objects", () => {
     const answer = await call("GET", "/v1/cows");
     expect(answer.status).toBe(404);
     await problem(answer);
+  });
+});
+
+describe("QoS maps", () => {
+  test("are put, listed and deleted by name", async () => {
+    const map = { dscp: { "46": 5 }, exp: { "5": 5 }, pcp: { "5": 5 } };
+    expect((await call("PUT", "/v1/qos/voice", map)).status).toBe(201);
+    expect(await (await call("GET", "/v1/qos")).json()).toMatchObject([{ name: "voice", ...map }]);
+    expect((await call("DELETE", "/v1/qos/voice")).status).toBe(204);
+    expect((await call("GET", "/v1/qos/voice")).status).toBe(404);
   });
 });
 

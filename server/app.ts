@@ -17,6 +17,7 @@ import { later } from "./routes/later.ts";
 import { mirrors } from "./routes/mirrors.ts";
 import { nexthops } from "./routes/nexthops.ts";
 import { policies } from "./routes/policies.ts";
+import { qos } from "./routes/qos.ts";
 import { routes } from "./routes/routes.ts";
 import { sets } from "./routes/sets.ts";
 import { shutdown } from "./routes/shutdown.ts";
@@ -42,6 +43,7 @@ export function createApp(facade: Facade, tokens?: Tokens) {
     .route("/v1/policies", policies(facade))
     .route("/v1/mirrors", mirrors(facade))
     .route("/v1/sets", sets(facade))
+    .route("/v1/qos", qos(facade))
     .route("/", routes(facade))
     .route("/", fdb(facade))
     .route("/", flows(facade))

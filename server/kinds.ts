@@ -40,7 +40,7 @@ export const kinds: readonly Kind[] = [
   kind("mirrors", "mirror"),
   later("services", "service"),
   later("nat", "nat"),
-  later("qos", "qos"),
+  kind("qos", "qos"),
 ];
 
 /** The kind with this plural or singular name. */

@@ -28,6 +28,7 @@ const singular: Readonly<Record<Kind, string>> = {
   sets: "set",
   policies: "policy",
   mirrors: "mirror",
+  qos: "qos",
 };
 
 /** Without what interfaces bring by themselves: that follows from the interface's own line. */

@@ -20,6 +20,7 @@ const toKinds: Readonly<Record<ReferenceTo, { readonly kinds: readonly Kind[]; r
   policy: { kinds: ["policies"], what: "is no policy" },
   set: { kinds: ["sets"], what: "is no set" },
   mirror: { kinds: ["mirrors"], what: "is no mirror" },
+  qos: { kinds: ["qos"], what: "is no QoS map" },
 };
 
 /** Kinds that decide what is copied where. */
@@ -144,6 +145,7 @@ const singular: Readonly<Record<Kind, string>> = {
   sets: "set",
   policies: "policy",
   mirrors: "mirror",
+  qos: "QoS map",
 };
 
 /** What a deleted object was a target of. */
@@ -152,6 +154,7 @@ function targetsOf(state: DesiredState, kind: Kind, key: string): ReferenceTo[] 
   if (kind === "policies") return ["policy"];
   if (kind === "sets") return ["set"];
   if (kind === "mirrors") return ["mirror"];
+  if (kind === "qos") return ["qos"];
   // A next hop that gives its name to an interface in the same transaction leaves no reference behind.
   if (kind === "nexthops") return state.get("interfaces", key) === undefined ? ["via"] : [];
   if (kind === "interfaces") return state.get("nexthops", key) === undefined ? ["interface", "via"] : ["interface"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The numbers by which kernel tables know objects. They are kept in the store: an adopted table keeps its meaning. */
 import { WeirError } from "../errors.ts";
-import { WEIR_MAX_MIRRORS } from "../layout/index.ts";
+import { WEIR_MAX_MIRRORS, WEIR_MAX_QOS_MAPS } from "../layout/index.ts";
 import type { Store, StoreWriter } from "../store/index.ts";
 
 /**
@@ -75,7 +75,7 @@ export class IdSpace {
   }
 }
 
-const SPACES = ["interface", "nexthop", "vrf", "mirror"] as const;
+const SPACES = ["interface", "nexthop", "vrf", "mirror", "qos"] as const;
 
 type SpaceName = (typeof SPACES)[number];
 
@@ -87,6 +87,7 @@ export class Ids {
   readonly nexthop: IdSpace;
   readonly vrf: IdSpace;
   readonly mirror: IdSpace = new IdSpace("mirror", 1, WEIR_MAX_MIRRORS - 1);
+  readonly qos: IdSpace = new IdSpace("qos", 1, WEIR_MAX_QOS_MAPS - 1);
   #taken: { space: IdSpace; name: string; id: number }[] = [];
   #freed: { space: IdSpace; name: string; id: number }[] = [];
 

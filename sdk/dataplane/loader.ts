@@ -25,6 +25,8 @@ const MAP_NAMES: readonly MapName[] = [
   "vrfs",
   "mirrors",
   "mirror_counters",
+  "qos_maps",
+  "policers",
   "devices",
   "interface_addresses",
   "routes4",

@@ -7,8 +7,11 @@ import {
   INTERFACE_LEARN_MAC,
   INTERFACE_MSS_CLAMP,
   INTERFACE_PEER,
+  INTERFACE_POLICE_RECEIVED,
+  INTERFACE_POLICE_SENT,
   INTERFACE_POLICY,
   INTERFACE_PROXY_ARP,
+  INTERFACE_QOS,
   INTERFACE_RPF_LOOSE,
   INTERFACE_RPF_STRICT,
   INTERFACE_SOURCE_CHECK,
@@ -21,10 +24,18 @@ import {
 import type { Hook } from "./attach.ts";
 import type { Device } from "./devices.ts";
 import type { NexthopRecord } from "./kernel/nexthop_record.ts";
+import type { PoliceDirection } from "./kernel/policer_table.ts";
 import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
 import type { DirectSockets, LiveInterface } from "./live.ts";
-import { DEFAULT_GATEWAY_MAC, DEFAULT_GATEWAYS, type Encap, type Interface, type Node } from "./schema/index.ts";
+import {
+  DEFAULT_GATEWAY_MAC,
+  DEFAULT_GATEWAYS,
+  type Encap,
+  type Interface,
+  type Node,
+  type Policer,
+} from "./schema/index.ts";
 
 const addressesOf = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
 
@@ -46,6 +57,15 @@ export function interfaceAddresses(object: Interface): InterfaceAddresses {
 export const macOf = (object: Interface): Uint8Array | undefined =>
   object.mac === undefined ? undefined : parseMac(object.mac);
 
+/**
+ * The policer of a direction. Directions of the state are the workloads': ingress is towards them, which is out of a
+ * workload interface, and in by a fabric interface.
+ */
+export function policerOf({ role, police }: Interface, direction: PoliceDirection): Policer | undefined {
+  const towards = (role === "fabric") === (direction === "received");
+  return towards ? police?.ingress : police?.egress;
+}
+
 function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
   const workload = object.role === "workload";
   const checked = object.sourceCheck ?? (object.addresses !== undefined || object.mac !== undefined);
@@ -58,6 +78,9 @@ function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
   if (object.rpf === "strict") flags |= INTERFACE_RPF_STRICT;
   if (workload && object.mssClamp !== false) flags |= INTERFACE_MSS_CLAMP;
   if (object.learn === true) flags |= INTERFACE_BRIDGE_LEARN;
+  if (object.qos !== undefined) flags |= INTERFACE_QOS;
+  if (policerOf(object, "received") !== undefined) flags |= INTERFACE_POLICE_RECEIVED;
+  if (policerOf(object, "sent") !== undefined) flags |= INTERFACE_POLICE_SENT;
   if (hook === "xdp") flags |= INTERFACE_XDP;
   if (device.peerElsewhere) flags |= INTERFACE_PEER;
   if (!device.up) flags |= INTERFACE_DOWN;
@@ -74,6 +97,7 @@ export function interfaceRecord(o: {
   readonly hook: Hook;
   readonly direct: DirectSockets | undefined;
   readonly policy: number;
+  readonly qosMap: number;
   readonly workers: number;
   readonly node: Node;
 }): InterfaceRecord {
@@ -98,6 +122,7 @@ export function interfaceRecord(o: {
     gatewayMac: workload ? gatewayMacOf(o.node) : device.mac,
     // The first one only: an own address is the target of neighbour requests, allowed ones are not.
     vlan: object.vlan ?? 0,
+    qosMap: o.qosMap,
     addresses: addressesOf(object.addresses ?? []),
     gateways: addresses.gateways,
   };

@@ -7,9 +7,9 @@ import { RESERVED_NEXTHOPS } from "./schema/nexthop.ts";
 export const UNDERLAY_VRF = "underlay";
 
 /** What a name stands for. `via` is the name space that next hops and interfaces share. */
-export type ReferenceTo = "vrf" | "interface" | "via" | "policy" | "set" | "mirror";
+export type ReferenceTo = "vrf" | "interface" | "via" | "policy" | "set" | "mirror" | "qos";
 
-export const referenceTargets: readonly ReferenceTo[] = ["vrf", "interface", "via", "policy", "set", "mirror"];
+export const referenceTargets: readonly ReferenceTo[] = ["vrf", "interface", "via", "policy", "set", "mirror", "qos"];
 
 /** Takes one reference. Called for every route of a large transaction, so nothing is allocated for it. */
 export type ReferenceVisitor = (to: ReferenceTo, name: string, path: string) => void;
@@ -49,6 +49,7 @@ function visitInterface(object: KindObjects["interfaces"], visit: ReferenceVisit
   if (object.vrf !== undefined) visitVrf(object.vrf, visit);
   if (object.parent !== undefined) visit("interface", object.parent, "/parent");
   if (object.mirror !== undefined) visit("mirror", object.mirror, "/mirror");
+  if (object.qos !== undefined) visit("qos", object.qos, "/qos");
   for (const [i, name] of (object.policies ?? []).entries()) visit("policy", name, `/policies/${i}`);
 }
 

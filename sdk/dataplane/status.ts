@@ -5,10 +5,13 @@ import { bridgeEntries } from "./bridge_entries.ts";
 import type { Core } from "./core.ts";
 import type { Counters } from "./counters.ts";
 import { deviceName } from "./devices.ts";
+import type { PolicerDrops } from "./kernel/policer_table.ts";
+import { marksOf } from "./kernel/qos_record.ts";
 import { learnedMac } from "./kernel/records.ts";
 import type { InterfaceStatus } from "./live.ts";
 import { nexthopStatus } from "./nexthop_status.ts";
 import { peerWarnings } from "./reconcile/peers.ts";
+import { policerOf } from "./records_of.ts";
 import type { Interface, Kind, Policy } from "./schema/index.ts";
 import { type Table, tableOf } from "./table.ts";
 
@@ -32,6 +35,7 @@ export function tables(core: Core, counters: Counters): Tables {
     sets: tableOf("sets", state, ({ prefixes }) => ({ prefixes: prefixes.length })),
     policies: tableOf("policies", state, (object) => policyStatus(core, object)),
     mirrors: tableOf("mirrors", state, ({ name }) => mirrorStatus(core, counters, name)),
+    qos: tableOf("qos", state, (object) => ({ classes: Object.fromEntries(marksOf(object)) })),
   };
 }
 
@@ -63,8 +67,22 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(bigTcp === undefined ? {} : { bigTcp }),
     ...(mac === undefined ? {} : { mac }),
     ...(warnings.length === 0 ? {} : { warnings }),
+    ...policeStatus(core, live.id, object),
     counters: counters.interface(live.id),
   };
+}
+
+/** What an interface's policers dropped, by direction as the state has it. */
+function policeStatus(core: Core, id: number, object: Interface): Pick<InterfaceStatus, "police"> {
+  if (object.police === undefined) return {};
+  const { policers } = core.parts.tables;
+  const police: Partial<Record<"ingress" | "egress", PolicerDrops>> = {};
+  for (const direction of ["received", "sent"] as const) {
+    const policer = policerOf(object, direction);
+    if (policer === undefined) continue;
+    police[policer === object.police.ingress ? "ingress" : "egress"] = policers.drops(id, direction);
+  }
+  return { police };
 }
 
 /** Hits of the rules since the controller started, by the rule's name, or its number where it has none. */

@@ -24,6 +24,7 @@ export interface Usage {
     readonly labels: TableUsage;
     readonly vnis: TableUsage;
     readonly mirrors: TableUsage;
+    readonly qos: TableUsage;
     readonly routes4: TableUsage;
     readonly routes6: TableUsage;
     /** Entries of both families at the last sweep; a flow has two. */
@@ -49,6 +50,7 @@ export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSamp
       labels: { used: state.size("labels"), limit: maps.labels.maxEntries },
       vnis: { used: state.size("vnis"), limit: maps.vnis.maxEntries },
       mirrors: { used: ids.mirror.size, limit: tables.mirrors.length - 1 },
+      qos: { used: ids.qos.size, limit: maps.qos_maps.maxEntries - 1 },
       routes4: { used: routes[4], limit: limits.routes },
       routes6: { used: routes[6], limit: limits.routes },
       flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },

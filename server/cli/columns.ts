@@ -50,6 +50,15 @@ const count = (heading: string, path: string): Column<StateObject> => ({
   },
 });
 
+/** Code points and their classes: `46:5`. */
+const classes = (heading: string, path: string): Column<StateObject> => ({
+  heading,
+  cell: (object) => {
+    const map = at(object, path);
+    return typeof map === "object" && map !== null ? Object.entries(map).map((entry) => entry.join(":")) : undefined;
+  },
+});
+
 /** By kind; a kind that is not here shows its key and its owner. */
 const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
   vrfs: [name, { heading: "UNKNOWN-UNICAST", cell: (object) => at(object, "unknownUnicast") ?? "drop" }, owner],
@@ -94,6 +103,7 @@ const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
     field("DROPS", "status.counters.drops"),
     owner,
   ],
+  qos: [name, classes("DSCP", "dscp"), classes("EXP", "exp"), classes("PCP", "pcp"), owner],
 };
 
 /** Columns of `weir get KIND`. */

@@ -15,7 +15,7 @@ import { moveField } from "./field.ts";
 import { ownerOf } from "./owner.ts";
 
 /** Kinds with a key of one field. */
-type NamedKind = "vrfs" | "interfaces" | "nexthops" | "labels" | "vnis" | "policies" | "sets" | "mirrors";
+type NamedKind = "vrfs" | "interfaces" | "nexthops" | "labels" | "vnis" | "policies" | "sets" | "mirrors" | "qos";
 
 /** Key fields that are numbers. */
 const NUMBERS: ReadonlySet<string> = new Set(["label", "vni"]);

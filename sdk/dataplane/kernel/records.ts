@@ -50,6 +50,8 @@ export interface InterfaceRecord {
   readonly gatewayMac: Uint8Array;
   /** VLAN id of a sub-interface; 0: none. */
   readonly vlan: number;
+  /** Number of its QoS map; 0: none. */
+  readonly qosMap: number;
   readonly addresses: readonly IpAddress[];
   readonly gateways: readonly IpAddress[];
 }
@@ -101,6 +103,7 @@ export function encodeInterface(record: InterfaceRecord, interfaces: StructArray
   interfaceCodec.deviceMac.set(bytes, 0, record.deviceMac);
   interfaceCodec.gatewayMac.set(bytes, 0, record.gatewayMac);
   interfaceCodec.vlan.set(view, 0, record.vlan);
+  interfaceCodec.qosMap.set(view, 0, record.qosMap);
   const address4 = first(record.addresses, 4);
   const gateway4 = first(record.gateways, 4);
   if (address4 !== undefined) interfaceCodec.address4.set(view, 0, number4(address4));

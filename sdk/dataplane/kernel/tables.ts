@@ -5,6 +5,7 @@ import {
   ADDRESS_GATEWAY,
   ADDRESS_OWN,
   interfaceLayout,
+  qosMapLayout,
   VRF_FLOOD_UNKNOWN,
   vrfCodec,
   vrfLayout,
@@ -12,6 +13,7 @@ import {
   WEIR_MAX_REASONS,
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping } from "../../libbpf/index.ts";
+import type { Qos } from "../schema/index.ts";
 import type { Undo } from "../undo.ts";
 import { BridgeTable } from "./bridge_table.ts";
 import { element } from "./element.ts";
@@ -20,6 +22,8 @@ import { MemberTable } from "./member_table.ts";
 import { MirrorTable } from "./mirror_table.ts";
 import { NexthopTable } from "./nexthop_table.ts";
 import { encodeLabelEntry, encodeVniEntry } from "./overlay_records.ts";
+import { PolicerTable } from "./policer_table.ts";
+import { encodeQosMap } from "./qos_record.ts";
 import {
   CONFIG_SIZE,
   encodeDeviceKey,
@@ -45,6 +49,8 @@ export type MapName =
   | "vrfs"
   | "mirrors"
   | "mirror_counters"
+  | "qos_maps"
+  | "policers"
   | "devices"
   | "interface_addresses"
   | "routes4"
@@ -75,6 +81,8 @@ export class KernelTables implements Disposable {
   readonly members: MemberTable;
   readonly vrfs: StructArray;
   readonly mirrors: MirrorTable;
+  readonly policers: PolicerTable;
+  readonly #qosMaps: StructArray;
   readonly routes: RouteTables;
   readonly bridge: BridgeTable;
   readonly tunnels: TunnelTable;
@@ -94,6 +102,8 @@ export class KernelTables implements Disposable {
     this.members = new MemberTable(this.#memory(maps.members), maps.members.maxEntries);
     this.vrfs = this.#map(maps.vrfs, vrfLayout.size);
     this.mirrors = new MirrorTable(this.#memory(maps.mirrors), this.interfaces, maps.mirror_counters);
+    this.policers = new PolicerTable(this.#memory(maps.policers), maps.policers.maxEntries);
+    this.#qosMaps = this.#map(maps.qos_maps, qosMapLayout.size);
     this.routes = new RouteTables(maps.routes4, maps.routes6);
     this.#devices = new HashTable(maps.devices);
     this.#addresses = new HashTable(maps.interface_addresses);
@@ -121,6 +131,15 @@ export class KernelTables implements Disposable {
 
   clearInterface(id: number, undo: Undo): void {
     this.interfaces.clear(id, undo);
+    this.policers.clear(id, undo);
+  }
+
+  setQosMap(id: number, qos: Qos, undo: Undo): void {
+    this.#qosMaps.write(id, encodeQosMap(qos), undo);
+  }
+
+  clearQosMap(id: number, undo: Undo): void {
+    this.#qosMaps.clear(id, undo);
   }
 
   /** Writes what the bridge domain of a VRF does with frames to unknown MACs. */

@@ -16,6 +16,7 @@ import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "..
 import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 import { peerNamespace } from "./peer_namespace.ts";
+import { writePolicers } from "./qos.ts";
 
 /** Writes the tables of one interface; its programs come later (`attachInterface`). */
 export function writeInterface(run: Run, object: Interface): void {
@@ -126,9 +127,11 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
     hook: hookOf(parentOf(run, object)?.object ?? object, device),
     direct: live.direct,
     policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
+    qosMap: object.qos === undefined ? 0 : run.ids.take("qos", object.qos),
     workers: run.workers,
     node: run.node,
   });
+  writePolicers(run, live.id, object);
   run.tables.setInterface(record, run.undo);
   const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
   const bridgeMac = object.role !== "workload" ? undefined : object.learn === true ? record.mac : mac;

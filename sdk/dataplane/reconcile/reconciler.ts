@@ -25,6 +25,7 @@ import { mirrorInterfaces, noteStaleMirror, writeMirrors } from "./mirrors.ts";
 import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { concernPacketLimits, lowerPacketLimits, raisePacketLimits } from "./packet_limits.ts";
 import { preparePeers } from "./peers.ts";
+import { removeQosMaps, writeQosMaps } from "./qos.ts";
 import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
 import { staleFlows, translatedVrfs } from "./stale_flows.ts";
 import { removeStrays } from "./strays.ts";
@@ -96,6 +97,7 @@ export class Reconciler {
     if (limits) lowerPacketLimits(run);
     this.#node(run, of("node").length > 0);
     writeVrfs(run, of("vrfs"));
+    writeQosMaps(run, of("qos"));
     const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
     const publish = run.policies.apply(run, [...of("policies"), ...of("sets")]);
     // Numbers of sets keep their meaning within a process. After a start the kernel's table still has the last
@@ -128,6 +130,7 @@ export class Reconciler {
     for (const { key, after } of [...of("interfaces"), ...of("nexthops")])
       if (after.length === 0) removeNexthop(run, key);
     removeVrfs(run, of("vrfs"));
+    removeQosMaps(run, of("qos"));
     run.ways.settle(run);
     return () => this.#stale(run, routes, of("nexthops"));
   }

@@ -25,6 +25,7 @@ export {
   type Timeouts,
 } from "./node.ts";
 export { type Policy, PolicySchema, type Rule } from "./policy.ts";
+export { MAX_CLASS, type Police, type Policer, type Qos, QosSchema } from "./qos.ts";
 export { type Route, RouteSchema } from "./route.ts";
 export { type PrefixSet, SetSchema } from "./set.ts";
 export {

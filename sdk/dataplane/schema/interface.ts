@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { address, CLOSED, flag, integer, mac, name, oneOf, reference } from "./common.ts";
+import { PoliceSchema } from "./qos.ts";
 import { type Static, Type } from "./typebox.ts";
 
 /** Gateway addresses of an interface that names none: link-local, so that they are right in every network. */
@@ -102,6 +103,10 @@ export const InterfaceSchema = Type.Object(
     mirror: Type.Optional(
       reference("Mirror that gets copies of all that it receives and sends, as if `source` of the mirror named it."),
     ),
+    qos: Type.Optional(
+      reference("QoS map: the class of what it receives, and the code points of what leaves by it. Default: none."),
+    ),
+    police: Type.Optional(PoliceSchema),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
   },

@@ -3,12 +3,12 @@
 import type { Kind } from "./state.ts";
 
 /** Kinds of the state document. */
-export const laterKinds: ReadonlySet<string> = new Set(["services", "nat", "qos"]);
+export const laterKinds: ReadonlySet<string> = new Set(["services", "nat"]);
 
 /** Fields of kinds that are there; a dot leads into a nested object. */
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
   vrfs: new Set(["kernelRoutes"]),
-  interfaces: new Set(["newFlows", "police", "shared", "qos", "tableFull", "synGuard", "tune", "replaceXdp"]),
+  interfaces: new Set(["newFlows", "shared", "tableFull", "synGuard", "tune", "replaceXdp"]),
 };
 
 /** Values of fields that are there. */

@@ -37,10 +37,13 @@ const contract = {
       netns: "pod-a",
       policies: ["web"],
       allowedAddresses: [{ address: "10.97.0.100" }],
+      qos: "voice",
+      police: { ingress: { bitsPerSecond: 1_000_000_000, burstBytes: 250_000 } },
     },
   ],
   nexthops: [{ name: "uplink", type: "interface", device: "f0", gateway: "192.0.2.254" }],
   routes: [{ vrf: "red", prefix: "203.0.113.0/24", via: "discard" }],
+  qos: [{ name: "voice", dscp: { 46: 5 }, exp: { 5: 5 }, pcp: { 5: 5 } }],
   sets: [{ name: "clients", prefixes: ["10.97.0.0/16"] }],
   policies: [
     {
@@ -149,6 +152,30 @@ describe("wrong input is refused with its field", () => {
       'Cannot apply the state: /routes/0 must be an object, is "x"',
     ],
     [
+      "a DSCP that there is not",
+      { qos: [{ name: "q", dscp: { 46: 5, 64: 5 } }] },
+      "/qos/0/dscp/64",
+      "Cannot apply the state: /qos/0/dscp/64 is no key of a map of DSCPs (0 to 63) to forwarding classes (0 to 63)",
+    ],
+    [
+      "a class that there is not",
+      { qos: [{ name: "q", pcp: { 7: 64 } }] },
+      "/qos/0/pcp/7",
+      "Cannot apply the state: /qos/0/pcp/7 must be an integer from 0 to 63, is 64",
+    ],
+    [
+      "a mark that is none",
+      { qos: [{ name: "q", classes: { 5: { dcsp: 46 } } }] },
+      "/qos/0/classes/5/dcsp",
+      'Cannot apply the state: /qos/0/classes/5/dcsp is not a known field; did you mean "dscp"?',
+    ],
+    [
+      "a rate too low to be meant",
+      { interfaces: [{ name: "h0", role: "workload", police: { ingress: { bitsPerSecond: 100, burstBytes: 1 } } }] },
+      "/interfaces/0/police/ingress/bitsPerSecond",
+      "Cannot apply the state: /interfaces/0/police/ingress/bitsPerSecond must be an integer from 1000 to 400000000000, is 100",
+    ],
+    [
       "a bad name",
       { vrfs: [{ name: "red blue" }] },
       "/vrfs/0/name",
@@ -163,9 +190,8 @@ describe("wrong input is refused with its field", () => {
 describe("what later work brings is refused by name", () => {
   const cases: [unknown, string][] = [
     [{ services: [] }, "/services is not supported yet"],
-    [{ qos: [] }, "/qos is not supported yet"],
     [{ vrfs: [{ name: "e", kernelRoutes: { table: 100 } }] }, "/vrfs/0/kernelRoutes is not supported yet"],
-    [{ interfaces: [{ name: "h0", role: "workload", police: {} }] }, "/interfaces/0/police is not supported yet"],
+    [{ interfaces: [{ name: "h0", role: "workload", synGuard: true }] }, "/interfaces/0/synGuard is not supported yet"],
     [{ interfaces: [{ name: "lo", role: "host" }] }, '/interfaces/0/role "host" is not supported yet'],
   ];
   for (const [state, reason] of cases) test(reason, () => expect(refusal(state).message).toContain(reason));

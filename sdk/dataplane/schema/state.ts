@@ -6,6 +6,7 @@ import { type Mirror, MirrorSchema } from "./mirror.ts";
 import { type Nexthop, NexthopSchema } from "./nexthop.ts";
 import { type Node, NodeSchema } from "./node.ts";
 import { type Policy, PolicySchema } from "./policy.ts";
+import { type Qos, QosSchema } from "./qos.ts";
 import { type Route, RouteSchema } from "./route.ts";
 import { type PrefixSet, SetSchema } from "./set.ts";
 import { type TObject, Type } from "./typebox.ts";
@@ -24,6 +25,7 @@ export interface KindObjects {
   readonly sets: PrefixSet;
   readonly policies: Policy;
   readonly mirrors: Mirror;
+  readonly qos: Qos;
 }
 
 /** A kind of object, as the state document names it. */
@@ -42,6 +44,7 @@ export const kindSchemas = {
   sets: SetSchema,
   policies: PolicySchema,
   mirrors: MirrorSchema,
+  qos: QosSchema,
 } as const satisfies Record<Kind, TObject>;
 
 export const kinds = Object.keys(kindSchemas) as Kind[];
@@ -64,6 +67,7 @@ export const StateSchema = Type.Object(
     sets: list(SetSchema),
     policies: list(PolicySchema),
     mirrors: list(MirrorSchema),
+    qos: list(QosSchema),
   },
   { ...CLOSED, $id: "weir-state", title: "Weir state document", description: "What one owner wants of a node." },
 );
@@ -81,6 +85,7 @@ export interface State {
   readonly sets?: readonly PrefixSet[];
   readonly policies?: readonly Policy[];
   readonly mirrors?: readonly Mirror[];
+  readonly qos?: readonly Qos[];
 }
 
 /** The state document's JSON Schema (draft 2020-12), as plain data. */

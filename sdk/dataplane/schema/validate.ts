@@ -111,6 +111,10 @@ function descend(
   const must = () => invalid(pointer, `must be ${expects(schema)}, is ${show(value)}`, undefined, operation);
   if (schema["type"] === "object") {
     if (!isRecord(value)) throw must();
+    if (schema["patternProperties"] !== undefined) {
+      descendEntries(schema, value, pointer, path, later, operation);
+      return;
+    }
     const properties = schema["properties"] as Record<string, TSchema>;
     for (const field of Object.keys(value)) {
       if (Object.hasOwn(properties, field)) continue;
@@ -149,6 +153,24 @@ function descend(
     }
   }
   if (!TypeCompiler.Compile(schema).Check(value)) throw must();
+}
+
+/** An object whose fields are all of one kind, such as a code point and its class. */
+function descendEntries(
+  schema: TSchema,
+  value: Readonly<Record<string, unknown>>,
+  pointer: string,
+  path: string,
+  later: ReadonlySet<string>,
+  operation: string,
+): void {
+  const kinds = Object.entries(schema["patternProperties"] as Record<string, TSchema>);
+  for (const [field, inner] of Object.entries(value)) {
+    const kind = kinds.find(([pattern]) => new RegExp(pattern).test(field));
+    const at = below(pointer, field);
+    if (kind === undefined) throw invalid(at, `is no key of ${expects(schema)}`, undefined, operation);
+    descend(kind[1], inner, at, path, later, operation);
+  }
 }
 
 function expects(schema: TSchema): string {
