@@ -34,17 +34,18 @@ static __always_inline int copy_sent(const struct packet *p, __u32 bytes, int ve
 	return verdict;
 }
 
-/* To `bytes`, or as little more as the kernel allows; walk and frame then agree on the length. */
-static __always_inline int truncate(const struct packet *p, __u32 bytes)
+/*
+ * To `bytes`, or as little more as the kernel allows: it cuts nothing that is in a tunnel
+ * already. Walk and frame then agree on the length.
+ */
+static __always_inline void truncate(const struct packet *p, __u32 bytes)
 {
 	struct walk *w = p->walk;
 
-	if (bytes && w->length > bytes) {
-		if (bpf_skb_change_tail(p->skb, bytes, 0) &&
-		    (bytes >= MIRROR_LEAST_BYTES ||
-		     (w->length > MIRROR_LEAST_BYTES &&
-		      bpf_skb_change_tail(p->skb, MIRROR_LEAST_BYTES, 0))))
-			return -1;
+	if (bytes && w->length > bytes &&
+	    (!bpf_skb_change_tail(p->skb, bytes, 0) ||
+	     (bytes < MIRROR_LEAST_BYTES && w->length > MIRROR_LEAST_BYTES &&
+	      !bpf_skb_change_tail(p->skb, MIRROR_LEAST_BYTES, 0)))) {
 		w->flags &= ~WALK_GSO;
 		w->length = packet_length(p);
 	}
@@ -52,7 +53,6 @@ static __always_inline int truncate(const struct packet *p, __u32 bytes)
 		w->ip_length = w->length - ETH_HLEN;
 	else if (w->l3_offset + w->ip_length > w->length)
 		w->ip_length = w->length - w->l3_offset;
-	return 0;
 }
 
 static __always_inline int copy_to_device(const struct packet *p, const struct nexthop *nh)
@@ -104,8 +104,9 @@ static __always_inline int send_copy(const struct packet *p)
 	if (p->hook == HOOK_XDP)
 		return XDP_DROP;
 	w->ingress = INGRESS_COPY;
-	if (!m || truncate(p, m->truncate))
+	if (!m)
 		return copy_lost(p);
+	truncate(p, m->truncate);
 	w->label = label_of(m->label, m->flags);
 	nh = nexthop_get(m->nexthop);
 	if (nh && nh->type == NEXTHOP_ECMP) {
