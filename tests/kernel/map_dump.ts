@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What kernel tables hold, to compare at two moments. */
-import type { BpfMap } from "../../sdk/libbpf/index.ts";
+import { type BpfMap, RingBuffer } from "../../sdk/libbpf/index.ts";
 
 /** Sockets cannot be read from user space, and a ring is not read by keys. */
 const UNREADABLE: ReadonlySet<string> = new Set(["xskmap", "ringbuf"]);
@@ -10,6 +10,12 @@ export function dumpMaps(maps: Iterable<BpfMap>): Map<string, Map<string, string
   const dump = new Map<string, Map<string, string>>();
   for (const map of maps) {
     if (UNREADABLE.has(map.type)) continue;
+    if (map.type === "ringbuf") {
+      // Of records that nobody has taken only how much there is.
+      using ring = new RingBuffer(map);
+      dump.set(map.name, new Map([["used", String(ring.used)]]));
+      continue;
+    }
     const entries = new Map<string, string>();
     // Of arrays, which have all elements, only those that hold something.
     for (const { key, value } of map.entries()) {
