@@ -32,7 +32,8 @@ for (const hook of hooks.filter((one) => only === undefined || one === only)) {
   if (complaints.length > 0) process.exitCode = 1;
   else console.log(`${hook}: ${packets} packets, each accounted for, in ${seconds.toFixed(1)} s`);
   const refused = packets - (stage.fates[hook].get("packets") ?? 0);
-  if (refused > 0) console.log(`${hook}: ${refused} of them are too short for the kernel to run a program on`);
+  if (complaints.length === 0 && refused > 0)
+    console.log(`${hook}: ${refused} of them are too short for the kernel to run a program on`);
   const fates = [...stage.fates[hook]].sort(([, a], [, b]) => b - a);
   for (const [fate, count] of fates) console.log(`${String(count).padStart(10)}  ${fate}`);
 }
