@@ -12,8 +12,6 @@ import {
   dropCounterLayout,
   flowDecisionCodec,
   flowDecisionLayout,
-  injectMetaCodec,
-  injectMetaLayout,
   interfaceCodec,
   interfaceLayout,
   nexthopCodec,
@@ -22,36 +20,17 @@ import {
   RuleActionValue,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
-  WEIR_TRAP_MAGIC,
   workerControlCodec,
 } from "../../sdk/layout/index.ts";
-import { layoutMemory, type MemoryLayout, TRAP_RING } from "../../sdk/slowpath/memory_layout.ts";
+import { layoutMemory, type MemoryLayout } from "../../sdk/slowpath/memory_layout.ts";
 import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
-import type { Ring, RingKind } from "../../sdk/xsk/index.ts";
 import { takeEvents, type WorkerEvent } from "./events.ts";
+import { FakeRings, FRAME, ROOM, type Sent } from "./fake_rings.ts";
 import { instantiate, type TestModule } from "./module.ts";
 import { type Meta, writeTrapMeta } from "./trap_meta.ts";
 
-/** A packet that the slow path handed to the node's end of the trap link. */
-export interface Sent {
-  /** 1 received, 2 transmit, 3 route, 4 mirror. */
-  readonly action: number;
-  /** INJECT_FLAG_*; absent: none. */
-  readonly flags?: number;
-  /** Absent: none. */
-  readonly mirror?: number;
-  readonly interface: number;
-  readonly vrf: number;
-  readonly packet: Uint8Array;
-}
-
-const FRAME = 2048;
-const HEADROOM = 256;
-/** Bytes of a packet in a frame. */
-export const ROOM: number = FRAME - HEADROOM;
-/** XDP_PKT_CONTD of linux/if_xdp.h. */
-const PKT_CONTD = 1;
+export { ROOM, type Sent };
 
 export interface FakeWorkerOptions {
   readonly frames?: number;
@@ -68,7 +47,7 @@ export class FakeWorker {
   readonly wasm: TestModule;
   readonly commands: CommandRing;
   readonly events: EventRing;
-  readonly #rings: ReadonlyMap<RingKind, Ring>;
+  readonly #kernel: FakeRings;
   now = 1_000_000_000n;
 
   constructor(o: FakeWorkerOptions = {}) {
@@ -89,8 +68,15 @@ export class FakeWorker {
       lentLimit: 4,
       resolveTimeoutMs: 1000,
     });
-    this.#rings = this.#fakeRings();
-    this.worker.setPort(0, { kind: "trap", interfaceId: 0, queue: 0, fillTarget: 512, fd: 0, rings: this.#rings });
+    this.#kernel = new FakeRings(this.layout, this.worker);
+    this.worker.setPort(0, {
+      kind: "trap",
+      interfaceId: 0,
+      queue: 0,
+      fillTarget: 512,
+      fd: 0,
+      rings: this.#kernel.rings,
+    });
     this.commands = new CommandRing(this.worker.view, this.worker.words, this.layout.commands);
     this.events = new EventRing(this.worker.view, this.worker.words, this.layout.events);
     this.wasm = instantiate(this.worker.memory);
@@ -103,31 +89,6 @@ export class FakeWorker {
   /** Sets how many drops are reported, a second. */
   sampleDrops(perSecond: number): void {
     workerControlCodec.dropSamples.set(this.worker.view, this.layout.control, perSecond);
-  }
-
-  /** As the kernel lays its rings out, with small entries so that tests go round them. */
-  #fakeRings(): ReadonlyMap<RingKind, Ring> {
-    const offsets = this.layout.rings[0];
-    if (offsets === undefined) throw new Error("no rings");
-    const kinds: readonly RingKind[] = ["rx", "tx", "fill", "completion"];
-    return new Map(
-      kinds.map((kind) => {
-        const offset = offsets[kind];
-        const entries = kind === "fill" ? 512 : Math.min(TRAP_RING[kind], 64);
-        const ring = { producer: offset, consumer: offset + 64, flags: offset + 128, descriptors: offset + 320 };
-        return [kind, { ...ring, entries, offset, byteLength: 0 }];
-      }),
-    );
-  }
-
-  #ring(kind: RingKind): Ring {
-    const ring = this.#rings.get(kind);
-    if (ring === undefined) throw new Error(kind);
-    return ring;
-  }
-
-  #produced(ring: Ring): number {
-    return (this.u32(ring.producer) - this.u32(ring.consumer)) >>> 0;
   }
 
   u32(at: number): number {
@@ -146,7 +107,7 @@ export class FakeWorker {
 
   /** Bytes in the fill ring, as frames. */
   get filled(): number {
-    return this.#produced(this.#ring("fill"));
+    return this.#kernel.waiting("fill");
   }
 
   get freeFrames(): number {
@@ -155,44 +116,25 @@ export class FakeWorker {
 
   /** Frames that are neither free nor in a ring: held or lost. */
   get framesOut(): number {
-    const waiting = this.#produced(this.#ring("rx"));
-    return this.layout.sizes.frames - this.freeFrames - this.filled - waiting - this.#produced(this.#ring("tx"));
+    const inRings = this.filled + this.#kernel.waiting("rx") + this.#kernel.waiting("tx");
+    return this.layout.sizes.frames - this.freeFrames - inRings;
   }
 
   /** A trapped packet arrives, in as many frames as it takes. */
   receive(packet: Uint8Array, meta: Meta = {}): void {
     for (let at = 0; at < packet.byteLength; at += ROOM) {
-      this.#receivePiece(packet.subarray(at, at + ROOM), at === 0 ? meta : undefined, at + ROOM < packet.byteLength);
+      const piece = packet.subarray(at, at + ROOM);
+      this.#kernel.receive(piece, at === 0 ? meta : undefined, at + ROOM < packet.byteLength);
     }
   }
 
   /** The first or only frames of a packet whose end has not come yet. */
   receiveBegin(packet: Uint8Array, meta: Meta = {}): void {
-    this.#receivePiece(packet, meta, true);
+    this.#kernel.receive(packet, meta, true);
   }
 
   receiveEnd(packet: Uint8Array): void {
-    this.#receivePiece(packet, undefined, false);
-  }
-
-  #receivePiece(packet: Uint8Array, meta: Meta | undefined, goesOn: boolean): void {
-    const { view, bytes } = this.worker;
-    const fill = this.#ring("fill");
-    const rx = this.#ring("rx");
-    if (this.#produced(fill) === 0) throw new Error("the fill ring is empty");
-    if (this.#produced(rx) === rx.entries) throw new Error("the receive ring is full");
-    const taken = this.u32(fill.consumer);
-    const frame = Number(view.getBigUint64(fill.descriptors + (taken & (fill.entries - 1)) * 8, true));
-    view.setUint32(fill.consumer, taken + 1, true);
-    const at = this.layout.umem + frame + HEADROOM;
-    if (meta !== undefined) this.writeTrap(at, packet, meta);
-    bytes.set(packet, at);
-    const given = this.u32(rx.producer);
-    const descriptor = rx.descriptors + (given & (rx.entries - 1)) * 16;
-    view.setBigUint64(descriptor, BigInt(frame + HEADROOM), true);
-    view.setUint32(descriptor + 8, packet.byteLength, true);
-    view.setUint32(descriptor + 12, goesOn ? PKT_CONTD : 0, true);
-    view.setUint32(rx.producer, given + 1, true);
+    this.#kernel.receive(packet, undefined, false);
   }
 
   /** Writes packet and metadata at an address. */
@@ -249,44 +191,7 @@ export class FakeWorker {
   /** The kernel sends what was queued: the packets, in order. Their frames go to the completion ring. */
   sent(): Sent[] {
     this.wasm.kicks();
-    const { view, bytes } = this.worker;
-    const tx = this.#ring("tx");
-    const completion = this.#ring("completion");
-    const packets: Sent[] = [];
-    let inside = false;
-    while (this.#produced(tx) > 0) {
-      const index = this.u32(tx.consumer);
-      const descriptor = tx.descriptors + (index & (tx.entries - 1)) * 16;
-      const address = Number(view.getBigUint64(descriptor, true));
-      const length = view.getUint32(descriptor + 8, true);
-      const at = this.layout.umem + address;
-      const goesOn = (view.getUint32(descriptor + 12, true) & PKT_CONTD) !== 0;
-      const last = packets.at(-1);
-      if (inside && last !== undefined) {
-        packets[packets.length - 1] = { ...last, packet: Buffer.concat([last.packet, bytes.slice(at, at + length)]) };
-      } else packets.push(this.#firstPiece(at, length));
-      inside = goesOn;
-      view.setUint32(tx.consumer, index + 1, true);
-      const done = this.u32(completion.producer);
-      view.setBigUint64(completion.descriptors + (done & (completion.entries - 1)) * 8, BigInt(address), true);
-      view.setUint32(completion.producer, done + 1, true);
-    }
-    return packets.map((sent) => ({ ...sent, packet: new Uint8Array(sent.packet) }));
-  }
-
-  #firstPiece(at: number, length: number): Sent {
-    const { view, bytes } = this.worker;
-    if (injectMetaCodec.magic.get(view, at) !== WEIR_TRAP_MAGIC) throw new Error("no inject header");
-    const flags = injectMetaCodec.flags.get(view, at);
-    const mirror = injectMetaCodec.mirror.get(view, at);
-    return {
-      action: injectMetaCodec.action.get(view, at),
-      ...(flags === 0 ? {} : { flags }),
-      ...(mirror === 0 ? {} : { mirror }),
-      interface: injectMetaCodec.interface.get(view, at),
-      vrf: injectMetaCodec.vrf.get(view, at),
-      packet: bytes.slice(at + injectMetaLayout.size, at + length),
-    };
+    return this.#kernel.send();
   }
 
   control(field: "decisionCount" | "freeCount" | "holdCount" | "pendingCount" | "lentCount"): number {
