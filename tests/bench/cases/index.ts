@@ -7,6 +7,7 @@ import { flowHitCost } from "./flow-hit-cost.ts";
 import { newFlows } from "./new-flows.ts";
 import { routes100k } from "./routes-100k.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
+import { tunnelCost } from "./tunnel-cost.ts";
 import { udpXdp } from "./udp-xdp.ts";
 import { wakeUp } from "./wake-up.ts";
 
@@ -16,6 +17,7 @@ export const benchmarks: readonly Benchmark[] = [
   afXdpReceive,
   wakeUp,
   flowHitCost,
+  tunnelCost,
   newFlows,
   routes100k,
 ];

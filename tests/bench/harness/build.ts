@@ -20,7 +20,7 @@ const PROGRAMS = {
 } as const satisfies Record<string, readonly string[]>;
 
 /** Kernel objects from tests/bench/bpf. */
-const OBJECTS = ["generator", "sink", "fib_forward", "xsk_redirect", "weir_bench"] as const;
+const OBJECTS = ["generator", "sink", "fib_forward", "xsk_redirect", "weir_bench", "tunnel_bench"] as const;
 
 export type ProgramName = keyof typeof PROGRAMS;
 export type ObjectName = (typeof OBJECTS)[number];
