@@ -20,8 +20,11 @@
 #define WEIR_ABI_VERSION 4
 
 #define WEIR_MAX_INTERFACES 4096
-#define WEIR_MAX_REASONS    64 /* drop reasons per interface in the drop counters */
-#define WEIR_MAX_KINDS      16 /* counters of a VRF: one for each enum vrf_kind */
+#define WEIR_MAX_REASONS    64    /* drop reasons per interface in the drop counters */
+#define WEIR_MAX_KINDS      16    /* counters of a VRF: one for each enum vrf_kind */
+#define WEIR_LOW_NUMBERS    65536 /* labels and VNIs below are found without hashing */
+#define WEIR_DEVICE_HINTS   16384
+#define WEIR_TUNNEL_HINTS   4096
 
 /* ---- why a packet is dropped ---------------------------------------------------------- */
 
@@ -428,6 +431,7 @@ struct vrf {         /* 16 bytes */
 };
 
 #define VRF_FLOOD_UNKNOWN 0x1 /* unknown unicast follows the fdb's ff:ff:ff:ff:ff:ff entry */
+#define VRF_POLICY        0x2 /* an interface of it has policy */
 
 /* How a VRF's packets left it. VRF_KIND_VXLAN becomes "vxlan". */
 enum vrf_kind {

@@ -12,22 +12,8 @@
 #include "output.h"
 #include "remove_outer.h"
 #include "trap.h"
+#include "tunnel_lookup.h"
 #include "udp_checksum.h"
-
-static __always_inline int is_own_underlay(const struct walk *w)
-{
-	struct underlay_address address;
-	struct config *c = the_config();
-
-	if (c && (w->family == 4 ? c->underlay4 == w->key.v4.destination
-				 : address6_equal(c->underlay6, w->key.v6.destination)))
-		return 1;
-	if (w->family == 4)
-		ipv4_mapped(address.address, w->key.v4.destination);
-	else
-		__builtin_memcpy(address.address, w->key.v6.destination, 16);
-	return bpf_map_lookup_elem(&underlay_addresses, &address) != NULL;
-}
 
 /* Sets d->encap and the offset of the VXLAN or MPLS header; 0 if it is neither. */
 static __always_inline int read_outer(const struct packet *p, struct decapsulation *d)
@@ -55,30 +41,6 @@ static __always_inline int read_outer(const struct packet *p, struct decapsulati
 	return 1;
 }
 
-/* Which tunnel it came by. */
-static __always_inline void find_tunnel(const struct walk *w, struct decapsulation *d)
-{
-	struct tunnel_key key;
-	struct nexthop *nh;
-	__u32 *id;
-
-	if (w->family == 4)
-		ipv4_mapped(key.remote, w->key.v4.source);
-	else
-		__builtin_memcpy(key.remote, w->key.v6.source, 16);
-	key.encap = d->encap;
-	id = bpf_map_lookup_elem(&tunnels, &key);
-	if (!id) {
-		d->ingress = INGRESS_TUNNEL | INGRESS_UNKNOWN |
-			     (hash_finish(hash_address6(0, key.remote)) & INGRESS_ID);
-		return;
-	}
-	d->ingress = INGRESS_TUNNEL | *id;
-	nh = nexthop_get(*id);
-	if (nh)
-		d->counter = nh->counter;
-}
-
 /* CONTINUE: d->id is a VNI of ours; else the reason to drop. */
 static __always_inline int read_vxlan(const struct packet *p, struct decapsulation *d)
 {
@@ -90,7 +52,7 @@ static __always_inline int read_vxlan(const struct packet *p, struct decapsulati
 	if (!(vxlan->flags & bpf_htonl(VXLAN_VNI_VALID)))
 		return DROP_UNKNOWN_VNI;
 	d->id = bpf_ntohl(vxlan->vni) >> 8;
-	entry = bpf_map_lookup_elem(&vnis, &d->id);
+	entry = vni_find(d->id);
 	if (!entry)
 		return DROP_UNKNOWN_VNI;
 	d->offset += sizeof(*vxlan);
@@ -113,7 +75,7 @@ static __always_inline int read_label(const struct packet *p, struct decapsulati
 	d->id = word >> MPLS_LABEL_SHIFT;
 	if (!(word & MPLS_BOTTOM))
 		return DROP_UNKNOWN_LABEL;
-	entry = bpf_map_lookup_elem(&labels, &d->id);
+	entry = label_find(d->id);
 	if (!entry)
 		return DROP_UNKNOWN_LABEL;
 	d->offset += sizeof(*label);
@@ -121,13 +83,13 @@ static __always_inline int read_label(const struct packet *p, struct decapsulati
 	d->nexthop = entry->nexthop;
 	d->ethernet = (entry->flags & LABEL_ETHERNET) != 0;
 	/* RFC 3032 section 2.4.2: it would be forwarded with 0. */
-	nh = nexthop_get(entry->nexthop);
-	d->bridge = d->ethernet && nh && nh->type != NEXTHOP_VRF;
 	d->expired = (word & MPLS_TTL_MASK) <= 1;
 	if (p->walk->flags & WALK_QOS)
 		d->forwarding_class = class_with_label(p, word >> MPLS_EXP_SHIFT);
 	if (!d->ethernet)
 		return CONTINUE;
+	nh = nexthop_get(entry->nexthop);
+	d->bridge = nh && nh->type != NEXTHOP_VRF;
 	/* A control word may stand in front of a frame (RFC 4448 section 4.6): no MAC starts so. */
 	control = packet_at(p, d->offset, sizeof(*control));
 	if (control && *control == 0)
@@ -171,7 +133,7 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 		eth = packet_at(p, d->offset, sizeof(*eth));
 		if (!eth)
 			return DROP_INVALID_PACKET;
-		*inner = *eth;
+		ethernet_copy(inner, eth);
 		d->offset += sizeof(*eth);
 		reason = skip_inner_tags(p, d, inner);
 		d->inner_family = inner->h_proto == bpf_htons(ETH_P_IP)     ? 4
@@ -202,11 +164,12 @@ static __always_inline int is_for_gateway(const struct ethhdr *eth)
 static __always_inline int walk_anew(const struct packet *p, const struct decapsulation *d)
 {
 	struct walk *w = p->walk;
-	struct ethhdr *eth;
+	/* The kernel is asked only where it has more to say than what was taken away. */
+	__u32 length = p->hook == HOOK_XDP ? w->length + ETH_HLEN - d->offset : packet_length(p);
 	int reason;
 
 	__builtin_memset(w, 0, sizeof(*w));
-	reason = parse_packet(p);
+	reason = parse_frame(p, length);
 	w->interface = d->interface;
 	w->ingress = d->ingress;
 	w->key.vrf = d->vrf;
@@ -227,17 +190,14 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	/* Padding is no part of what was carried. */
 	if (w->family && w->l3_offset + w->ip_length > d->end + ETH_HLEN - d->offset)
 		return DROP_INVALID_PACKET;
-	if (d->bad_checksum && !checksum_is_partial(p))
+	if (d->bad_checksum && !call_checksum_is_partial(p))
 		return DROP_CHECKSUM;
-	eth = packet_ethernet(p);
-	if (!eth)
-		return DROP_INVALID_PACKET;
 	/* A label to an interface costs no hop: the tunnel's other end has counted it. */
 	if (!d->ethernet)
 		w->flags |= WALK_ROUTED | WALK_KEEP_TTL;
 	else if (d->bridge)
 		w->trap_flags |= TRAP_FLAG_BRIDGED;
-	else if (is_for_gateway(eth))
+	else if (d->gateway)
 		w->flags |= WALK_ROUTED;
 	return ecn_transfer(p, d->traffic_class);
 }
@@ -271,7 +231,7 @@ static __always_inline int decapsulate(const struct packet *p)
 	d.injected = (w->flags & WALK_INJECTED) != 0;
 	d.forwarding_class = w->forwarding_class;
 	d.traffic_class = traffic_class(p, w->l3_offset);
-	find_tunnel(w, &d);
+	d.ingress = find_tunnel(w, d.encap);
 	if (carries_copy(p))
 		d.ingress |= INGRESS_COPY;
 	reason = d.encap == ENCAP_VXLAN ? read_vxlan(p, &d) : read_label(p, &d);
@@ -286,10 +246,10 @@ static __always_inline int decapsulate(const struct packet *p)
 	if (reason)
 		return drop(p, reason);
 	/* Copies are made behind TC only, from the packet as it came. */
-	if (p->hook == HOOK_XDP && d.ethernet && !is_for_gateway(&inner) &&
-	    is_flooded(d.vrf, inner.h_dest))
+	d.gateway = d.ethernet && is_for_gateway(&inner);
+	if (p->hook == HOOK_XDP && d.ethernet && !d.gateway && is_flooded(d.vrf, inner.h_dest))
 		return hand_over(p);
-	count_tunnel(d.counter, 1, w->length);
+	count_decapsulated(w, d.ingress);
 	if (d.checksummed)
 		d.bad_checksum = call_udp_checksum_fails(p) != 0;
 	if (remove_outer(p, &d, &inner))

@@ -82,7 +82,7 @@ static __always_inline int plan(const struct packet *p, const struct nexthop *nh
 
 	if (!eth)
 		return -1;
-	e->inner = *eth;
+	ethernet_copy(&e->inner, eth);
 	e->encap = nh->encap;
 	e->ipv6 = nh->underlay_family == 6;
 	e->ethernet = nh->encap == ENCAP_VXLAN || !(w->flags & WALK_ROUTED);
@@ -227,7 +227,7 @@ static __always_inline int write_shim(const struct packet *p, const struct encap
 
 		if (!inner)
 			return -1;
-		*inner = e->inner;
+		ethernet_copy(inner, &e->inner);
 	}
 	return 0;
 }

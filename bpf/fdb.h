@@ -4,6 +4,7 @@
 #define WEIR_FDB_H
 
 #include "nexthop.h"
+#include "vrf.h"
 
 /* The entry that group frames follow. */
 static __always_inline struct fdb_entry *fdb_find_broadcast(__u32 vrf)
@@ -14,13 +15,6 @@ static __always_inline struct fdb_entry *fdb_find_broadcast(__u32 vrf)
 	return bpf_map_lookup_elem(&fdb, &key);
 }
 
-static __always_inline int floods_unknown(__u32 id)
-{
-	struct vrf *vrf = bpf_map_lookup_elem(&vrfs, &id);
-
-	return vrf && (vrf->flags & VRF_FLOOD_UNKNOWN);
-}
-
 /* What a unicast or group frame follows in `vrf`, or NULL. */
 static __always_inline struct fdb_entry *bridge_find(__u32 vrf, const __u8 *mac)
 {
@@ -29,7 +23,7 @@ static __always_inline struct fdb_entry *bridge_find(__u32 vrf, const __u8 *mac)
 
 	if (entry)
 		return entry;
-	return group || floods_unknown(vrf) ? fdb_find_broadcast(vrf) : NULL;
+	return group || vrf_has(vrf, VRF_FLOOD_UNKNOWN) ? fdb_find_broadcast(vrf) : NULL;
 }
 
 #endif

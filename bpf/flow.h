@@ -24,12 +24,6 @@
 #define TCP_FLAG_ACK   0x10
 #define TCP_FLAGS_KEPT 0x17
 
-/*
- * Keeps the compiler from making one call instruction for two maps of two, which the kernel
- * could then not replace by the map's own lookup.
- */
-#define NOT_MERGED(pointer, which) asm volatile("" : "+r"(pointer) : "i"(which))
-
 /* Linux 6.1 takes no map key from the memory that a function gets as an argument: a copy. */
 static __always_inline struct flow_entry *flow_find(__u8 family, const union flow_key *key)
 {
@@ -175,6 +169,7 @@ static __always_inline int follow_flow(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct flow_entry *flow;
+	struct nexthop *nh;
 	int verdict;
 
 	if (w->flags & WALK_FRAGMENT)
@@ -183,6 +178,9 @@ static __always_inline int follow_flow(const struct packet *p)
 		return CONTINUE;
 	flow = flow_find(w->family, &w->key);
 	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
+		return CONTINUE;
+	nh = nexthop_get(flow->nexthop);
+	if ((w->flags & WALK_UNROUTED) && (!nh || !(nh->flags & NEXTHOP_FLAG_POLICY)))
 		return CONTINUE;
 	if ((w->flags & WALK_AWAITED) && !tracing && trap_admit(w->interface)) {
 		w->trap_flags |= TRAP_FLAG_PORTS;
@@ -204,8 +202,6 @@ static __always_inline int follow_flow(const struct packet *p)
 	else
 		flow_touch(w, flow);
 	if (flow->action == FLOW_FORWARD) {
-		struct nexthop *nh = nexthop_get(flow->nexthop);
-
 		/* The member that was chosen has died: another way is looked for. */
 		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
 			w->flags |= WALK_ALLOWED;

@@ -8,7 +8,8 @@
 
 #include "packet.h"
 
-#define HASH_ALL 0x1f /* every HASH_* field */
+#define HASH_ALL    0x1f       /* every HASH_* field */
+#define HASH_SPREAD 0x9e3779b1 /* odd, near 2^32 by the golden ratio (Knuth) */
 
 static __always_inline __u32 hash_word(__u32 hash, __u32 word)
 {

@@ -48,6 +48,18 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
+/*
+ * A hash of device and VLAN -> interface id, perhaps: what `devices` said of the last packet
+ * with that hash. The interface itself tells whether it is the one. Writer and reader: pipeline.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_DEVICE_HINTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} device_hints SEC(".maps");
+
 /* Interface and address -> ADDRESS_*. Writer: SDK; reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,7 +125,7 @@ struct {
 	__type(value, struct member);
 } members SEC(".maps");
 
-/* MPLS label -> struct label_entry. Writer: SDK; reader: pipeline. */
+/* MPLS label from WEIR_LOW_NUMBERS on -> struct label_entry. Writer: SDK; reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -122,7 +134,16 @@ struct {
 	__type(value, struct label_entry);
 } labels SEC(".maps");
 
-/* VNI -> struct vni_entry. Writer: SDK; reader: pipeline. */
+/* Lower labels -> struct label_entry; next hop 0: none. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_LOW_NUMBERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct label_entry);
+} low_labels SEC(".maps");
+
+/* VNI from WEIR_LOW_NUMBERS on -> struct vni_entry. Writer: SDK; reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -130,6 +151,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct vni_entry);
 } vnis SEC(".maps");
+
+/* Lower VNIs -> struct vni_entry; VRF 0: none. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_LOW_NUMBERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct vni_entry);
+} low_vnis SEC(".maps");
 
 /* The node's own addresses that tunnels end at -> not 0. Writer: SDK; reader: pipeline. */
 struct {
@@ -147,6 +177,19 @@ struct {
 	__type(key, struct tunnel_key);
 	__type(value, __u32);
 } tunnels SEC(".maps");
+
+/*
+ * A hash of remote address and encapsulation -> id of the tunnel next hop, perhaps: what
+ * `tunnels` said of the last packet with that hash. The next hop itself tells whether it is
+ * the one. Writer and reader: pipeline.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_TUNNEL_HINTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} tunnel_hints SEC(".maps");
 
 /* VRF id -> struct vrf. Writer: SDK; reader: pipeline. */
 struct {
@@ -294,6 +337,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct vrf_counter);
 } vrf_counters SEC(".maps");
+
+/*
+ * Keeps the compiler from making one call instruction for two maps of two, which the kernel
+ * could then not replace by the map's own lookup.
+ */
+#define NOT_MERGED(pointer, which) asm volatile("" : "+r"(pointer) : "i"(which))
 
 /* Element 0 of `config`; the verifier wants the impossible miss handled. */
 static __always_inline struct config *the_config(void)

@@ -25,6 +25,7 @@ enum hook {
 struct packet {
 	enum hook hook;
 	struct xdp_md *xdp;    /* hook XDP */
+	int linear;            /* hook XDP: known to be in one buffer */
 	struct __sk_buff *skb; /* hook TC */
 	struct walk *walk;
 };
@@ -85,6 +86,8 @@ static __always_inline void *packet_metadata(const struct packet *p, __u32 size)
 /* Bytes of the whole frame, fragments of it too. */
 static __always_inline __u32 packet_length(const struct packet *p)
 {
+	if (p->hook == HOOK_XDP && p->linear)
+		return CONTEXT_FIELD(p->xdp, data_end) - CONTEXT_FIELD(p->xdp, data);
 	if (p->hook == HOOK_XDP)
 		return bpf_xdp_get_buff_len(p->xdp);
 	return CONTEXT_FIELD(p->skb, len);
@@ -137,6 +140,21 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 	*(__u16 *)to = *(const __u16 *)from;
 	*(__u16 *)(to + 2) = *(const __u16 *)(from + 2);
 	*(__u16 *)(to + 4) = *(const __u16 *)(from + 4);
+}
+
+/*
+ * As 2-byte words: the compiler would copy byte by byte. A copy on the stack is kept there,
+ * instead of in a register, or a spilled one, a word.
+ */
+static __always_inline void ethernet_copy(struct ethhdr *to, const struct ethhdr *from)
+{
+	const __u16 *in = (const __u16 *)from;
+	__u16 *out = (__u16 *)to;
+	__u32 i;
+
+	for (i = 0; i < ETH_HLEN / sizeof(*in); i++)
+		out[i] = in[i];
+	asm volatile("" ::"r"(to) : "memory");
 }
 
 /*

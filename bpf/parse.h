@@ -25,15 +25,14 @@ static __always_inline int is_vlan_type(__u16 ethertype)
 #define IPV4_WORDS     5 /* 32-bit words of a header without options */
 #define MAX_IPV4_WORDS 15
 
-/* Sums `words` 32-bit words at `offset`; the reason to drop is returned, if any. */
-static __always_inline int parse_ipv4_checksum(const struct packet *p, __u32 offset, __u32 words)
+/* Sums `words` 32-bit words of the header at `offset`; the reason to drop is returned, if any. */
+static __always_inline int parse_ipv4_checksum(const struct packet *p, const struct iphdr *ip,
+					       __u32 offset, __u32 words)
 {
-	__u32 *header = packet_at(p, offset, IPV4_WORDS * 4);
+	const __u32 *header = (const __u32 *)ip;
 	__u64 sum = 0;
 	__u32 i;
 
-	if (!header)
-		return parse_missing(p, offset + IPV4_WORDS * 4);
 	for (i = 0; i < IPV4_WORDS; i++)
 		sum += header[i];
 	for (; i < MAX_IPV4_WORDS; i++) {
@@ -84,7 +83,7 @@ static __always_inline int parse_ipv4(const struct packet *p, __u32 offset)
 	if (fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))
 		w->flags |= WALK_FRAGMENT;
 	w->fragment_id = ip->id;
-	reason = parse_ipv4_checksum(p, offset, header / 4);
+	reason = parse_ipv4_checksum(p, ip, offset, header / 4);
 	if (reason)
 		return reason;
 	if (fragment & IP_FRAGMENT_OFFSET) {
@@ -178,7 +177,6 @@ static __always_inline int parse(const struct packet *p)
 	__u32 offset = 0;
 	int reason;
 
-	w->length = packet_length(p);
 	if (p->hook == HOOK_TC && CONTEXT_FIELD(p->skb, gso_size))
 		w->flags |= WALK_GSO;
 	reason = parse_ethernet(p, &offset);
@@ -200,21 +198,31 @@ static __always_inline int parse(const struct packet *p)
 }
 STAGE(parse)
 
-/* Fills the walk, which must be all zero; returns PARSE_OK or the reason to drop the packet. */
-static __always_inline int parse_packet(const struct packet *p)
+/*
+ * Fills the walk, which must be all zero, from a frame of `length` bytes; returns PARSE_OK or
+ * the reason to drop the packet.
+ */
+static __always_inline int parse_frame(const struct packet *p, __u32 length)
 {
-	int reason = call_parse(p);
+	int reason;
+
+	p->walk->length = length;
+	reason = call_parse(p);
 
 	if (p->hook == HOOK_TC && reason == PARSE_PULL) {
-		__u32 length = CONTEXT_FIELD(p->skb, len);
+		__u32 pull = length > PACKET_PULL_BYTES ? PACKET_PULL_BYTES : length;
 
-		if (length > PACKET_PULL_BYTES)
-			length = PACKET_PULL_BYTES;
 		__builtin_memset(p->walk, 0, sizeof(*p->walk));
-		if (bpf_skb_pull_data(p->skb, length) == 0)
+		p->walk->length = length;
+		if (bpf_skb_pull_data(p->skb, pull) == 0)
 			reason = call_parse(p);
 	}
 	return reason == PARSE_PULL ? DROP_INVALID_PACKET : reason;
+}
+
+static __always_inline int parse_packet(const struct packet *p)
+{
+	return parse_frame(p, packet_length(p));
 }
 
 #endif

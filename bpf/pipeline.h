@@ -264,8 +264,13 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	if (i->flags & INTERFACE_POLICY)
+	if (i->flags & INTERFACE_POLICY) {
 		verdict = call_follow_flow(p);
+	} else if ((w->flags & WALK_DECAPSULATED) && vrf_has(w->key.vrf, VRF_POLICY)) {
+		w->flags |= WALK_UNROUTED;
+		verdict = call_follow_flow(p);
+		w->flags &= ~WALK_UNROUTED;
+	}
 	if (verdict == CONTINUE)
 		verdict = decide(p, i);
 	if (verdict != FORWARD)

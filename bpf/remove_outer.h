@@ -14,7 +14,6 @@ struct decapsulation {
 	__u32 vrf;     /* of what was carried */
 	__u32 nexthop; /* by label; 0: look up */
 	__u32 ingress; /* INGRESS_* */
-	__u32 counter; /* of the tunnel next hop */
 	__u32 end;     /* offset of what follows the outer IP packet */
 	__u16 interface;
 	__u8 ethernet;
@@ -27,7 +26,8 @@ struct decapsulation {
 	__u8 bad_checksum; /* of the outer UDP header */
 	__u8 checksummed;
 	__u8 forwarding_class;
-	__u8 reserved;
+	__u8 gateway; /* the frame is for the gateway's MAC */
+	__u8 reserved[3];
 };
 
 static __always_inline __u32 ip_header_length(__u8 family)
@@ -90,7 +90,7 @@ static __always_inline int remove_outer(const struct packet *p, const struct dec
 	eth = packet_ethernet(p);
 	if (!eth)
 		return -1;
-	*eth = *inner;
+	ethernet_copy(eth, inner);
 	return 0;
 }
 

@@ -61,12 +61,15 @@ static __always_inline int may_be_tunneled(const struct walk *w)
 	return w->protocol == IPPROTO_GRE;
 }
 
+/* In words, as it is read: a load that spans several stores has to wait for them. */
 static __always_inline void ipv4_mapped(__u8 *address, __be32 ipv4)
 {
-	__builtin_memset(address, 0, 16);
-	address[10] = 0xff;
-	address[11] = 0xff;
-	__builtin_memcpy(address + 12, &ipv4, sizeof(ipv4));
+	__be32 *words = (__be32 *)address;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = ipv4;
 }
 
 static __always_inline void count_tunnel(__u32 counter, __u32 received, __u32 bytes)

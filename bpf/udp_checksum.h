@@ -111,5 +111,6 @@ static __always_inline int checksum_is_partial(const struct packet *p)
 	check = packet_at(p, w->l4_offset + offset, sizeof(*check));
 	return check && *check == fold_sum(pseudo_sum(w, length));
 }
+STAGE(checksum_is_partial)
 
 #endif

@@ -15,7 +15,7 @@ SEC("xdp")
 int weir_xdp(struct xdp_md *xdp)
 {
 	struct walk walk = {};
-	struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .walk = &walk };
+	struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .linear = 1, .walk = &walk };
 
 	return receive(&p);
 }

@@ -11,6 +11,10 @@ export const WEIR_MAX_INTERFACES = 4096;
 export const WEIR_MAX_REASONS = 64;
 /** counters of a VRF: one for each enum vrf_kind */
 export const WEIR_MAX_KINDS = 16;
+/** labels and VNIs below are found without hashing */
+export const WEIR_LOW_NUMBERS = 65536;
+export const WEIR_DEVICE_HINTS = 16384;
+export const WEIR_TUNNEL_HINTS = 4096;
 /** "WEIR"; first word of either header on the trap link */
 export const WEIR_TRAP_MAGIC = 0x57454952;
 export const TRAP_FLAG_IPV6 = 0x1;
@@ -108,6 +112,8 @@ export const MEMBER_DEAD = 0x80;
 export const LABEL_ETHERNET = 0x1;
 /** unknown unicast follows the fdb's ff:ff:ff:ff:ff:ff entry */
 export const VRF_FLOOD_UNKNOWN = 0x1;
+/** an interface of it has policy */
+export const VRF_POLICY = 0x2;
 /** the ports are known */
 export const FRAGMENT_PORTS = 0x1;
 /** later fragments came before the first */

@@ -163,6 +163,15 @@ export class Pipeline implements Disposable {
   /** What the loopback device receives is this interface's. */
   receiveOn(id: number, vlan = 0): void {
     this.map("devices").update(u32s(LOOPBACK, vlan), u32(id));
+    // Here all interfaces are the loopback device: the hint would be believed.
+    this.empty("device_hints");
+  }
+
+  /** Zeroes an array that can be mapped. */
+  empty(name: string): void {
+    const table = new Table(this.map(name));
+    table.bytes.fill(0);
+    table.mapping[Symbol.dispose]();
   }
 
   addAddress(id: number, address: string, flags: number): void {
@@ -245,6 +254,8 @@ export class Pipeline implements Disposable {
 
   /** Forgets flows and counters. */
   clear(): void {
+    // Here tunnels go without their next hops: hints would be believed.
+    this.empty("tunnel_hints");
     for (const name of ["flows4", "flows6", "fragments"]) {
       const map = this.map(name);
       for (const { key } of map.entries()) map.delete(key.slice());

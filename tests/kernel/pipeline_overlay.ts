@@ -20,6 +20,7 @@ import {
   type VrfKind,
   VrfKindValue,
   vrfCounterCodec,
+  WEIR_LOW_NUMBERS,
   WEIR_MAX_KINDS,
 } from "../../sdk/layout/generated.ts";
 import type { Pipeline } from "./pipeline_harness.ts";
@@ -117,7 +118,7 @@ export function setVrfNexthop(pipeline: Pipeline, id: number, vrf: number): void
 }
 
 export function addVni(pipeline: Pipeline, vni: number, vrf: number): void {
-  pipeline.map("vnis").update(u32s(vni), u32s(vrf, 0));
+  pipeline.map(vni < WEIR_LOW_NUMBERS ? "low_vnis" : "vnis").update(u32s(vni), u32s(vrf, 0));
 }
 
 export function addLabel(
@@ -129,7 +130,7 @@ export function addLabel(
   labelEntryCodec.nexthop.set(viewOf(bytes), 0, o.nexthop);
   labelEntryCodec.vrf.set(viewOf(bytes), 0, o.vrf);
   labelEntryCodec.flags.set(viewOf(bytes), 0, o.ethernet === true ? LABEL_ETHERNET : 0);
-  pipeline.map("labels").update(u32s(label), bytes);
+  pipeline.map(label < WEIR_LOW_NUMBERS ? "low_labels" : "labels").update(u32s(label), bytes);
 }
 
 export function addUnderlayAddress(pipeline: Pipeline, address: string): void {

@@ -30,6 +30,13 @@ export class StructArray {
     this.bytes.set(element, base);
   }
 
+  /** Whether an element is all zeros. */
+  isClear(index: number): boolean {
+    const base = this.at(index);
+    for (let i = base; i < base + this.size; i++) if (this.bytes[i] !== 0) return false;
+    return true;
+  }
+
   /** Fills an element with zeros: it is no more. */
   clear(index: number, undo: Undo): void {
     this.write(index, new Uint8Array(this.size), undo);

@@ -6,7 +6,6 @@ import {
   ADDRESS_OWN,
   interfaceLayout,
   qosMapLayout,
-  VRF_FLOOD_UNKNOWN,
   vrfCodec,
   vrfLayout,
   WEIR_MAX_KINDS,
@@ -21,6 +20,7 @@ import { HashTable } from "./hash_table.ts";
 import { MemberTable } from "./member_table.ts";
 import { MirrorTable } from "./mirror_table.ts";
 import { NexthopTable } from "./nexthop_table.ts";
+import { NumberTable } from "./number_table.ts";
 import { encodeLabelEntry, encodeVniEntry } from "./overlay_records.ts";
 import { PolicerTable } from "./policer_table.ts";
 import { encodeQosMap } from "./qos_record.ts";
@@ -43,7 +43,9 @@ export type MapName =
   | "nexthops"
   | "members"
   | "labels"
+  | "low_labels"
   | "vnis"
+  | "low_vnis"
   | "underlay_addresses"
   | "tunnels"
   | "vrfs"
@@ -89,8 +91,8 @@ export class KernelTables implements Disposable {
   readonly #devices: HashTable;
   readonly #addresses: HashTable;
   readonly #ports: HashTable;
-  readonly #labels: HashTable;
-  readonly #vnis: HashTable;
+  readonly labels: NumberTable;
+  readonly vnis: NumberTable;
   readonly #underlayAddresses: HashTable;
   readonly #mappings: Mapping[] = [];
 
@@ -110,8 +112,9 @@ export class KernelTables implements Disposable {
     this.bridge = new BridgeTable(maps.fdb);
     this.tunnels = new TunnelTable(maps.tunnels, maps.tunnel_counters);
     this.#ports = new HashTable(maps.tx_ports);
-    this.#labels = new HashTable(maps.labels);
-    this.#vnis = new HashTable(maps.vnis);
+    const low = (map: BpfMap) => this.#map(map, map.valueSize);
+    this.labels = new NumberTable(low(maps.low_labels), new HashTable(maps.labels));
+    this.vnis = new NumberTable(low(maps.low_vnis), new HashTable(maps.vnis));
     this.#underlayAddresses = new HashTable(maps.underlay_addresses);
   }
 
@@ -142,10 +145,10 @@ export class KernelTables implements Disposable {
     this.#qosMaps.clear(id, undo);
   }
 
-  /** Writes what the bridge domain of a VRF does with frames to unknown MACs. */
-  setVrf(id: number, floodUnknown: boolean, undo: Undo): void {
+  /** @param flags VRF_* */
+  setVrf(id: number, flags: number, undo: Undo): void {
     const { bytes, view } = element(vrfLayout.size);
-    vrfCodec.flags.set(view, 0, floodUnknown ? VRF_FLOOD_UNKNOWN : 0);
+    vrfCodec.flags.set(view, 0, flags);
     this.vrfs.write(id, bytes, undo);
   }
 
@@ -196,19 +199,19 @@ export class KernelTables implements Disposable {
 
   /** @param vrf of the flows of packets with the label. */
   setLabel(label: number, nexthop: number, vrf: number, ethernet: boolean, undo: Undo): void {
-    this.#labels.put(encodeU32(label), encodeLabelEntry(nexthop, vrf, ethernet), undo);
+    this.labels.put(label, encodeLabelEntry(nexthop, vrf, ethernet), undo);
   }
 
   clearLabel(label: number, undo: Undo): void {
-    this.#labels.delete(encodeU32(label), undo);
+    this.labels.delete(label, undo);
   }
 
   setVni(vni: number, vrf: number, undo: Undo): void {
-    this.#vnis.put(encodeU32(vni), encodeVniEntry(vrf), undo);
+    this.vnis.put(vni, encodeVniEntry(vrf), undo);
   }
 
   clearVni(vni: number, undo: Undo): void {
-    this.#vnis.delete(encodeU32(vni), undo);
+    this.vnis.delete(vni, undo);
   }
 
   /** Says that tunnels may end at an address of the node. */
@@ -225,16 +228,12 @@ export class KernelTables implements Disposable {
     readonly devices: HashTable;
     readonly addresses: HashTable;
     readonly ports: HashTable;
-    readonly labels: HashTable;
-    readonly vnis: HashTable;
     readonly underlayAddresses: HashTable;
   } {
     return {
       devices: this.#devices,
       addresses: this.#addresses,
       ports: this.#ports,
-      labels: this.#labels,
-      vnis: this.#vnis,
       underlayAddresses: this.#underlayAddresses,
     };
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** VRFs' bridge domains, bridge entries, labels and VNIs. What is new comes before what is gone goes. */
 import { parseMac } from "../../address.ts";
+import { VRF_FLOOD_UNKNOWN, VRF_POLICY } from "../../layout/index.ts";
 import type { ObjectChange } from "../desired.ts";
 import type { BridgeEntry } from "../kernel/bridge_table.ts";
 import { labelTag } from "../kernel/label_tag.ts";
@@ -8,15 +9,35 @@ import { UNDERLAY_VRF } from "../references.ts";
 import { type KindObjects, splitKey } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 
-/** Writes VRFs. */
-export function writeVrfs(run: Run, changes: readonly ObjectChange<"vrfs">[]): void {
-  for (const { key, before, after } of changes) {
-    const object = after[0]?.object;
-    if (object === undefined) continue;
-    const id = run.ids.take("vrf", key);
-    if (before.length === 0 && !run.resuming) run.tables.clearVrfCounters(id);
-    run.tables.setVrf(id, object.unknownUnicast === "flood", run.undo);
+/** Writes VRFs that changed, or whose interfaces did. */
+export function writeVrfs(
+  run: Run,
+  changes: readonly ObjectChange<"vrfs">[],
+  interfaces: readonly ObjectChange<"interfaces">[],
+): void {
+  const names = new Set(changes.map(({ key }) => key));
+  for (const { before, after } of interfaces) {
+    for (const { object } of [...before, ...after]) if (object.vrf !== undefined) names.add(object.vrf);
   }
+  const added = new Set(changes.filter(({ before }) => before.length === 0).map(({ key }) => key));
+  const withPolicy = names.size === 0 ? names : vrfsWithPolicy(run);
+  for (const name of names) {
+    const object = run.state.get("vrfs", name);
+    if (object === undefined) continue;
+    const id = run.ids.take("vrf", name);
+    if (added.has(name) && !run.resuming) run.tables.clearVrfCounters(id);
+    const flood = object.unknownUnicast === "flood" ? VRF_FLOOD_UNKNOWN : 0;
+    run.tables.setVrf(id, flood | (withPolicy.has(name) ? VRF_POLICY : 0), run.undo);
+  }
+}
+
+/** VRFs in which flows are looked up before routes, since some interface's are decided. */
+function vrfsWithPolicy(run: Run): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { vrf, policies } of run.state.objects("interfaces")) {
+    if (vrf !== undefined && policies !== undefined) names.add(vrf);
+  }
+  return names;
 }
 
 /** Takes away, later, VRFs that are gone. */

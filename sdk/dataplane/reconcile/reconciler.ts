@@ -96,7 +96,7 @@ export class Reconciler {
     const limits = concernPacketLimits(changes);
     if (limits) lowerPacketLimits(run);
     this.#node(run, of("node").length > 0);
-    writeVrfs(run, of("vrfs"));
+    writeVrfs(run, of("vrfs"), of("interfaces"));
     writeQosMaps(run, of("qos"));
     const interfaces = interfacesToWrite(run, of("interfaces"), of("node").length > 0);
     const publish = run.policies.apply(run, [...of("policies"), ...of("sets")]);

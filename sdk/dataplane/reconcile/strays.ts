@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Removes from adopted tables what the desired state does not know: left by a process that died half-way. */
-import { encodeDeviceKey, encodeInterfaceAddressKey, encodeU32 } from "../kernel/records.ts";
+import { encodeDeviceKey, encodeInterfaceAddressKey } from "../kernel/records.ts";
 import type { Run } from "./context.ts";
 
 const text = (key: Uint8Array): string => key.join(".");
@@ -14,7 +14,7 @@ export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
   const ids = new Set(live.filter(({ device }) => device !== undefined).map(({ id }) => id));
   const nexthops = new Set([...run.ids.nexthop.names()].map((name) => run.ids.nexthop.get(name)));
   for (let id = 1; id < tables.interfaces.length; id++) {
-    if (!ids.has(id) && !isZero(tables.interfaces.bytes, tables.interfaces.at(id), tables.interfaces.size)) {
+    if (!ids.has(id) && !tables.interfaces.isClear(id)) {
       tables.clearInterface(id, undo);
       tables.clearPort(id, undo);
     }
@@ -35,10 +35,8 @@ export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
   const { hashes } = tables;
   for (const key of hashes.devices.keys()) if (!devices.has(text(key))) hashes.devices.delete(key, undo);
   for (const key of hashes.addresses.keys()) if (!addresses.has(text(key))) hashes.addresses.delete(key, undo);
-  const labels = new Set([...run.state.objects("labels")].map(({ label }) => text(encodeU32(label))));
-  for (const key of hashes.labels.keys()) if (!labels.has(text(key))) hashes.labels.delete(key, undo);
-  const vnis = new Set([...run.state.objects("vnis")].map(({ vni }) => text(encodeU32(vni))));
-  for (const key of hashes.vnis.keys()) if (!vnis.has(text(key))) hashes.vnis.delete(key, undo);
+  tables.labels.retain(new Set([...run.state.objects("labels")].map(({ label }) => label)), undo);
+  tables.vnis.retain(new Set([...run.state.objects("vnis")].map(({ vni }) => vni)), undo);
   tables.bridge.removeStrays(undo);
   tables.tunnels.removeStrays(undo);
   const vrfs = new Set([...run.ids.vrf.names()].map((name) => run.ids.vrf.get(name)));

@@ -22,7 +22,7 @@ SEC("xdp")
 int tunnel_pipeline(struct xdp_md *ctx)
 {
 	struct walk walk = {};
-	struct packet p = { .hook = HOOK_XDP, .xdp = ctx, .walk = &walk };
+	struct packet p = { .hook = HOOK_XDP, .xdp = ctx, .linear = 1, .walk = &walk };
 
 	return restore_tunnel_frame(ctx) ? receive(&p) : XDP_ABORTED;
 }

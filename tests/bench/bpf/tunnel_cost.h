@@ -26,7 +26,7 @@ struct {
 	__type(value, struct tunnel_cost);
 } tunnel_cost SEC(".maps");
 
-/* Moves the start of the frame only if it has been moved: that is a cost of tunnels. */
+/* The start of the frame is moved in every case, even by nothing: restoring costs all the same. */
 static __always_inline bool restore_tunnel_frame(struct xdp_md *ctx)
 {
 	int grown = CONTEXT_FIELD(ctx, data_end) - CONTEXT_FIELD(ctx, data) - TUNNEL_COST_FRAME;
@@ -34,7 +34,7 @@ static __always_inline bool restore_tunnel_frame(struct xdp_md *ctx)
 	struct tunnel_cost *cost = bpf_map_lookup_elem(&tunnel_cost, &zero);
 	__u8 *data, *end;
 
-	if (!cost || (grown && bpf_xdp_adjust_head(ctx, grown)))
+	if (!cost || bpf_xdp_adjust_head(ctx, grown))
 		return false;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;

@@ -27,6 +27,9 @@ import {
   interfaceCodec,
   interfaceLayout,
   NEXTHOP_FLAG_POLICY,
+  VRF_POLICY,
+  vrfCodec,
+  vrfLayout,
   WEIR_ABI_VERSION,
 } from "../../../sdk/layout/index.ts";
 import { type Collection, CollectionSpec } from "../../../sdk/libbpf/index.ts";
@@ -106,6 +109,9 @@ function writeConfig(collection: Collection): void {
   configCodec.gatewayMac.set(value, 0, GATEWAY_MAC);
   configCodec.underlay4.set(view, 0, number4(addressOf(LOCAL).bytes));
   collection.map("config").update(encodeU32(0), value);
+  const vrf = new Uint8Array(vrfLayout.size);
+  vrfCodec.flags.set(new DataView(vrf.buffer), 0, VRF_POLICY);
+  collection.map("vrfs").update(encodeU32(VRF), vrf);
   collection.map("underlay_addresses").update(addressOf(LOCAL).bytes, encodeU32(1));
 }
 
@@ -156,8 +162,8 @@ function writeNexthops(collection: Collection, kind: TunnelKind): void {
   ];
   for (const record of records) collection.map("nexthops").update(encodeU32(record.id), encodeNexthop(record));
   collection.map("tunnels").update(encodeTunnelKey(addressOf(REMOTE), kind), encodeU32(TUNNEL));
-  if (kind === "vxlan") collection.map("vnis").update(encodeU32(TAG), encodeVniEntry(VRF));
-  else collection.map("labels").update(encodeU32(TAG), encodeLabelEntry(POD, VRF, false));
+  if (kind === "vxlan") collection.map("low_vnis").update(encodeU32(TAG), encodeVniEntry(VRF));
+  else collection.map("low_labels").update(encodeU32(TAG), encodeLabelEntry(POD, VRF, false));
 }
 
 function writeRoutes(collection: Collection, kind: TunnelKind): void {

@@ -94,6 +94,9 @@ export function tunnelNet(name: string): number {
   return 20 + tunnelCases.findIndex((o) => o.name === name);
 }
 
+/** Arrays likewise. */
+const ARRAYS = ["low_labels", "low_vnis", "device_hints", "tunnel_hints"];
+
 /** Device that an interface sends to. */
 export type Devices = (id: number) => number;
 
@@ -208,6 +211,7 @@ export function setNode(pipeline: Pipeline, state: State, devices: Devices = () 
     const map = pipeline.map(name);
     for (const { key } of map.entries()) map.delete(key.slice());
   }
+  for (const name of ARRAYS) pipeline.empty(name);
   pipeline.controllerStops();
   if (state.controller !== false) pipeline.controllerStarts();
   pipeline.configure({
