@@ -6,7 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include "sink_abi.h"
 
-/* Packets that `drop` took, per CPU. */
+/* Packets that `drop` or `drop_tc` took, per CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -61,6 +61,19 @@ int drop(struct xdp_md *ctx)
 	if (count)
 		*count += 1;
 	return XDP_DROP;
+}
+
+/* The same where packets come that native XDP does not see: by bpf_redirect_peer. */
+SEC("tc")
+int drop_tc(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&dropped, &zero);
+
+	(void)skb;
+	if (count)
+		*count += 1;
+	return TC_ACT_SHOT;
 }
 
 SEC("xdp")

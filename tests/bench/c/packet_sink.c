@@ -68,7 +68,8 @@ static void attach(struct bpf_program *program, const char *device, int tc)
 
 int main(int argc, char **argv)
 {
-	static const char text[] = "packet_sink -o OBJECT -i DEVICE -m drop|latency_xdp|latency_tc";
+	static const char text[] = "packet_sink -o OBJECT -i DEVICE -m "
+				   "drop|drop_tc|latency_xdp|latency_tc";
 	const char *object_path = NULL, *device = NULL, *mode = "drop";
 	char line[64];
 	int option;
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
 	struct bpf_program *program = bpf_object__find_program_by_name(object, mode);
 	if (!program)
 		usage(text);
-	attach(program, device, strcmp(mode, "latency_tc") == 0);
+	attach(program, device, strcmp(mode, "latency_tc") == 0 || strcmp(mode, "drop_tc") == 0);
 
 	int drops = bpf_object__find_map_fd_by_name(object, "dropped");
 	uint64_t *latencies =
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
 	setlinebuf(stdout);
 	printf("{\"ready\":true}\n");
 	while (fgets(line, sizeof(line), stdin)) {
-		if (strcmp(mode, "drop") == 0)
+		if (strncmp(mode, "drop", 4) == 0)
 			report_drops(drops);
 		else
 			report_latencies(latencies);

@@ -5,6 +5,8 @@ import type { Benchmark } from "../harness/benchmark.ts";
 import { afXdpReceive } from "./af-xdp-receive.ts";
 import { flowHitCost } from "./flow-hit-cost.ts";
 import { newFlows } from "./new-flows.ts";
+import { overlayTcp } from "./overlay-tcp.ts";
+import { overlayUdp } from "./overlay-udp.ts";
 import { routes100k } from "./routes-100k.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
 import { tunnelCost } from "./tunnel-cost.ts";
@@ -14,6 +16,8 @@ import { wakeUp } from "./wake-up.ts";
 export const benchmarks: readonly Benchmark[] = [
   tcpSameNode,
   udpXdp,
+  overlayTcp,
+  overlayUdp,
   afXdpReceive,
   wakeUp,
   flowHitCost,

@@ -9,13 +9,12 @@
 import { Netlink, packetLimitNames } from "../../../sdk/netlink/index.ts";
 
 import { type Benchmark, type Contender, interleave, type Settings } from "../harness/benchmark.ts";
-import { build, program } from "../harness/build.ts";
-import { measure, type Placement, Tool } from "../harness/process.ts";
+import { build } from "../harness/build.ts";
 import { type Result, ratio, type Series } from "../harness/result.ts";
-import { POD_DEVICE, SameNode, SERVER } from "../harness/topology.ts";
+import { stream } from "../harness/tcp_stream.ts";
+import { POD_DEVICE, SameNode } from "../harness/topology.ts";
 import { WeirNode } from "../harness/weir.ts";
 
-const PORT = "5201";
 const TARGET = 1.15;
 
 const PLACEMENTS = [
@@ -38,16 +37,6 @@ function raisePacketLimits(lab: SameNode): void {
     using netlink = Netlink.open({ netns });
     netlink.setLink(device, { packetLimits });
   }
-}
-
-/** Gbit/s that arrived in `seconds`. */
-async function stream(lab: SameNode, where: Pick<Placement, "cpu">, seconds: number): Promise<number> {
-  const argv = [program("tcp_stream"), "server", PORT];
-  await using server = await Tool.start(argv, { netns: lab.server, ...where });
-  const client = ["client", SERVER.address, PORT, String(seconds)];
-  await measure([program("tcp_stream"), ...client], { netns: lab.client, ...where });
-  const received = await server.next<{ bytes: number; seconds: number }>();
-  return (received.bytes * 8) / received.seconds / 1e9;
 }
 
 async function run(settings: Settings): Promise<Result> {

@@ -11,9 +11,20 @@ const PREFIX = "wbench-";
 /** Without router solicitations and the like, nothing but what is measured is on the links. */
 const NO_IPV6 = { "net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1 };
 
-interface Workload {
+export interface Workload {
   readonly address: string;
   readonly mac: string;
+}
+
+/** From one pod to another: what traffic needs to know. */
+export interface Path {
+  /** Namespaces of the pods. */
+  readonly client: string;
+  readonly server: string;
+  readonly from: Workload;
+  readonly to: Workload;
+  /** MAC that the client sends to. */
+  readonly via: string;
 }
 
 export const CLIENT: Workload = { address: "10.97.0.1", mac: "02:00:00:00:01:01" };
@@ -31,7 +42,10 @@ export interface SameNodeOptions {
   readonly routed: boolean;
 }
 
-export class SameNode implements AsyncDisposable {
+export class SameNode implements Path, AsyncDisposable {
+  readonly from: Workload = CLIENT;
+  readonly to: Workload = SERVER;
+  readonly via: string = GATEWAY.mac;
   readonly client: string;
   readonly node: string;
   readonly server: string;
