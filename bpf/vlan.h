@@ -43,13 +43,15 @@ static __always_inline int xdp_retag(const struct packet *p, __u16 vlan)
 	copy = *eth;
 	if (bpf_xdp_adjust_head(p->xdp, have - want))
 		return -1;
-	eth = packet_at(p, 0, sizeof(*eth) + sizeof(*tag));
+	eth = packet_ethernet(p);
 	if (!eth)
 		return -1;
 	copy.h_proto = bpf_htons(vlan ? ETH_P_8021Q : w->ethertype);
 	*eth = copy;
 	if (vlan) {
-		tag = (void *)(eth + 1);
+		tag = packet_at(p, ETH_HLEN, sizeof(*tag));
+		if (!tag)
+			return -1;
 		tag->tci = bpf_htons(vlan);
 		tag->ethertype = bpf_htons(w->ethertype);
 	}

@@ -144,6 +144,12 @@ const rules: readonly PacketCase[] = [
     becomes: tunnelled(FABRIC, `${OUTER({ labelTtl: 64 })}/Ether(src=MAC_C,dst=MAC_FAR)/IP(src=C4,dst=FAR4,ttl=64)/U`),
   },
   {
+    name: "bridged, a tag stays behind, with nothing after it",
+    on: 3,
+    packet: "Ether(src=MAC_C,dst=MAC_FAR)/Dot1Q(vlan=10,type=0x88b5)",
+    becomes: tunnelled(FABRIC, `${OUTER({ labelTtl: 64 })}/Ether(src=MAC_C,dst=MAC_FAR,type=0x88b5)`),
+  },
+  {
     name: "the last hop is not carried",
     packet: "SENT/IP(src=A4,dst=FAR4,ttl=1)/U",
     becomes: trapped("ttl-expired", { nexthop: vxlan }, { drop: "ttl-expired" }),
