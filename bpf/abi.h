@@ -461,7 +461,7 @@ struct fragment_key { /* 44 bytes */
 	__u8 source[16]; /* IPv4: mapped */
 	__u8 destination[16];
 	__be32 identification; /* IPv4: in the last two bytes */
-	__u8 protocol;
+	__u8 protocol; /* IPv4 (RFC 791); IPv6: 0, it does not count (RFC 8200 section 4.5) */
 	__u8 reserved[3];
 };
 
@@ -472,10 +472,11 @@ struct fragment_entry { /* 16 bytes */
 	__be16 destination_port;
 	__u8 flags;  /* FRAGMENT_* */
 	__u8 worker; /* FRAGMENT_AWAITED: where later ones wait */
-	__u16 reserved;
+	__u8 protocol;
+	__u8 reserved;
 };
 
-#define FRAGMENT_PORTS   0x1 /* the ports are known */
+#define FRAGMENT_PORTS   0x1 /* the ports are known, and the protocol */
 #define FRAGMENT_AWAITED 0x2 /* later fragments came before the first */
 
 /* ---- mirrors --------------------------------------------------------------------------- */
@@ -697,7 +698,7 @@ struct config {            /* 128 bytes */
 
 /* Element of `interface_counters` (per CPU); index = interface id. */
 struct interface_counters { /* 80 bytes */
-	__u64 rx_packets;
+	__u64 rx_packets;   /* each that came from the device once, malformed ones too */
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Fragments where flows are followed: only a datagram's first fragment has its ports, and
- * the others take them from it. One that comes before the first waits in the slow path; its
+ * the others take them from it; in IPv6 the protocol too, where extension headers lie between
+ * the fragment header and the upper layer. One that comes before the first waits in the slow path; its
  * entry says so, and the first is then sent through the slow path too, which lets those that
  * wait follow it.
  */
@@ -15,13 +16,22 @@
 
 #define FRAGMENT_SECONDS 30 /* how long a receiver waits for them (RFC 791, RFC 8200: up to 60) */
 
+static __always_inline void set_protocol(struct walk *w, __u8 protocol)
+{
+	w->protocol = protocol;
+	if (w->family == 4)
+		w->key.v4.protocol = protocol;
+	else
+		w->key.v6.protocol = protocol;
+}
+
 static __always_inline void fragment_key_of(const struct walk *w, struct fragment_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
 	key->vrf = w->key.vrf;
 	key->identification = w->fragment_id;
-	key->protocol = w->protocol;
 	if (w->family == 4) {
+		key->protocol = w->protocol;
 		ipv4_mapped(key->source, w->key.v4.source);
 		ipv4_mapped(key->destination, w->key.v4.destination);
 	} else {
@@ -56,7 +66,7 @@ static __always_inline struct fragment_entry *fragment_make(const struct fragmen
 	return other;
 }
 
-/* The first fragment's ports are kept; a later one gets them, if they are known. */
+/* The first fragment's ports and protocol are kept; a later one gets them, if they are known. */
 __attribute__((noinline)) int fragment_ports(struct walk *w)
 {
 	struct fragment_entry first = {}, *known;
@@ -72,12 +82,14 @@ __attribute__((noinline)) int fragment_ports(struct walk *w)
 		if (!known || !(known->flags & FRAGMENT_PORTS))
 			return 0;
 		set_ports(w, known->source_port, known->destination_port);
+		set_protocol(w, known->protocol);
 		w->flags &= ~WALK_NO_PORTS;
 		return 0;
 	}
 	first.source_port = w->family == 4 ? w->key.v4.source_port : w->key.v6.source_port;
 	first.destination_port =
 		w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
+	first.protocol = w->protocol;
 	first.flags = FRAGMENT_PORTS;
 	if (!known && !tracing)
 		known = fragment_make(&key, &first);

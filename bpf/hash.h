@@ -55,7 +55,7 @@ static __always_inline __u32 hash_ethernet(const struct packet *p)
 
 /*
  * `fields`: HASH_*. All fragments of a datagram get the same hash, so none has its ports in
- * it: only the first one knows them.
+ * it, nor its protocol: only the first one knows them (of the protocol, in IPv6).
  */
 static __always_inline __u32 hash_flow(const struct walk *w, __u32 fields)
 {
@@ -66,7 +66,7 @@ static __always_inline __u32 hash_flow(const struct walk *w, __u32 fields)
 	__u32 hash = 0;
 
 	if (w->flags & WALK_FRAGMENT)
-		fields &= ~(HASH_SOURCE_PORT | HASH_DESTINATION_PORT);
+		fields &= ~(HASH_SOURCE_PORT | HASH_DESTINATION_PORT | HASH_PROTOCOL);
 	if (!(fields & HASH_SOURCE_PORT))
 		source_port = 0;
 	if (!(fields & HASH_DESTINATION_PORT))

@@ -449,6 +449,7 @@ export const FRAGMENT_ENTRY_SOURCE_PORT: usize = 8;
 export const FRAGMENT_ENTRY_DESTINATION_PORT: usize = 10;
 export const FRAGMENT_ENTRY_FLAGS: usize = 12;
 export const FRAGMENT_ENTRY_WORKER: usize = 13;
+export const FRAGMENT_ENTRY_PROTOCOL: usize = 14;
 
 // struct mirror
 export const MIRROR_SIZE: usize = 16;

@@ -114,7 +114,7 @@ export const LABEL_ETHERNET = 0x1;
 export const VRF_FLOOD_UNKNOWN = 0x1;
 /** an interface of it has policy */
 export const VRF_POLICY = 0x2;
-/** the ports are known */
+/** the ports are known, and the protocol */
 export const FRAGMENT_PORTS = 0x1;
 /** later fragments came before the first */
 export const FRAGMENT_AWAITED = 0x2;
@@ -774,6 +774,7 @@ export const fragmentKeyCodec = {
   destination: bytes(20, 16),
   /** IPv4: in the last two bytes */
   identification: be32(36),
+  /** IPv4 (RFC 791); IPv6: 0, it does not count (RFC 8200 section 4.5) */
   protocol: u8(40),
 } as const;
 /** 44 bytes. */
@@ -788,6 +789,7 @@ export const fragmentEntryCodec = {
   flags: u8(12),
   /** FRAGMENT_AWAITED: where later ones wait */
   worker: u8(13),
+  protocol: u8(14),
 } as const;
 /** 16 bytes. */
 export const fragmentEntryLayout = layout(16, fragmentEntryCodec);
@@ -994,6 +996,7 @@ export const configLayout = layout(128, configCodec);
 
 /** Element of `interface_counters` (per CPU); index = interface id. */
 export const interfaceCountersCodec = {
+  /** each that came from the device once, malformed ones too */
   rxPackets: u64(0),
   rxBytes: u64(8),
   txPackets: u64(16),

@@ -16,7 +16,7 @@ import {
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
 import { addLabelledRoute, setGroup, setTunnel, setVrfNexthop, vrfCounter } from "./pipeline_overlay.ts";
-import { MAC_A, MAC_B, udp } from "./pipeline_packets.ts";
+import { concat, ip, MAC_A, MAC_B, udp, udpSegment } from "./pipeline_packets.ts";
 import { FABRIC_MAC, PEER_MAC } from "./pipeline_tunnels.ts";
 
 const BLUE = 2;
@@ -223,6 +223,22 @@ describe.each(hooks)("on the %s hook", (hook) => {
       chosen(pipeline.run(hook, udp({ source: "10.97.0.1", destination: "10.98.0.1", sourcePort, fragment })).data)
         .member;
     for (let port = 1024; port < 1040; port++) expect(of(0x2000, port)).toBe(of(0x0010, port + 5000));
+  });
+
+  test("so do those of IPv6, with extension headers behind the fragment header", () => {
+    const addresses = { source: "fd00:97::1", destination: "fd00:98::1" };
+    pipeline.addRoute(1, "fd00:98::/32", PAIR);
+    const header = (offset: number, more: number) => [60, 0, 0, offset | more, 0, 0, 0, 9];
+    const ways = new Set<number>();
+    for (let n = 1; n <= 32; n++) {
+      const of = { ...addresses, source: `fd00:97::${n}`, firstExtension: 44 };
+      const options = concat(header(0, 1), [17, 0, 1, 4, 0, 0, 0, 0]);
+      const first = chosen(pipeline.run(hook, ip(17, udpSegment(of), { ...of, options })).data);
+      const later = ip(60, new Uint8Array(16), { ...of, options: Uint8Array.from(header(24, 0)) });
+      expect(chosen(pipeline.run(hook, later).data)).toEqual(first);
+      ways.add(first.member);
+    }
+    expect(ways.size).toBeGreaterThan(1);
   });
 
   test("an ecmp without a member that lives is a counted drop", () => {

@@ -8,6 +8,7 @@ import {
   INTERFACE_RPF_LOOSE,
   INTERFACE_RPF_STRICT,
   InterfaceRoleValue,
+  TRAP_FLAG_IPV6,
   TRAP_FLAG_PORTS,
 } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
@@ -183,6 +184,23 @@ describe.each(hooks)("on the %s hook", (hook) => {
       const next = pipeline.run(hook, ip(17, new Uint8Array(16), { ...options, options: fragment6(16, 0) }));
       expect(trapOf(next)).toBeUndefined();
       expect(next.verdict).toBe("out");
+      expect(pipeline.flow(V6)?.packets).toBe(2);
+    });
+
+    test("of IPv6 with extension headers behind the fragment header take its protocol too", () => {
+      allow(V6);
+      // The fragment header names the destination options, in all fragments alike.
+      const of = (offset: number, more: number) => Uint8Array.of(60, 0, offset >> 8, offset | more, 0, 0, 0, 9);
+      const options = concat(of(0, 1), [17, 0, 1, 4, 0, 0, 0, 0]);
+      const begun = ip(17, udpSegment(V6), { ...V6, firstExtension: 44, options });
+      const rest = ip(60, new Uint8Array(16), { ...V6, firstExtension: 44, options: of(24, 0) });
+      expect(trapOf(pipeline.run(hook, rest))).toMatchObject({ reason: "fragment", flags: TRAP_FLAG_IPV6 });
+      const trap = trapOf(pipeline.run(hook, begun));
+      expect(trap).toMatchObject({ reason: "fragment", flags: TRAP_FLAG_PORTS | TRAP_FLAG_IPV6 });
+      expect(pipeline.run(hook, begun).verdict).toBe("out");
+      const out = pipeline.run(hook, rest);
+      expect(trapOf(out)).toBeUndefined();
+      expect(out.verdict).toBe("out");
       expect(pipeline.flow(V6)?.packets).toBe(2);
     });
 
