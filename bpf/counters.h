@@ -70,16 +70,26 @@ static __always_inline void count_flow_hit(const struct walk *w)
 		c->flow_hits++;
 }
 
-/* A packet that left its VRF in this way. */
-static __always_inline void count_kind(const struct walk *w, __u32 kind)
+/* Index in `vrf_counters` of packets that leave the packet's VRF in this way; never 0. */
+static __always_inline __u32 kind_index(const struct walk *w, __u32 kind)
 {
-	__u32 index = w->route_vrf * WEIR_MAX_KINDS + kind;
+	return w->route_vrf * WEIR_MAX_KINDS + kind;
+}
+
+static __always_inline void count_kind_at(const struct walk *w, __u32 index)
+{
 	struct vrf_counter *c = bpf_map_lookup_elem(&vrf_counters, &index);
 
 	if (c) {
 		c->packets++;
 		c->bytes += w->length;
 	}
+}
+
+/* A packet that left its VRF in this way. */
+static __always_inline void count_kind(const struct walk *w, __u32 kind)
+{
+	count_kind_at(w, kind_index(w, kind));
 }
 
 static __always_inline void count_answered(const struct walk *w)

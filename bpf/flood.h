@@ -153,6 +153,14 @@ static __always_inline int flood_member(const struct packet *p)
 }
 STAGE(flood_member)
 
+/* XDP. A trace tells TC's part of what came out of a tunnel from the packet as it came, too. */
+static __always_inline int flood_by_tc(const struct packet *p)
+{
+	int verdict = tracing ? hand_over(p) : leave_to_tc(p);
+
+	return verdict == CONTINUE ? drop(p, DROP_REDIRECT_FAILED) : verdict;
+}
+
 /* Copies for all members; the frame itself goes nowhere. */
 static __always_inline int flood(const struct packet *p)
 {
@@ -161,7 +169,7 @@ static __always_inline int flood(const struct packet *p)
 	__u32 i;
 
 	if (p->hook == HOOK_XDP)
-		return hand_over(p);
+		return flood_by_tc(p);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
 	count_kind(w, VRF_KIND_FLOOD);

@@ -57,8 +57,8 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 	return CONTINUE;
 }
 
-/* Sets walk->nexthop and label to what an indirect next hop leads to: CONTINUE, or the verdict. */
-static __always_inline int resolve(const struct packet *p)
+/* What resolve() does; `ways` gets what is to be counted of it. */
+static __always_inline int resolve_by(const struct packet *p, __u32 *ways)
 {
 	struct walk *w = p->walk;
 	int verdict;
@@ -71,7 +71,7 @@ static __always_inline int resolve(const struct packet *p)
 		if (!nh)
 			return drop(p, DROP_NO_NEXTHOP);
 		if (nh->type == NEXTHOP_ECMP) {
-			count_kind(w, VRF_KIND_ECMP);
+			ways[i] = kind_index(w, VRF_KIND_ECMP);
 			m = ecmp_choose(nh, p);
 			if (!m)
 				return drop(p, DROP_NO_NEXTHOP);
@@ -81,7 +81,7 @@ static __always_inline int resolve(const struct packet *p)
 				w->label = label_of(m->label, m->flags);
 			trace_step(p, TRACE_ECMP, 0, id, 0);
 		} else if (nh->type == NEXTHOP_VRF) {
-			count_kind(w, VRF_KIND_VRF);
+			ways[i] = kind_index(w, VRF_KIND_VRF);
 			verdict = translate(p, nh->vrf);
 			if (verdict != CONTINUE)
 				return verdict;
@@ -90,6 +90,24 @@ static __always_inline int resolve(const struct packet *p)
 		}
 	}
 	return drop(p, DROP_LOOP);
+}
+
+/* Sets walk->nexthop and label to what an indirect next hop leads to: CONTINUE, or the verdict. */
+static __always_inline int resolve(const struct packet *p)
+{
+	__u32 ways[MAX_RESOLUTIONS] = {};
+	int verdict = resolve_by(p, ways);
+	struct nexthop *nh = nexthop_get(p->walk->nexthop);
+	__u32 i;
+
+	/* TC does all this again, and counts it. */
+	if (p->hook == HOOK_XDP && verdict == CONTINUE && nh && nh->type == NEXTHOP_FLOOD)
+		return CONTINUE;
+	for (i = 0; i < MAX_RESOLUTIONS; i++) {
+		if (ways[i])
+			count_kind_at(p->walk, ways[i]);
+	}
+	return verdict;
 }
 STAGE(resolve)
 

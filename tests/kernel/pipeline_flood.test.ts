@@ -12,7 +12,15 @@ import {
 } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
-import { addUnderlayAddress, addVni, setGroup, setTunnel, setVrf } from "./pipeline_overlay.ts";
+import {
+  addUnderlayAddress,
+  addVni,
+  setGroup,
+  setTunnel,
+  setVrf,
+  setVrfNexthop,
+  vrfCounter,
+} from "./pipeline_overlay.ts";
 import { arp, BROADCAST, concat, ethernet, ip, MAC_A, MAC_B, macBytes, udp } from "./pipeline_packets.ts";
 import { FABRIC_MAC, outerHeaders, PEER_MAC, tunnelCases, tunnelId } from "./pipeline_tunnels.ts";
 import { SCAPY_TIMEOUT_MS, scapyPackets } from "./scapy.ts";
@@ -47,6 +55,8 @@ beforeAll(() => {
   const vxlan = tunnels[2];
   if (vxlan === undefined) throw new Error("no case");
   const outer = (reverse: boolean) => outerHeaders(vxlan, { reverse });
+  texts["unicast in vxlan"] =
+    `${outer(true)}/Ether(src="${MAC_A}",dst="${MAC_B}")/IP(src="10.97.0.1",dst="10.97.0.2",id=0x1234)/UDP(sport=1000,dport=2000)/bytes(range(1,9))`;
   texts["ARP question"] = `${outer(true)}/${frame}`;
   texts["ARP answer"] =
     `${outer(false)}/Ether(src="${MAC_B}",dst="${MAC_A}")/ARP(op=2,hwsrc="${MAC_B}",psrc="10.97.0.9",hwdst="${MAC_A}",pdst="10.97.0.1")`;
@@ -199,6 +209,35 @@ describe("on the xdp hook", () => {
     expect(out.data).toEqual(request);
     expect(out.metadata.length).toBe(0);
     expect(pipeline.counter(1, "rxPackets")).toBe(0);
+  });
+
+  test("so are those that a vrf or an ecmp leads to a flood, which TC alone counts", () => {
+    const [inVrf, viaEcmp] = [FLOOD + 2, FLOOD + 3];
+    setVrfNexthop(pipeline, inVrf, 2);
+    setGroup(pipeline, viaEcmp, "ecmp", 30, [{ nexthop: FLOOD }]);
+    pipeline.addBridgeEntry(1, BROADCAST, inVrf);
+    pipeline.addBridgeEntry(2, BROADCAST, viaEcmp);
+    const counted = () => [vrfCounter(pipeline, 1, "vrf"), vrfCounter(pipeline, 2, "ecmp")];
+    const before = counted();
+    expect(pipeline.run("xdp", request)).toEqual({ verdict: "pass", data: request, metadata: new Uint8Array(0) });
+    expect(counted()).toEqual(before);
+    flood(request);
+    expect(wires.received(1, 1)).toEqual([request]);
+    expect(counted()).toEqual(before.map((count) => count + 1));
+    expect(pipeline.counter(1, "rxPackets")).toBe(1);
+  });
+
+  test("out of a tunnel such a frame is for TC where it came out", () => {
+    const viaEcmp = FLOOD + 3;
+    setGroup(pipeline, viaEcmp, "ecmp", 30, [{ nexthop: FLOOD }]);
+    pipeline.addBridgeEntry(1, MAC_B, viaEcmp);
+    pipeline.receiveOn(FABRIC);
+    const out = pipeline.run("xdp", packets["unicast in vxlan"] ?? request);
+    expect(out.verdict).toBe("pass");
+    expect(out.data).toEqual(udp({ source: "10.97.0.1", destination: "10.97.0.2", to: MAC_B }));
+    const [, interfaceWord] = new Uint32Array(out.metadata.slice().buffer);
+    expect(interfaceWord).toBe(FABRIC);
+    expect(pipeline.drops(FABRIC)).toEqual({});
   });
 
   test("so are those in a tunnel, as they came", () => {
