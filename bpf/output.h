@@ -95,8 +95,14 @@ static __always_inline int pass_to_host(const struct packet *p)
 	struct walk *w = p->walk;
 	struct interface *i = interface_get(w->interface);
 
-	count_local(w);
 	trace_step(p, TRACE_HOST, 0, 0, 0);
+	if (p->hook == HOOK_XDP && !put_mark(p, sizeof(struct handover_mark), HANDOVER_PASS, 0)) {
+		/* Without room for metadata the TC program decides again, with the same result. */
+		uncount_received(w);
+		police_again(w->interface, w->length);
+		return XDP_PASS;
+	}
+	count_local(w);
 	if (p->hook == HOOK_TC) {
 		skb_to_host(p->skb);
 		/* Received anew, which also gives the skb the protocol that the frame has. */
@@ -104,9 +110,6 @@ static __always_inline int pass_to_host(const struct packet *p)
 			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
 		return TC_ACT_OK;
 	}
-	/* Without room for metadata the TC program decides again, with the same result. */
-	if (!put_mark(p, sizeof(struct handover_mark), HANDOVER_PASS, 0))
-		police_again(w->interface, w->length);
 	return XDP_PASS;
 }
 

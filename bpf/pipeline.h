@@ -287,7 +287,6 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 	int is_host_device, verdict;
 
 	if (!(w->flags & WALK_DECAPSULATED)) {
-		count_received(w);
 		w->key.vrf = i->vrf;
 		w->route_vrf = i->vrf;
 		if ((i->flags & (INTERFACE_QOS | INTERFACE_POLICE_RECEIVED)) &&
@@ -333,6 +332,21 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 	return walk_ip(p, i);
 }
 
+/* It has just come from its device, malformed or not: CONTINUE, or the packet's verdict. */
+static __always_inline int arrive(const struct packet *p, const struct interface *i)
+{
+	if (is_mirrored_received(p, i)) {
+		/* XDP cannot copy it: all is for TC, which counts it too. */
+		if (p->hook == HOOK_XDP) {
+			trace_step(p, TRACE_HAND_OVER, 0, 0, 0);
+			return XDP_PASS;
+		}
+		mirror_packet(p, i->mirror_received, p->walk->interface);
+	}
+	count_received(p->walk);
+	return CONTINUE;
+}
+
 /* A packet from a device: which interface is it? */
 static __always_inline int receive(const struct packet *p)
 {
@@ -350,13 +364,10 @@ static __always_inline int receive(const struct packet *p)
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	trace_step(p, TRACE_INTERFACE, p->walk->vlan, 0, 0);
-	if (is_mirrored_received(p, i) && !(p->walk->flags & WALK_DECAPSULATED)) {
-		/* XDP cannot copy it: all is for TC, which counts it too. */
-		if (p->hook == HOOK_XDP) {
-			trace_step(p, TRACE_HAND_OVER, 0, 0, 0);
-			return XDP_PASS;
-		}
-		mirror_packet(p, i->mirror_received, p->walk->interface);
+	if (!(p->walk->flags & WALK_DECAPSULATED)) {
+		verdict = arrive(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
 	}
 	if (reason)
 		return drop(p, reason);

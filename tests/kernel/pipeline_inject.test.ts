@@ -158,6 +158,8 @@ describe.each([
     }
     expect(pipeline.counter(1, "flowHits")).toBe(2);
     expect(pipeline.counter(2, "txPackets")).toBe(2);
+    // It was counted when it came.
+    expect(pipeline.counter(1, "rxPackets")).toBe(0);
   });
 
   test("leaves with the marks of the class that it had, and is not policed again", () => {
