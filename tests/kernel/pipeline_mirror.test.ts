@@ -12,7 +12,15 @@ import {
 import { attachTc, type Link } from "../../sdk/libbpf/index.ts";
 import { Pipeline } from "./pipeline_harness.ts";
 import type { Outcome } from "./pipeline_outcome.ts";
-import { addUnderlayAddress, addVni, mirrorCounters, setGroup, setMirror, setTunnel } from "./pipeline_overlay.ts";
+import {
+  addLabel,
+  addUnderlayAddress,
+  addVni,
+  mirrorCounters,
+  setGroup,
+  setMirror,
+  setTunnel,
+} from "./pipeline_overlay.ts";
 import { arp, concat, ethernet, GATEWAY_MAC, MAC_A, MAC_B, macBytes, TCP_ACK, tcp, udp } from "./pipeline_packets.ts";
 import { FABRIC_MAC, outerHeaders, PEER_MAC, type TunnelCase, tunnelCases, tunnelId } from "./pipeline_tunnels.ts";
 import { SCAPY_TIMEOUT_MS, scapyPackets } from "./scapy.ts";
@@ -273,9 +281,7 @@ describe.each(tunnelCases)("through $name", (o) => {
   test.each(["received", "sent", "flow"])("a copy is not copied again where it is received: %s", (what) => {
     setMirror(pipeline, MIRROR, { nexthop: TAP });
     mirrorSource({});
-    pipeline
-      .map("labels")
-      .update(Uint8Array.of(100, 0, 0, 0), Uint8Array.of(TARGET, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0));
+    addLabel(pipeline, 100, { nexthop: TARGET, vrf: 1, ethernet: true });
     const on = (id: number, more: object) =>
       pipeline.addInterface(id, {
         ifindex: device(id - 1),
