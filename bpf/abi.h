@@ -17,7 +17,7 @@
 
 /* Raised whenever a struct in this file changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 4
+#define WEIR_ABI_VERSION 5
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64    /* drop reasons per interface in the drop counters */
@@ -121,6 +121,7 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
 #define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
 #define TRAP_FLAG_MIRRORED   0x40 /* the copy that its flow asks for has been made */
+#define TRAP_FLAG_STATELESS  0x80 /* flow-miss: no room for its flow, the packet alone is decided */
 
 /* What the slow path asks the node's end of the trap link to do. */
 enum inject_action {
@@ -133,6 +134,7 @@ enum inject_action {
 
 #define INJECT_FLAG_BRIDGED  0x01 /* ROUTE: look its destination MAC up instead */
 #define INJECT_FLAG_MIRRORED 0x02 /* RECEIVED: the copy that its flow asks for has been made */
+#define INJECT_FLAG_ALLOWED  0x04 /* RECEIVED: policy allows the packet, and it has no flow */
 
 struct inject_meta { /* 32 bytes; the packet follows */
 	__u32 magic; /* WEIR_TRAP_MAGIC */
@@ -207,6 +209,9 @@ struct interface {     /* 128 bytes */
 #define INTERFACE_QOS             0x2000 /* qos_map is not 0 */
 #define INTERFACE_POLICE_RECEIVED 0x4000 /* a token bucket limits what it sends to us */
 #define INTERFACE_POLICE_SENT     0x8000 /* the same of what goes out of it */
+#define INTERFACE_FULL_FORWARD \
+	0x10000 /* without room in the flow table, policy decides on each of its packets */
+#define INTERFACE_SYN_GUARD 0x20000 /* its half-open TCP flows give way to newer ones */
 
 /* Key of `interface_addresses`: what an address means on an interface. */
 struct interface_address_key { /* 20 bytes */
@@ -564,11 +569,15 @@ struct flow_entry { /* 80 bytes */
 	__u8 drop_reason; /* enum drop_reason, action drop */
 	__u8 mirror;      /* index in `mirrors`: copies of its packets; 0: none */
 	__u16 tcp_flags;  /* seen so far (low byte) */
-	__u32 trapped;    /* packets sent to the slow path for a decision on this entry */
-	__u32 label; /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+	__u32 trapped; /* packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
+	__u32 label;   /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
-	__u32 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
+	__u16 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
+	__u16 owner; /* interface whose packet made the flow, of one entry of the pair; 0: nobody's */
 };
+
+/* Bit of `trapped`: one program is about to replace the entry or to remove it; see bpf/flow_remove.h. */
+#define FLOW_CLAIMED 0x80000000
 
 /*
  * Bits of `ingress` that is no interface. TUNNEL: the rest is the id of a tunnel next hop, or,
@@ -591,6 +600,28 @@ struct flow_entry { /* 80 bytes */
 #define FLOW_FLAG_SINGLE  0x08 /* has no reverse entry */
 
 #define WEIR_HOLD_PACKETS 3 /* packets of a held flow that reach the slow path */
+
+/*
+ * Element of `flow_guards`; the index is an interface id: how many flows its packets may make,
+ * and how many there are. The rate is a token bucket as in struct policer. A cache line of its own.
+ */
+struct flow_guard {  /* 64 bytes */
+	__u64 cost;  /* time that a flow takes at the rate, 2^-POLICER_TIME_SHIFT ns; 0: no limit */
+	__u64 burst; /* time that the whole bucket takes at the rate */
+	__u64 time;  /* when the bucket is full again (written by the pipeline); wraps around */
+	__u32 limit; /* flows at a time; 0: no limit */
+	__u32 flows; /* that there are (written by the kernel programs) */
+	__u64 over_rate;  /* packets refused: the bucket is empty */
+	__u64 over_limit; /* packets refused: there are `limit` flows */
+	__u64 table_full; /* packets that found no room in the flow table */
+	__u64 gave_way;   /* half-open flows that went for newer ones */
+};
+
+/* Element of `half_open`: a TCP flow that was half open when it was made. */
+struct half_open {            /* 48 bytes */
+	struct flow6_key key; /* family 4: a struct flow4_key at its beginning */
+	__u32 family;         /* 4 or 6; 0: none yet */
+};
 
 /* ---- decisions: slow path to kernel, applied by weir_flow_update ------------------------ */
 
@@ -652,7 +683,7 @@ struct flow_update_args { /* 16 bytes */
 	__u32 first;      /* index in `decisions` */
 	__u32 count;
 	__u32 applied; /* written by the kernel */
-	__u32 reserved;
+	__u32 removed; /* written by the kernel: entries that DECISION_DELETE took away */
 };
 
 /* weir_flow_sweep: two phases, see bpf/flow_sweep.h. */
@@ -693,7 +724,9 @@ struct config {            /* 128 bytes */
 	__be32 underlay4;   /* one of `underlay_addresses`, found without looking there; 0: none */
 	__u8 underlay6[16]; /* the same of IPv6; ::: none */
 	__u32 drop_samples; /* dropped packets that are sampled, a second; 0: none are */
-	__u32 reserved[10];
+	__u32 half_open_mask; /* elements of `half_open`, a power of two, - 1 */
+	__u32 half_open_next; /* next element, modulo their number; the pipeline counts it up */
+	__u32 reserved[8];
 };
 
 /* Element of `interface_counters` (per CPU); index = interface id. */
@@ -882,6 +915,8 @@ _Static_assert(sizeof(struct mirror_counters) == 24, "mirror_counters");
 _Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
 _Static_assert(sizeof(struct flow_entry) == 80, "flow_entry");
+_Static_assert(sizeof(struct flow_guard) == 64, "flow_guard");
+_Static_assert(sizeof(struct half_open) == 48, "half_open");
 _Static_assert(sizeof(struct flow_decision) == 128, "flow_decision");
 _Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
 _Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");

@@ -24,23 +24,31 @@
 #define TCP_FLAG_ACK   0x10
 #define TCP_FLAGS_KEPT 0x17
 
-/* Linux 6.1 takes no map key from the memory that a function gets as an argument: a copy. */
-static __always_inline struct flow_entry *flow_find(__u8 family, const union flow_key *key)
+/* `key`: on the caller's own stack, or in a map. */
+static __always_inline struct flow_entry *flow_at(__u8 family, const union flow_key *key)
 {
 	struct flow_entry *flow;
 
 	if (family == 4) {
-		struct flow4_key copy = key->v4;
-
-		flow = bpf_map_lookup_elem(&flows4, &copy);
+		flow = bpf_map_lookup_elem(&flows4, &key->v4);
 		NOT_MERGED(flow, 4);
 	} else {
-		struct flow6_key copy = key->v6;
-
-		flow = bpf_map_lookup_elem(&flows6, &copy);
+		flow = bpf_map_lookup_elem(&flows6, &key->v6);
 		NOT_MERGED(flow, 6);
 	}
 	return flow;
+}
+
+/* Linux 6.1 takes no map key from the memory that a function gets as an argument: a copy. */
+static __always_inline struct flow_entry *flow_find(__u8 family, const union flow_key *key)
+{
+	union flow_key copy;
+
+	if (family == 4)
+		copy.v4 = key->v4;
+	else
+		copy.v6 = key->v6;
+	return flow_at(family, &copy);
 }
 
 /* `flags`: BPF_ANY or BPF_NOEXIST. */

@@ -80,10 +80,4 @@ static __always_inline struct flow_entry *partner_of(__u8 family, const struct f
 	return other && other->generation == flow->generation ? other : NULL;
 }
 
-static __always_inline long flow_delete(__u8 family, const union flow_key *key)
-{
-	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4)
-			   : bpf_map_delete_elem(&flows6, &key->v6);
-}
-
 #endif

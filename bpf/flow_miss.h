@@ -7,7 +7,7 @@
 #define WEIR_FLOW_MISS_H
 
 #include "clock.h"
-#include "flow.h"
+#include "half_open.h"
 #include "reverse.h"
 
 #define E_EXIST 17
@@ -45,6 +45,7 @@ static __always_inline long hold_insert(const struct walk *w, __u32 generation)
 	hold.action = FLOW_HOLD;
 	hold.worker = w->worker;
 	hold.trapped = 1;
+	hold.owner = w->interface;
 	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
 }
 
@@ -92,7 +93,8 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 			flow->created = now;
 			flow->last_seen = now;
 			flow->ingress = w->ingress;
-			flow->trapped = 1;
+			__sync_fetch_and_and(&flow->trapped, FLOW_CLAIMED);
+			__sync_fetch_and_add(&flow->trapped, 1);
 			count_drop(w->interface, DROP_HOLD_TIMEOUT, w->length);
 			w->generation = next;
 			w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
@@ -100,7 +102,7 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		}
 		w->generation = flow->generation;
 	}
-	if (__sync_fetch_and_add(&flow->trapped, 1) >= WEIR_HOLD_PACKETS) {
+	if ((__sync_fetch_and_add(&flow->trapped, 1) & ~FLOW_CLAIMED) >= WEIR_HOLD_PACKETS) {
 		__sync_fetch_and_add(&flow->trapped, -1);
 		return drop(p, DROP_HOLD_LIMIT);
 	}
@@ -117,7 +119,10 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 static __always_inline int trace_miss(const struct packet *p, const struct flow_entry *flow,
 				      const struct config *c)
 {
-	if (flow && flow->trapped >= WEIR_HOLD_PACKETS && !hold_is_old(c, flow, bpf_ktime_get_ns()))
+	if (!flow && !flow_admit(p->walk->interface))
+		return drop(p, DROP_FLOW_LIMIT);
+	if (flow && (flow->trapped & ~FLOW_CLAIMED) >= WEIR_HOLD_PACKETS &&
+	    !hold_is_old(c, flow, bpf_ktime_get_ns()))
 		return drop(p, DROP_HOLD_LIMIT);
 	trace_frame_step(p, TRACE_FLOW_MISS, flow ? flow->action : FLOW_NONE);
 	return FORWARD;
@@ -143,6 +148,49 @@ static __always_inline int await_first(const struct packet *p, const struct inte
 	return call_send_trap(p);
 }
 
+/* The flow table is full. */
+static __always_inline int flow_without_room(const struct packet *p, const struct interface *i)
+{
+	struct walk *w = p->walk;
+	struct flow_guard *guard = flow_guard_of(w->interface);
+
+	if (guard)
+		__sync_fetch_and_add(&guard->table_full, 1);
+	if (!(i->flags & INTERFACE_FULL_FORWARD))
+		return drop(p, DROP_FLOW_TABLE_FULL);
+	/* Policy decides, but on this packet alone. */
+	w->trap_flags |= TRAP_FLAG_STATELESS;
+	w->generation = 0;
+	return call_send_trap(p);
+}
+
+/* The first packet of a flow, if the interface may make one more. */
+static __always_inline int flow_new(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct interface *i = interface_get(w->interface);
+	struct config *c = the_config();
+	struct flow_entry *flow;
+	long error;
+
+	if (!i || !c)
+		return drop(p, DROP_UNKNOWN_INTERFACE);
+	if (!flow_admit(w->interface))
+		return drop(p, DROP_FLOW_LIMIT);
+	w->generation = next_generation(c);
+	error = hold_insert(w, w->generation);
+	if (error) {
+		flow_uncount(w->interface);
+		if (error != -E_EXIST)
+			return flow_without_room(p, i);
+		flow = flow_find(w->family, &w->key);
+		return flow ? miss_existing(p, flow, c) : drop(p, DROP_HOLD_LIMIT);
+	}
+	if (w->protocol == IPPROTO_TCP && (i->flags & INTERFACE_SYN_GUARD))
+		half_open_add(w);
+	w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
+	return call_send_trap(p);
+}
 /* FORWARD: without state, because nobody is there to decide and the configuration allows it. */
 static __always_inline int flow_miss(const struct packet *p)
 {
@@ -150,7 +198,6 @@ static __always_inline int flow_miss(const struct packet *p)
 	struct interface *i = interface_get(w->interface);
 	struct config *c = the_config();
 	struct flow_entry *flow;
-	long error;
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
@@ -176,16 +223,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	/* The flow of its first fragment is gone, and the slow path could not tell the ports. */
 	if (is_later_fragment(w))
 		return drop(p, DROP_FRAGMENT);
-	w->generation = next_generation(c);
-	error = hold_insert(w, w->generation);
-	if (error == -E_EXIST) {
-		flow = flow_find(w->family, &w->key);
-		return flow ? miss_existing(p, flow, c) : drop(p, DROP_HOLD_LIMIT);
-	}
-	if (error)
-		return drop(p, DROP_FLOW_TABLE_FULL);
-	w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
-	return call_send_trap(p);
+	return flow_new(p);
 }
 STAGE(flow_miss)
 

@@ -12,6 +12,7 @@
 #define WEIR_FLOW_SWEEP_H
 
 #include "flow_age.h"
+#include "flow_remove.h"
 
 struct sweep {
 	struct config *config;
@@ -31,8 +32,7 @@ static __always_inline void sweep_flow(struct sweep *s, __u8 family, const union
 			s->holds++;
 			return;
 		}
-		if (flow_delete(family, key) == 0)
-			s->removed++;
+		s->removed += flow_remove(family, key, flow);
 		return;
 	}
 	flow_key_reverse(family, key, flow->reverse_vrf, &reverse);
@@ -52,10 +52,9 @@ static __always_inline void sweep_flow(struct sweep *s, __u8 family, const union
 		s->marked++;
 		return;
 	}
-	if (flow_delete(family, key) == 0)
-		s->removed++;
-	if (other && flow_delete(family, &reverse) == 0)
-		s->removed++;
+	s->removed += flow_remove(family, key, flow);
+	if (other)
+		s->removed += flow_remove(family, &reverse, other);
 }
 
 static long sweep_flow4(void *map __attribute__((unused)), const struct flow4_key *key,

@@ -123,12 +123,117 @@ static __always_inline int is_outdated(const struct flow_decision *d, const stru
 	return (__s32)(d->revision - *(volatile __u32 *)&c->revision) < 0;
 }
 
+/*
+ * Writes the reverse direction's entry; DECISION_OK: it is in place. The flow of an entry that gives
+ * way to it goes on in the new pair, or ends.
+ */
+static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, __u8 family,
+						 const union flow_key *reverse,
+						 struct flow_entry *old, struct flow_entry *entry)
+{
+	struct flow_entry back = *entry;
+	__u32 owner = old ? old->owner : 0;
+
+	/* Only another pair stands in the way of a decision that replaces nothing. */
+	if (!d->generation && old && old->action != FLOW_HOLD && !(old->flags & FLOW_FLAG_SINGLE))
+		return DECISION_EXISTS;
+	if (old && !flow_claim(family, reverse, old))
+		return DECISION_STALE;
+	back.owner = 0;
+	back.nexthop = d->reverse_nexthop;
+	back.ingress = d->reverse_ingress;
+	back.label = d->reverse_label;
+	back.reverse_vrf = d->vrf;
+	back.flags |= FLOW_FLAG_REVERSE;
+	entry_inherit(&back, old);
+	switch (flow_put(family, reverse, &back, old ? BPF_ANY : BPF_NOEXIST)) {
+	case 0:
+		break;
+	case -E_EXIST:
+		return DECISION_STALE;
+	default:
+		if (old)
+			flow_unclaim(old);
+		return DECISION_FULL;
+	}
+	if (!entry->owner)
+		entry->owner = owner;
+	else
+		flow_uncount(owner);
+	return DECISION_OK;
+}
+
+/*
+ * The entry that was claimed to be replaced stays. A hold for which the table has no room goes, where
+ * the flow's packets are to be decided one by one then: it would let none of them through.
+ */
+static __always_inline __u8 decision_fail(__u8 family, const union flow_key *key,
+					  struct flow_entry *old, __u8 result)
+{
+	struct interface *i;
+
+	if (!old)
+		return result;
+	i = interface_get(old->owner);
+	if (result == DECISION_FULL && old->action == FLOW_HOLD && i &&
+	    (i->flags & INTERFACE_FULL_FORWARD))
+		flow_remove_claimed(family, key, old);
+	else
+		flow_unclaim(old);
+	return result;
+}
+
+/* Puts the pair in place of `old`, which has been claimed. */
+static __always_inline __u8 decision_write(struct flow_decision *d, struct config *c, __u8 family,
+					   const union flow_key *key, struct flow_entry *old)
+{
+	struct flow_entry *old_reverse;
+	struct flow_entry entry;
+	union flow_key reverse;
+	__u8 result;
+	long error;
+
+	decision_complete(d, old);
+	flow_key_reverse(family, key, d->reverse_vrf, &reverse);
+	old_reverse = flow_find(family, &reverse);
+	/* From and to the same address and port: it is its own reverse. */
+	if (old && old_reverse == old)
+		d->flags |= FLOW_FLAG_SINGLE;
+	entry_from_decision(d, &entry);
+	entry.generation = next_generation(c);
+	entry.owner = old ? old->owner : 0;
+	if (!(d->flags & FLOW_FLAG_SINGLE)) {
+		result = decision_set_reverse(d, family, &reverse, old_reverse, &entry);
+		if (result != DECISION_OK)
+			return decision_fail(family, key, old, result);
+	}
+	entry_inherit(&entry, old);
+	error = flow_put(family, key, &entry, old ? BPF_ANY : BPF_NOEXIST);
+	if (error) {
+		if (!(d->flags & FLOW_FLAG_SINGLE))
+			flow_remove_generation(family, &reverse, entry.generation);
+		/* The flow that gave way to the reverse direction's entry. */
+		if (!old || !old->owner)
+			flow_uncount(entry.owner);
+		return decision_fail(family, key, old,
+				     error == -E_EXIST ? DECISION_EXISTS : DECISION_FULL);
+	}
+	/* Changed just now: whoever deletes the flows may be past this one. */
+	if (is_outdated(d, c)) {
+		flow_remove_generation(family, key, entry.generation);
+		if (!(d->flags & FLOW_FLAG_SINGLE))
+			flow_remove_generation(family, &reverse, entry.generation);
+		return DECISION_STALE;
+	}
+	d->new_generation = entry.generation;
+	return DECISION_OK;
+}
+
 static __always_inline __u8 decision_set(struct flow_decision *d, struct config *c)
 {
 	__u8 family = d->family == 4 ? 4 : 6;
-	struct flow_entry *old, *old_reverse = NULL;
-	union flow_key key, reverse;
-	struct flow_entry entry;
+	struct flow_entry *old;
+	union flow_key key;
 	__u8 result;
 
 	decision_key(d, &key);
@@ -138,49 +243,22 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 		return result;
 	if (is_outdated(d, c))
 		return DECISION_STALE;
-	decision_complete(d, old);
-	flow_key_reverse(family, &key, d->reverse_vrf, &reverse);
-	entry_from_decision(d, &entry);
-	entry.generation = next_generation(c);
-	if (!(d->flags & FLOW_FLAG_SINGLE)) {
-		struct flow_entry back = entry;
-
-		old_reverse = flow_find(family, &reverse);
-		/* Only another pair stands in the way of a decision that replaces nothing. */
-		if (!d->generation && old_reverse && old_reverse->action != FLOW_HOLD &&
-		    !(old_reverse->flags & FLOW_FLAG_SINGLE))
-			return DECISION_EXISTS;
-		back.nexthop = d->reverse_nexthop;
-		back.ingress = d->reverse_ingress;
-		back.label = d->reverse_label;
-		back.reverse_vrf = d->vrf;
-		back.flags |= FLOW_FLAG_REVERSE;
-		entry_inherit(&back, old_reverse);
-		if (flow_put(family, &reverse, &back, BPF_ANY))
-			return DECISION_FULL;
-	}
-	entry_inherit(&entry, old);
-	if (flow_put(family, &key, &entry, BPF_ANY)) {
-		if (!(d->flags & FLOW_FLAG_SINGLE))
-			flow_delete(family, &reverse);
-		return DECISION_FULL;
-	}
-	/* Changed just now: whoever deletes the flows may be past this one. */
-	if (is_outdated(d, c)) {
-		flow_delete(family, &key);
-		if (!(d->flags & FLOW_FLAG_SINGLE))
-			flow_delete(family, &reverse);
+	if (!old)
+		return decision_write(d, c, family, &key, NULL);
+	if (!flow_claim(family, &key, old))
 		return DECISION_STALE;
-	}
-	d->new_generation = entry.generation;
-	return DECISION_OK;
+	/* Not the one that was looked at. */
+	if (old->generation != d->generation)
+		return decision_fail(family, &key, old, DECISION_STALE);
+	return decision_write(d, c, family, &key, old);
 }
 
-static __always_inline __u8 decision_delete(struct flow_decision *d)
+/* Counts the entries that it removes in `removed`. */
+static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *removed)
 {
 	__u8 family = d->family == 4 ? 4 : 6;
+	struct flow_entry *old, *other;
 	union flow_key key, reverse;
-	struct flow_entry *old;
 
 	decision_key(d, &key);
 	old = flow_find(family, &key);
@@ -191,9 +269,12 @@ static __always_inline __u8 decision_delete(struct flow_decision *d)
 		return DECISION_STALE;
 	}
 	flow_key_reverse(family, &key, old->reverse_vrf, &reverse);
-	if (partner_of(family, old, &reverse))
-		flow_delete(family, &reverse);
-	flow_delete(family, &key);
+	other = partner_of(family, old, &reverse);
+	if (!flow_remove(family, &key, old))
+		return DECISION_STALE;
+	++*removed;
+	if (other)
+		*removed += flow_remove(family, &reverse, other);
 	return DECISION_OK;
 }
 
@@ -227,7 +308,7 @@ static long apply_decision(__u32 index, struct flow_update_args *args)
 	if (d->operation == DECISION_SET)
 		d->result = decision_set(d, c);
 	else if (d->operation == DECISION_DELETE)
-		d->result = decision_delete(d);
+		d->result = decision_delete(d, &args->removed);
 	else if (d->operation == DECISION_AGE)
 		d->result = decision_age(d, c);
 	else
@@ -241,8 +322,10 @@ static __always_inline int flow_update(struct flow_update_args *args)
 	struct flow_update_args copy = *args;
 
 	copy.applied = 0;
+	copy.removed = 0;
 	bpf_loop(copy.count, apply_decision, &copy, 0);
 	args->applied = copy.applied;
+	args->removed = copy.removed;
 	return 0;
 }
 

@@ -132,7 +132,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	struct walk *w = p->walk;
 	struct interface *i;
 	__u32 mark = p->skb->mark;
-	__u32 action, interface, vrf, ingress, nexthop, class, bridged, mirrored = 0;
+	__u32 action, interface, vrf, ingress, nexthop, class, bridged, known = 0;
 	int reason;
 
 	if ((mark & MIRROR_MARK_MASK) == MIRROR_MARK) {
@@ -149,7 +149,9 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	if (action == INJECT_MIRROR)
 		return receive_copy(p, meta->interface, meta->mirror);
 	if (meta->flags & INJECT_FLAG_MIRRORED)
-		mirrored = WALK_MIRRORED;
+		known |= WALK_MIRRORED;
+	if (meta->flags & INJECT_FLAG_ALLOWED)
+		known |= WALK_STATELESS;
 	interface = meta->interface;
 	vrf = meta->vrf;
 	class = meta->forwarding_class;
@@ -158,7 +160,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	w->forwarding_class = class;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
 	w->ingress = w->interface;
-	w->flags |= WALK_INJECTED | mirrored;
+	w->flags |= WALK_INJECTED | known;
 	i = interface_get(w->interface);
 	if (action == INJECT_TRANSMIT) {
 		w->out_interface = w->interface;

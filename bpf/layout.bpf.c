@@ -47,6 +47,8 @@ struct flow6_key layout_flow6_key;
 enum flow_action layout_flow_action;
 enum flow_state layout_flow_state;
 struct flow_entry layout_flow_entry;
+struct flow_guard layout_flow_guard;
+struct half_open layout_half_open;
 enum decision_operation layout_decision_operation;
 enum decision_result layout_decision_result;
 struct flow_decision layout_flow_decision;

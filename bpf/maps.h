@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * All maps. The SDK sets max_entries of the tables (routes4/6, fdb, nexthops, members, labels,
- * vnis, tunnels, vrfs, flows4/6, tunnel_counters, vrf_counters) before load.
+ * vnis, tunnels, vrfs, flows4/6, half_open, tunnel_counters, vrf_counters) before load.
  *
  * "pipeline" below stands for the XDP and TC programs, "sweep" and "update" for the SYSCALL
  * programs weir_flow_sweep and weir_flow_update.
@@ -243,6 +243,26 @@ struct {
 	__type(key, struct flow6_key);
 	__type(value, struct flow_entry);
 } flows6 SEC(".maps");
+
+/*
+ * Interface id -> struct flow_guard. Writer: SDK (rate, burst, limit); pipeline, update and
+ * sweep count.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_guard);
+} flow_guards SEC(".maps");
+
+/* config.half_open_next -> struct half_open: the latest ones, a ring. Writer, reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct half_open);
+} half_open SEC(".maps");
 
 /* Index -> struct flow_decision. Writer: slow path; update reads it and writes the result. */
 struct {

@@ -246,6 +246,8 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	w->out_interface = nh->interface;
 	if (!(nh->flags & NEXTHOP_FLAG_POLICY) && (!policy || (w->flags & WALK_ALLOWED)))
 		return FORWARD;
+	if (w->flags & WALK_STATELESS)
+		return FORWARD;
 	if (!policy) {
 		verdict = call_follow_flow(p);
 		if (verdict != CONTINUE)

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Token buckets, one an interface and direction for all CPUs, without locks: the bucket is a
- * single time (the generic cell rate algorithm), which a compare-and-swap moves.
- *
- * A packet costs the time that its bytes take at the rate, and conforms if the bucket is full
- * again no later than `burst` from now. One that is longer than the whole burst, as a chain of
- * segments may be, passes a full bucket and leaves a debt: the rate holds in any case.
+ * Policers: token buckets, one an interface and direction. A packet costs the time that its bytes
+ * take at the rate. One that is longer than the whole burst, as a chain of segments may be, passes
+ * a full bucket and leaves a debt: the rate holds in any case.
  */
 #ifndef WEIR_POLICER_H
 #define WEIR_POLICER_H
 
-#include "clock.h"
-#include "maps.h"
 #include "parse.h"
-#include "trace_record.h"
-
-#define POLICER_TRIES 8 /* before a swap that other CPUs made fail is not tried again */
+#include "token_bucket.h"
 
 /* Bytes of the longest packet, on the wire; more than the kernel's largest (BIG TCP). */
 #define POLICER_MAX_BYTES (1 << 20)
-
-/* Between the clocks of two CPUs, and more; in POLICER_TIME_SHIFT units. */
-#define POLICER_SKEW (NSEC_PER_SEC << POLICER_TIME_SHIFT)
 
 /* Bytes in front of the payload of each segment that the kernel makes of a large packet. */
 static __always_inline __u32 segment_headers(const struct packet *p)
@@ -68,32 +58,14 @@ static __always_inline __u64 policer_cost(const struct policer *policer, __u32 b
 /* Takes the packet's bytes out of the bucket; 0: they do not conform, and are counted. */
 static __always_inline int policer_admit(struct policer *policer, __u32 bytes)
 {
-	__u64 now = bpf_ktime_get_ns() << POLICER_TIME_SHIFT;
-	__u64 cost = policer_cost(policer, bytes);
-	__u64 burst = policer->burst;
-	/* The clock wraps around: what is further ahead than it can be lies in the past. */
-	__u64 most = burst + policer_cost(policer, POLICER_MAX_BYTES) + POLICER_SKEW;
-	__u64 time, ahead;
-	__u32 i;
-
-	for (i = 0; i < POLICER_TRIES; i++) {
-		time = *(volatile __u64 *)&policer->time;
-		ahead = time - now;
-		if (ahead > most)
-			ahead = 0;
-		if (tracing)
-			return !ahead || ahead + cost <= burst;
-		if (ahead && ahead + cost > burst) {
-			__sync_fetch_and_add(&policer->dropped_packets, 1);
-			__sync_fetch_and_add(&policer->dropped_bytes, bytes);
-			return 0;
-		}
-		if (__sync_val_compare_and_swap(&policer->time, time, now + ahead + cost) == time)
-			return 1;
+	if (bucket_take(&policer->time, policer->burst, policer_cost(policer, bytes),
+			policer_cost(policer, POLICER_MAX_BYTES)))
+		return 1;
+	if (!tracing) {
+		__sync_fetch_and_add(&policer->dropped_packets, 1);
+		__sync_fetch_and_add(&policer->dropped_bytes, bytes);
 	}
-	/* It conformed each time; it is paid for, if not in one step. */
-	__sync_fetch_and_add(&policer->time, cost);
-	return 1;
+	return 0;
 }
 
 static __always_inline struct policer *policer_of(__u32 interface, __u32 direction)

@@ -275,9 +275,9 @@ struct held_packet { /* 80 bytes */
 	__u32 list_previous;
 	__u32 hash_next;
 	__u32 rule;
-	__u32 revision; /* of the policy that asked, the first one's only */
-	__u32 mirror;   /* of its rules, the first one's only */
-	__u32 reserved;
+	__u32 revision;  /* of the policy that asked, the first one's only */
+	__u32 mirror;    /* of its rules, the first one's only */
+	__u32 interface; /* that the packet came from */
 };
 
 /* Single producer, single consumer; `capacity` records of `record_size` bytes follow the header. */

@@ -36,6 +36,7 @@ export {
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";
+export type { GuardStatus } from "./dataplane/kernel/guard_table.ts";
 export type { PolicerDrops } from "./dataplane/kernel/policer_table.ts";
 export type { ClassMarks } from "./dataplane/kernel/qos_record.ts";
 export type { InterfaceStatus } from "./dataplane/live.ts";
@@ -61,6 +62,7 @@ export {
   type Label,
   type Limits,
   type Mirror,
+  type NewFlows,
   type Nexthop,
   type NexthopMember,
   type Node,

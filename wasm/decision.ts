@@ -8,7 +8,7 @@ import { count, get, set } from "./control";
 import { reportDrop } from "./drops";
 import { datagramBegun, releaseFragments } from "./fragments";
 import { freePacket } from "./frames";
-import { injectReceived } from "./inject";
+import { injectAllowed, injectReceived } from "./inject";
 import {
   BURST_SLOT_DECISION,
   BURST_SLOT_GENERATION,
@@ -79,6 +79,7 @@ import {
   sourcePort,
 } from "./parse";
 import { hit, policyRevision } from "./policy";
+import { mayGoWithout } from "./stateless";
 import {
   flagsOf,
   generationOf,
@@ -243,7 +244,9 @@ export function finishDecisions(): void {
     const packet: usize = load<u32>(pending + PENDING_PACKET_FRAME);
     const length = load<u32>(pending + PENDING_PACKET_LENGTH);
     const result: u32 = load<u8>(recordOf(load<u32>(pending + PENDING_PACKET_DECISION)) + FLOW_DECISION_RESULT);
-    if (result == DECISION_FULL || result == DECISION_PENDING) {
+    if (result == DECISION_FULL && mayGoWithout(packet)) {
+      injectAllowed(packet, length);
+    } else if (result == DECISION_FULL || result == DECISION_PENDING) {
       reportDrop(packet, length, result == DECISION_FULL ? DROP_FLOW_TABLE_FULL : DROP_HOLD_TIMEOUT, 0, 0);
       freePacket(packet);
     } else {

@@ -13,6 +13,7 @@ import {
   HELD_PACKET_EXPIRES,
   HELD_PACKET_FRAME,
   HELD_PACKET_HASH_NEXT,
+  HELD_PACKET_INTERFACE,
   HELD_PACKET_KEY,
   HELD_PACKET_LAST,
   HELD_PACKET_LENGTH,
@@ -24,6 +25,7 @@ import {
   HELD_PACKET_TICKET,
   TRAP_FRAGMENT,
   WEIR_HOLD_PACKETS,
+  WEIR_MAX_INTERFACES,
   WORKER_CONTROL_FRAME_RESERVE,
   WORKER_CONTROL_FREE_COUNT,
   WORKER_CONTROL_HOLDS,
@@ -35,6 +37,29 @@ import {
   WORKER_CONTROL_HOLD_LIMIT,
   WORKER_CONTROL_NEXT_DEADLINE,
 } from "./layout";
+import { interfaceIdOf } from "./trap";
+
+/** u16 for each interface: how many of its packets wait. */
+const waiting: usize = memory.data(WEIR_MAX_INTERFACES * 2, 8);
+
+/**
+ * An interface may have so many times as many packets waiting as there is room left: alone four fifths of the limit, two
+ * of them four ninths each. Whoever has few or none waiting finds room.
+ */
+const SHARE: u32 = 4;
+
+// @ts-ignore: decorator
+@inline
+function waitingOf(interfaceId: u32): usize {
+  return waiting + ((interfaceId & (WEIR_MAX_INTERFACES - 1)) << 1);
+}
+
+/** Whether one more packet of an interface may wait. */
+function mayWait(interfaceId: u32): bool {
+  const count = get(WORKER_CONTROL_HOLD_COUNT);
+  const limit = get(WORKER_CONTROL_HOLD_LIMIT);
+  return count < limit && load<u16>(waitingOf(interfaceId)) < SHARE * (limit - count);
+}
 
 /** Address of the slot that a link names. */
 // @ts-ignore: decorator
@@ -54,6 +79,7 @@ export function bindHolds(): void {
   const capacity = get(WORKER_CONTROL_HOLD_CAPACITY);
   memory.fill(get(WORKER_CONTROL_HOLDS), 0, capacity * HELD_PACKET_SIZE);
   memory.fill(get(WORKER_CONTROL_HOLD_BUCKETS), 0, capacity << 2);
+  memory.fill(waiting, 0, WEIR_MAX_INTERFACES << 1);
   for (let link: u32 = 1; link < capacity; link++) store<u32>(slotAt(link) + HELD_PACKET_NEXT, link + 1);
   set(WORKER_CONTROL_HOLD_FREE, 1);
   set(WORKER_CONTROL_HOLD_ACTIVE, 0);
@@ -85,16 +111,19 @@ export function heldByTicket(ticket: u32): usize {
   return valid && ticket != 0 ? slot : 0;
 }
 
-/** A free slot with the packet in it; 0 if the limit is reached. */
+/** A free slot with the packet in it; 0 if the limit is reached, or its interface's share of it. */
 function takeSlot(packet: usize, length: u32, reason: u32, key: u32): usize {
   const link = get(WORKER_CONTROL_HOLD_FREE);
   // The limit bounds the frames that wait by packets of one frame each: longer ones must leave the others theirs.
   const scarce = get(WORKER_CONTROL_FREE_COUNT) <= get(WORKER_CONTROL_FRAME_RESERVE);
-  if (link == 0 || (scarce && nextPiece(packet) != 0) || get(WORKER_CONTROL_HOLD_COUNT) >= get(WORKER_CONTROL_HOLD_LIMIT)) return 0;
+  const interfaceId = interfaceIdOf(packet);
+  if (link == 0 || (scarce && nextPiece(packet) != 0) || !mayWait(interfaceId)) return 0;
   const slot = slotAt(link);
   set(WORKER_CONTROL_HOLD_FREE, load<u32>(slot + HELD_PACKET_NEXT));
   set(WORKER_CONTROL_HOLD_COUNT, get(WORKER_CONTROL_HOLD_COUNT) + 1);
+  store<u16>(waitingOf(interfaceId), load<u16>(waitingOf(interfaceId)) + 1);
   memory.fill(slot, 0, HELD_PACKET_SIZE);
+  store<u32>(slot + HELD_PACKET_INTERFACE, interfaceId);
   store<u32>(slot + HELD_PACKET_FRAME, packet);
   store<u32>(slot + HELD_PACKET_LENGTH, length);
   store<u32>(slot + HELD_PACKET_REASON, reason);
@@ -177,6 +206,8 @@ export function takeHeld(slot: usize): usize {
   store<u32>(slot + HELD_PACKET_NEXT, get(WORKER_CONTROL_HOLD_FREE));
   set(WORKER_CONTROL_HOLD_FREE, linkOf(slot));
   set(WORKER_CONTROL_HOLD_COUNT, get(WORKER_CONTROL_HOLD_COUNT) - 1);
+  const share = waitingOf(load<u32>(slot + HELD_PACKET_INTERFACE));
+  store<u16>(share, load<u16>(share) - 1);
   return next == 0 ? 0 : slotAt(next);
 }
 

@@ -8,6 +8,7 @@ import {
   DROP_MIRROR,
   DROP_TRAP_FULL,
   INGRESS_TUNNEL,
+  INJECT_FLAG_ALLOWED,
   INJECT_FLAG_BRIDGED,
   INJECT_FLAG_MIRRORED,
   INJECT_META_ACTION,
@@ -73,6 +74,15 @@ function send(packet: usize, length: u32, meta: usize, interfaceId: u32, reason:
 
 /** Sends a trapped packet through the whole pipeline, as if it had just been received. */
 export function injectReceived(packet: usize, length: u32): void {
+  receiveAgain(packet, length, 0);
+}
+
+/** The same of a packet that policy allows, and for whose flow there is no room. */
+export function injectAllowed(packet: usize, length: u32): void {
+  receiveAgain(packet, length, INJECT_FLAG_ALLOWED);
+}
+
+function receiveAgain(packet: usize, length: u32, known: u32): void {
   // Before they are overwritten: the two headers are in the same place.
   const flags = flagsOf(packet);
   const interfaceId = interfaceIdOf(packet);
@@ -82,7 +92,7 @@ export function injectReceived(packet: usize, length: u32): void {
   const nexthop = flags & TRAP_FLAG_LABEL ? nexthopIdOf(packet) : 0;
   // There is room for it: there was for the other.
   const meta = writeMeta(packet, INJECT_RECEIVED, interfaceId);
-  store<u8>(meta + INJECT_META_FLAGS, flags & TRAP_FLAG_MIRRORED ? INJECT_FLAG_MIRRORED : 0);
+  store<u8>(meta + INJECT_META_FLAGS, known | (flags & TRAP_FLAG_MIRRORED ? INJECT_FLAG_MIRRORED : 0));
   store<u32>(meta + INJECT_META_VRF, vrf);
   store<u32>(meta + INJECT_META_INGRESS, ingress);
   store<u32>(meta + INJECT_META_NEXTHOP, nexthop);

@@ -5,7 +5,7 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 4;
+export const WEIR_ABI_VERSION: u32 = 5;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_MAX_KINDS: u32 = 16;
@@ -20,8 +20,10 @@ export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
 export const TRAP_FLAG_PORTS: u32 = 0x20;
 export const TRAP_FLAG_MIRRORED: u32 = 0x40;
+export const TRAP_FLAG_STATELESS: u32 = 0x80;
 export const INJECT_FLAG_BRIDGED: u32 = 0x1;
 export const INJECT_FLAG_MIRRORED: u32 = 0x2;
+export const INJECT_FLAG_ALLOWED: u32 = 0x4;
 export const INTERFACE_POLICY: u32 = 0x1;
 export const INTERFACE_SOURCE_CHECK: u32 = 0x2;
 export const INTERFACE_LEARN_MAC: u32 = 0x4;
@@ -38,6 +40,8 @@ export const INTERFACE_MIRROR: u32 = 0x1000;
 export const INTERFACE_QOS: u32 = 0x2000;
 export const INTERFACE_POLICE_RECEIVED: u32 = 0x4000;
 export const INTERFACE_POLICE_SENT: u32 = 0x8000;
+export const INTERFACE_FULL_FORWARD: u32 = 65536;
+export const INTERFACE_SYN_GUARD: u32 = 0x20000;
 export const ADDRESS_OWN: u32 = 0x1;
 export const ADDRESS_GATEWAY: u32 = 0x2;
 export const WEIR_MAX_QOS_MAPS: u32 = 256;
@@ -72,6 +76,7 @@ export const VRF_POLICY: u32 = 0x2;
 export const FRAGMENT_PORTS: u32 = 0x1;
 export const FRAGMENT_AWAITED: u32 = 0x2;
 export const WEIR_MAX_MIRRORS: u32 = 256;
+export const FLOW_CLAIMED: u32 = 0x80000000;
 export const INGRESS_TUNNEL: u32 = 0x80000000;
 export const INGRESS_UNKNOWN: u32 = 0x40000000;
 export const INGRESS_COPY: u32 = 0x20000000;
@@ -505,6 +510,24 @@ export const FLOW_ENTRY_TRAPPED: usize = 64;
 export const FLOW_ENTRY_LABEL: usize = 68;
 export const FLOW_ENTRY_REVERSE_LABEL: usize = 72;
 export const FLOW_ENTRY_REVERSE_VRF: usize = 76;
+export const FLOW_ENTRY_OWNER: usize = 78;
+
+// struct flow_guard
+export const FLOW_GUARD_SIZE: usize = 64;
+export const FLOW_GUARD_COST: usize = 0;
+export const FLOW_GUARD_BURST: usize = 8;
+export const FLOW_GUARD_TIME: usize = 16;
+export const FLOW_GUARD_LIMIT: usize = 24;
+export const FLOW_GUARD_FLOWS: usize = 28;
+export const FLOW_GUARD_OVER_RATE: usize = 32;
+export const FLOW_GUARD_OVER_LIMIT: usize = 40;
+export const FLOW_GUARD_TABLE_FULL: usize = 48;
+export const FLOW_GUARD_GAVE_WAY: usize = 56;
+
+// struct half_open
+export const HALF_OPEN_SIZE: usize = 48;
+export const HALF_OPEN_KEY: usize = 0;
+export const HALF_OPEN_FAMILY: usize = 44;
 
 // struct flow_decision
 export const FLOW_DECISION_SIZE: usize = 128;
@@ -540,6 +563,7 @@ export const FLOW_UPDATE_ARGS_SIZE: usize = 16;
 export const FLOW_UPDATE_ARGS_FIRST: usize = 0;
 export const FLOW_UPDATE_ARGS_COUNT: usize = 4;
 export const FLOW_UPDATE_ARGS_APPLIED: usize = 8;
+export const FLOW_UPDATE_ARGS_REMOVED: usize = 12;
 
 // struct flow_sweep_args
 export const FLOW_SWEEP_ARGS_SIZE: usize = 24;
@@ -572,6 +596,8 @@ export const CONFIG_GATEWAY_MAC: usize = 56;
 export const CONFIG_UNDERLAY4: usize = 64;
 export const CONFIG_UNDERLAY6: usize = 68;
 export const CONFIG_DROP_SAMPLES: usize = 84;
+export const CONFIG_HALF_OPEN_MASK: usize = 88;
+export const CONFIG_HALF_OPEN_NEXT: usize = 92;
 
 // struct interface_counters
 export const INTERFACE_COUNTERS_SIZE: usize = 80;
@@ -913,6 +939,7 @@ export const HELD_PACKET_HASH_NEXT: usize = 60;
 export const HELD_PACKET_RULE: usize = 64;
 export const HELD_PACKET_REVISION: usize = 68;
 export const HELD_PACKET_MIRROR: usize = 72;
+export const HELD_PACKET_INTERFACE: usize = 76;
 
 // struct message_ring
 export const MESSAGE_RING_SIZE: usize = 64;

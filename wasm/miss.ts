@@ -34,10 +34,15 @@ import * as parsed from "./parse";
 import { direction, egressHits, ingressHits, judge, loadPolicy, mirror, rule } from "./policy";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { isLate } from "./settled";
+import { decideAlone, isStateless } from "./stateless";
 import { flagsOf, generationOf, nexthopIdOf, parseTrapped } from "./trap";
 
 /** Decides the flow of a trapped packet, or lets the packet join what its flow waits for. */
 export function flowMiss(packet: usize, length: u32): void {
+  if (isStateless(packet)) {
+    decideAlone(packet, length);
+    return;
+  }
   const generation = generationOf(packet);
   const decision = decisionFor(generation);
   if (decision != UNDECIDED) {

@@ -12,13 +12,19 @@ const TRAP_RATE = 1000;
 /** Writes the configuration; the version last, for it tells that the rest is there. */
 export function writeInstanceConfig(
   config: StructArray,
-  o: { readonly workers: number; readonly trapIfindex: number },
+  o: {
+    readonly workers: number;
+    readonly trapIfindex: number;
+    /** Length of the map `half_open`. */
+    readonly halfOpen: number;
+  },
 ): void {
   const { view } = config;
   configCodec.workers.set(view, 0, o.workers);
   configCodec.trapIfindex.set(view, 0, o.trapIfindex);
   configCodec.holdTimeoutMs.set(view, 0, HOLD_TIMEOUT_MS);
   configCodec.trapRate.set(view, 0, TRAP_RATE);
+  configCodec.halfOpenMask.set(view, 0, o.halfOpen - 1);
   // Revisions begin anew with each process, and decisions of an older one than this are not taken.
   configCodec.revision.set(view, 0, 0);
   // An earlier process may have had readers.

@@ -2,6 +2,7 @@
 /** What the process knows of interfaces beyond their objects. */
 import type { Attachment, Hook } from "./attach.ts";
 import type { Device } from "./devices.ts";
+import type { GuardStatus } from "./kernel/guard_table.ts";
 import type { PolicerDrops } from "./kernel/policer_table.ts";
 import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
@@ -59,4 +60,6 @@ export interface InterfaceStatus {
   readonly warnings?: readonly string[];
   /** What its policers dropped since they were set. */
   readonly police?: { readonly ingress?: PolicerDrops; readonly egress?: PolicerDrops };
+  /** Flows that its packets have made. */
+  readonly flows?: GuardStatus;
 }

@@ -29,6 +29,8 @@ const MAP_NAMES: readonly MapName[] = [
   "mirror_counters",
   "qos_maps",
   "policers",
+  "flow_guards",
+  "half_open",
   "devices",
   "interface_addresses",
   "routes4",
@@ -111,6 +113,9 @@ export function withoutTraces(spec: CollectionSpec): CollectionSpec {
   return spec;
 }
 
+/** TCP flows that may be half open: they take at most half of a table's `entries`. A power of two. */
+export const halfOpenFlows = (entries: number): number => 2 ** Math.floor(Math.log2(entries / 4));
+
 /** The object, with its tables as large as the limits say. */
 export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
   const spec = CollectionSpec.fromBytes(runtime.readAsset(OBJECT), { name: "weir" });
@@ -122,6 +127,8 @@ export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
     const map = spec.maps.get(name);
     if (map !== undefined) map.maxEntries = Math.max(map.maxEntries, entries * limits.nexthops);
   }
+  const halfOpen = spec.maps.get("half_open");
+  if (halfOpen !== undefined) halfOpen.maxEntries = halfOpenFlows(limits.flows);
   return spec;
 }
 

@@ -109,7 +109,8 @@ function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Ear
   const pipeline = stack.use(loadPipeline(paths, o.limits ?? persistedNode(store).limits ?? {}));
   const tables = stack.use(new KernelTables(pipeline.maps));
   const trapLink = stack.use(TrapLink.open({ paths, devices, pipeline, netns, queues: workers }));
-  writeInstanceConfig(tables.config, { workers, trapIfindex: trapLink.near.index });
+  const halfOpen = pipeline.maps.half_open.maxEntries;
+  writeInstanceConfig(tables.config, { workers, trapIfindex: trapLink.near.index, halfOpen });
   return { devices, pipeline, tables, trapLink };
 }
 

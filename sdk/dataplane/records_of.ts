@@ -4,6 +4,7 @@ import { type Family, type IpAddress, parseAddress, parseMac } from "../address.
 import {
   INTERFACE_BRIDGE_LEARN,
   INTERFACE_DOWN,
+  INTERFACE_FULL_FORWARD,
   INTERFACE_LEARN_MAC,
   INTERFACE_MSS_CLAMP,
   INTERFACE_PEER,
@@ -15,6 +16,7 @@ import {
   INTERFACE_RPF_LOOSE,
   INTERFACE_RPF_STRICT,
   INTERFACE_SOURCE_CHECK,
+  INTERFACE_SYN_GUARD,
   INTERFACE_XDP,
   NEXTHOP_FLAG_DOWN,
   NEXTHOP_FLAG_PEER,
@@ -81,6 +83,8 @@ function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
   if (object.qos !== undefined) flags |= INTERFACE_QOS;
   if (policerOf(object, "received") !== undefined) flags |= INTERFACE_POLICE_RECEIVED;
   if (policerOf(object, "sent") !== undefined) flags |= INTERFACE_POLICE_SENT;
+  if (object.tableFull === "forward") flags |= INTERFACE_FULL_FORWARD;
+  if (object.synGuard !== false) flags |= INTERFACE_SYN_GUARD;
   if (hook === "xdp") flags |= INTERFACE_XDP;
   if (device.peerElsewhere) flags |= INTERFACE_PEER;
   if (!device.up) flags |= INTERFACE_DOWN;

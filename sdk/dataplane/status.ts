@@ -68,6 +68,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(mac === undefined ? {} : { mac }),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...policeStatus(core, live.id, object),
+    flows: core.parts.tables.guards.status(live.id),
     counters: counters.interface(live.id),
   };
 }

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 4;
+export const WEIR_ABI_VERSION = 5;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
@@ -30,10 +30,14 @@ export const TRAP_FLAG_MOVED = 0x10;
 export const TRAP_FLAG_PORTS = 0x20;
 /** the copy that its flow asks for has been made */
 export const TRAP_FLAG_MIRRORED = 0x40;
+/** flow-miss: no room for its flow, the packet alone is decided */
+export const TRAP_FLAG_STATELESS = 0x80;
 /** ROUTE: look its destination MAC up instead */
 export const INJECT_FLAG_BRIDGED = 0x1;
 /** RECEIVED: the copy that its flow asks for has been made */
 export const INJECT_FLAG_MIRRORED = 0x2;
+/** RECEIVED: policy allows the packet, and it has no flow */
+export const INJECT_FLAG_ALLOWED = 0x4;
 /** new flows are decided */
 export const INTERFACE_POLICY = 0x1;
 /** source address and MAC must be its own */
@@ -65,6 +69,9 @@ export const INTERFACE_QOS = 0x2000;
 export const INTERFACE_POLICE_RECEIVED = 0x4000;
 /** the same of what goes out of it */
 export const INTERFACE_POLICE_SENT = 0x8000;
+export const INTERFACE_FULL_FORWARD = 65536;
+/** its half-open TCP flows give way to newer ones */
+export const INTERFACE_SYN_GUARD = 0x20000;
 /** the workload may send from it */
 export const ADDRESS_OWN = 0x1;
 /** Weir answers ARP, ND and echo for it */
@@ -119,6 +126,7 @@ export const FRAGMENT_PORTS = 0x1;
 /** later fragments came before the first */
 export const FRAGMENT_AWAITED = 0x2;
 export const WEIR_MAX_MIRRORS = 256;
+export const FLOW_CLAIMED = 0x80000000;
 export const INGRESS_TUNNEL = 0x80000000;
 export const INGRESS_UNKNOWN = 0x40000000;
 export const INGRESS_COPY = 0x20000000;
@@ -871,17 +879,52 @@ export const flowEntryCodec = {
   mirror: u8(61),
   /** seen so far (low byte) */
   tcpFlags: u16(62),
-  /** packets sent to the slow path for a decision on this entry */
+  /** packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
   trapped: u32(64),
   /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
   label: u32(68),
   /** of a hold, or of a packet since that asks anew: the same for the reverse direction */
   reverseLabel: u32(72),
   /** in which the reverse direction's entry is kept; 0: the same */
-  reverseVrf: u32(76),
+  reverseVrf: u16(76),
+  /** interface whose packet made the flow, of one entry of the pair; 0: nobody's */
+  owner: u16(78),
 } as const;
 /** 80 bytes. */
 export const flowEntryLayout = layout(80, flowEntryCodec);
+
+export const flowGuardCodec = {
+  /** time that a flow takes at the rate, 2^-POLICER_TIME_SHIFT ns; 0: no limit */
+  cost: u64(0),
+  /** time that the whole bucket takes at the rate */
+  burst: u64(8),
+  /** when the bucket is full again (written by the pipeline); wraps around */
+  time: u64(16),
+  /** flows at a time; 0: no limit */
+  limit: u32(24),
+  /** that there are (written by the kernel programs) */
+  flows: u32(28),
+  /** packets refused: the bucket is empty */
+  overRate: u64(32),
+  /** packets refused: there are `limit` flows */
+  overLimit: u64(40),
+  /** packets that found no room in the flow table */
+  tableFull: u64(48),
+  /** half-open flows that went for newer ones */
+  gaveWay: u64(56),
+} as const;
+/** 64 bytes. */
+export const flowGuardLayout = layout(64, flowGuardCodec);
+
+/** Element of `half_open`: a TCP flow that was half open when it was made. */
+export const halfOpenCodec = {
+  /** family 4: a struct flow4_key at its beginning */
+  key: struct(0, 44),
+  /** 4 or 6; 0: none yet */
+  family: u32(44),
+} as const;
+/** 48 bytes. */
+export const halfOpenLayout = layout(48, halfOpenCodec);
 
 /** Element of `decisions`. */
 export const flowDecisionCodec = {
@@ -935,6 +978,8 @@ export const flowUpdateArgsCodec = {
   count: u32(4),
   /** written by the kernel */
   applied: u32(8),
+  /** written by the kernel: entries that DECISION_DELETE took away */
+  removed: u32(12),
 } as const;
 /** 16 bytes. */
 export const flowUpdateArgsLayout = layout(16, flowUpdateArgsCodec);
@@ -990,6 +1035,10 @@ export const configCodec = {
   underlay6: bytes(68, 16),
   /** dropped packets that are sampled, a second; 0: none are */
   dropSamples: u32(84),
+  /** elements of `half_open`, a power of two, - 1 */
+  halfOpenMask: u32(88),
+  /** next element, modulo their number; the pipeline counts it up */
+  halfOpenNext: u32(92),
 } as const;
 /** 128 bytes. */
 export const configLayout = layout(128, configCodec);
@@ -1575,6 +1624,8 @@ export const heldPacketCodec = {
   revision: u32(68),
   /** of its rules, the first one's only */
   mirror: u32(72),
+  /** that the packet came from */
+  interface: u32(76),
 } as const;
 /** 80 bytes. */
 export const heldPacketLayout = layout(80, heldPacketCodec);

@@ -33,7 +33,7 @@ import { type RingEntries, type RingOffsets, ringBytes, XDP_PACKET_HEADROOM } fr
 /** Bytes of a WebAssembly page, and at least those of a page of the system. */
 export const WASM_PAGE = 65536;
 /** Where the module's static data may reach up to (`memoryBase` in wasm/asconfig.json). */
-const STATIC_BYTES = 16 * 1024;
+const STATIC_BYTES = 32 * 1024;
 /** What 32 bits can address. */
 const MAX_BYTES = 65536 * WASM_PAGE;
 

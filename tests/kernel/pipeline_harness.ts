@@ -5,7 +5,7 @@
  * packet (ifindex 1), so `devices` says which interface that is.
  */
 
-import { withoutTraces } from "../../sdk/dataplane/loader.ts";
+import { halfOpenFlows, withoutTraces } from "../../sdk/dataplane/loader.ts";
 import {
   configCodec,
   DecisionOperationValue,
@@ -75,6 +75,7 @@ export class Pipeline implements Disposable {
       ["routes4", 1024],
       ["routes6", 1024],
       ["nexthops", 1024],
+      ["half_open", halfOpenFlows(o.flows ?? 1024)],
     ] as const) {
       const map = spec.maps.get(name);
       if (map !== undefined) map.maxEntries = entries;
@@ -86,7 +87,8 @@ export class Pipeline implements Disposable {
     this.#decisions = new Table(this.map("decisions"));
     this.#mapped = [this.#config, this.#interfaces, this.#nexthops, this.#decisions];
     configCodec.gatewayMac.set(this.#config.bytes, 0, macBytes(GATEWAY_MAC));
-    this.configure({ generation: 1, workers: 1, trapIfindex: LOOPBACK, holdTimeoutMs: 2000 });
+    const halfOpenMask = this.map("half_open").maxEntries - 1;
+    this.configure({ generation: 1, workers: 1, trapIfindex: LOOPBACK, holdTimeoutMs: 2000, halfOpenMask });
   }
 
   [Symbol.dispose](): void {
@@ -264,6 +266,7 @@ export class Pipeline implements Disposable {
       ["drop_counters", 64],
       ["interface_counters", 1],
       ["trap_limits", 1],
+      ["flow_guards", 1],
     ] as const) {
       const map = this.map(name);
       const zero = new Uint8Array(map.valueBytes);

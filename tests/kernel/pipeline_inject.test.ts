@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { runtime } from "#runtime";
 import {
   INGRESS_TUNNEL,
+  INJECT_FLAG_ALLOWED,
   INTERFACE_PEER,
   INTERFACE_POLICE_RECEIVED,
   INTERFACE_POLICY,
@@ -80,12 +81,20 @@ class RawDevice implements Disposable {
 
 function header(
   action: InjectAction,
-  o: { interface?: number; vrf?: number; ingress?: number; nexthop?: number; forwardingClass?: number } = {},
+  o: {
+    interface?: number;
+    vrf?: number;
+    ingress?: number;
+    nexthop?: number;
+    forwardingClass?: number;
+    flags?: number;
+  } = {},
 ): Uint8Array {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
   injectMetaCodec.magic.set(view, 0, WEIR_TRAP_MAGIC);
   injectMetaCodec.action.set(view, 0, InjectActionValue[action]);
+  injectMetaCodec.flags.set(view, 0, o.flags ?? 0);
   injectMetaCodec.interface.set(view, 0, o.interface ?? 0);
   injectMetaCodec.vrf.set(view, 0, o.vrf ?? 0);
   injectMetaCodec.ingress.set(view, 0, o.ingress ?? 0);
@@ -160,6 +169,17 @@ describe.each([
     expect(pipeline.counter(2, "txPackets")).toBe(2);
     // It was counted when it came.
     expect(pipeline.counter(1, "rxPackets")).toBe(0);
+  });
+
+  test("goes on without a flow where policy allowed it by itself, and makes none", () => {
+    for (const addresses of [V4, V6]) {
+      far.send(concat(header("received", { interface: 1, flags: INJECT_FLAG_ALLOWED }), udp(addresses)));
+      expect(pod.receive()).toEqual(rewritten(udp({ ...addresses, ttl: 63 })));
+      expect(pipeline.flow(addresses)).toBeUndefined();
+      far.send(concat(header("received", { interface: 1 }), udp(addresses)));
+      expect(pod.receive(50)).toBeUndefined();
+    }
+    expect(pipeline.drops(1)).toEqual({ "no-controller": 2 });
   });
 
   test("leaves with the marks of the class that it had, and is not policed again", () => {

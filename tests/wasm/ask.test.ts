@@ -194,7 +194,7 @@ describe("an asked flow", () => {
   });
 
   test("waits among many, and each verdict finds its own", () => {
-    ready({ holdLimit: 512 });
+    ready({ holdLimit: 600 });
     const tickets = new Map<number, number>();
     for (let round = 0; round < 8; round++) {
       for (let i = 0; i < 60; i++) worker.receive(frame(round * 60 + i), { generation: 1 + round * 60 + i });

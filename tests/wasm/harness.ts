@@ -237,12 +237,13 @@ export class FakeWorker {
   setInterface(
     id: number,
     policy: number,
-    o: { gateway4?: number; gateway6?: readonly number[]; role?: number } = {},
+    o: { gateway4?: number; gateway6?: readonly number[]; role?: number; flags?: number } = {},
   ): void {
     const base = this.layout.interfaces + id * interfaceLayout.size;
     const { view, bytes } = this.worker;
     interfaceCodec.ifindex.set(view, base, 100 + id);
     interfaceCodec.role.set(view, base, o.role ?? 1);
+    interfaceCodec.flags.set(view, base, o.flags ?? 0);
     interfaceCodec.policy.set(view, base, policy);
     interfaceCodec.gatewayMac.set(bytes, base, [0, 0, 0x5e, 0, 1, 0]);
     interfaceCodec.gateway4.set(view, base, o.gateway4 ?? 0xa9fe0101);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sets flows the way the slow path does: decisions in a mapped array, applied by one run of a kernel program. */
+/** Sets and deletes flows the way the slow path does: decisions in a mapped array, applied by one run of a kernel program. */
 import { WeirError } from "../../errors.ts";
 import {
   DecisionOperationValue,
@@ -88,12 +88,43 @@ export class FlowDecider implements Disposable {
     return results;
   }
 
-  #apply(count: number): void {
+  /** Deletes flows, each with its other direction. @returns entries deleted */
+  delete(keys: readonly RawFlowKey[]): number {
+    let deleted = 0;
+    for (let start = 0; start < keys.length; start += WEIR_DECISIONS_PER_WORKER) {
+      const batch = keys.slice(start, start + WEIR_DECISIONS_PER_WORKER);
+      for (const [i, key] of batch.entries()) {
+        const base = (FIRST + i) * flowDecisionLayout.size;
+        this.#writeKey(base, key);
+        flowDecisionCodec.operation.set(this.#view, base, DecisionOperationValue.delete);
+      }
+      deleted += this.#apply(batch.length);
+    }
+    return deleted;
+  }
+
+  /** @returns entries that were deleted. */
+  #apply(count: number): number {
     const context = new Uint8Array(flowUpdateArgsLayout.size);
     const view = new DataView(context.buffer);
     flowUpdateArgsCodec.first.set(view, 0, FIRST);
     flowUpdateArgsCodec.count.set(view, 0, count);
-    this.#update.testRun({ context });
+    const result = this.#update.testRun({ context }).context;
+    return flowUpdateArgsCodec.removed.get(new DataView(result.buffer, result.byteOffset, result.byteLength), 0);
+  }
+
+  /** Begins a record with its key. */
+  #writeKey(base: number, key: RawFlowKey): void {
+    const codec = flowDecisionCodec;
+    const view = this.#view;
+    this.#bytes.fill(0, base, base + flowDecisionLayout.size);
+    codec.family.set(view, base, key.family);
+    codec.vrf.set(view, base, key.vrf);
+    codec.source.set(this.#bytes, base, key.source);
+    codec.destination.set(this.#bytes, base, key.destination);
+    codec.sourcePort.set(view, base, key.sourcePort);
+    codec.destinationPort.set(view, base, key.destinationPort);
+    codec.protocol.set(view, base, key.protocol);
   }
 
   #write(base: number, { setting, key }: Item): void {
@@ -107,19 +138,12 @@ export class FlowDecider implements Disposable {
     const reverse = named(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source, hash);
     const codec = flowDecisionCodec;
     const view = this.#view;
-    this.#bytes.fill(0, base, base + flowDecisionLayout.size);
+    this.#writeKey(base, key);
     codec.operation.set(view, base, DecisionOperationValue.set);
-    codec.family.set(view, base, key.family);
     codec.action.set(view, base, FlowActionValue[setting.action]);
     if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
     codec.mirror.set(view, base, mirror);
     codec.generation.set(view, base, setting.generation ?? 0);
-    codec.vrf.set(view, base, key.vrf);
-    codec.source.set(this.#bytes, base, key.source);
-    codec.destination.set(this.#bytes, base, key.destination);
-    codec.sourcePort.set(view, base, key.sourcePort);
-    codec.destinationPort.set(view, base, key.destinationPort);
-    codec.protocol.set(view, base, key.protocol);
     codec.ingress.set(view, base, ingress);
     codec.reverseIngress.set(view, base, lookup.interfaceOf(forward.nexthop));
     codec.nexthop.set(view, base, forward.nexthop);

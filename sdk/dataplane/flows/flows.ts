@@ -25,9 +25,6 @@ import { PrefixIndex } from "./prefix_index.ts";
 import { matcher } from "./selector.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
 
-/** Keys in one system call that deletes. */
-const BATCH = 1024;
-
 /** Reads, sets and deletes flows. */
 export class Flows {
   readonly #maps: Readonly<Record<Family, BpfMap>>;
@@ -100,17 +97,13 @@ export class Flows {
   #deleteWhere(test: EntryTest): number {
     let deleted = 0;
     for (const family of [4, 6] as const) {
-      const map = this.#maps[family];
-      const doomed = new Map<string, Uint8Array>();
-      for (const { key: bytes, value } of map.entries()) {
+      const doomed: RawFlowKey[] = [];
+      for (const { key: bytes, value } of this.#maps[family].entries()) {
         const key = decodeFlowKey(family, bytes);
-        if (!test(key, value)) continue;
-        for (const direction of [key, reverseOf(key, value)]) {
-          const encoded = encodeFlowKey(direction);
-          doomed.set(encoded.join("."), encoded);
-        }
+        if (test(key, value)) doomed.push(key);
       }
-      deleted += deleteKeys(map, [...doomed.values()]);
+      // Each takes its other direction along; where both are in the list the second one is gone by then.
+      deleted += this.#decider.delete(doomed);
     }
     return deleted;
   }
@@ -178,13 +171,6 @@ export class Flows {
   }
 }
 
-/** The other direction of an entry; after a `vrf` next hop it is kept in that VRF. */
-function reverseOf(key: RawFlowKey, value: Uint8Array): RawFlowKey {
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  const vrf = flowEntryCodec.reverseVrf.get(view, 0);
-  return { ...reverseKey(key), vrf: vrf === 0 ? key.vrf : vrf };
-}
-
 type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
 
 /** `undefined` when nothing is stale. */
@@ -206,15 +192,4 @@ function staleTest(stale: StaleFlows): EntryTest | undefined {
       [key.vrf, ...translated].some((vrf) => prefixes.holds(vrf, key.destination) || prefixes.holds(vrf, key.source))
     );
   };
-}
-
-function deleteKeys(map: BpfMap, keys: readonly Uint8Array[]): number {
-  let deleted = 0;
-  for (let start = 0; start < keys.length; start += BATCH) {
-    const batch = keys.slice(start, start + BATCH);
-    const packed = new Uint8Array(batch.length * map.keySize);
-    for (const [i, key] of batch.entries()) packed.set(key, i * map.keySize);
-    deleted += map.deleteBatch(packed, batch.length);
-  }
-  return deleted;
 }

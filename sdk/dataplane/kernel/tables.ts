@@ -16,6 +16,7 @@ import type { Qos } from "../schema/index.ts";
 import type { Undo } from "../undo.ts";
 import { BridgeTable } from "./bridge_table.ts";
 import { element } from "./element.ts";
+import { GuardTable } from "./guard_table.ts";
 import { HashTable } from "./hash_table.ts";
 import { MemberTable } from "./member_table.ts";
 import { MirrorTable } from "./mirror_table.ts";
@@ -53,6 +54,8 @@ export type MapName =
   | "mirror_counters"
   | "qos_maps"
   | "policers"
+  | "flow_guards"
+  | "half_open"
   | "devices"
   | "interface_addresses"
   | "routes4"
@@ -84,6 +87,7 @@ export class KernelTables implements Disposable {
   readonly vrfs: StructArray;
   readonly mirrors: MirrorTable;
   readonly policers: PolicerTable;
+  readonly guards: GuardTable;
   readonly #qosMaps: StructArray;
   readonly routes: RouteTables;
   readonly bridge: BridgeTable;
@@ -105,6 +109,7 @@ export class KernelTables implements Disposable {
     this.vrfs = this.#map(maps.vrfs, vrfLayout.size);
     this.mirrors = new MirrorTable(this.#memory(maps.mirrors), this.interfaces, maps.mirror_counters);
     this.policers = new PolicerTable(this.#memory(maps.policers), maps.policers.maxEntries);
+    this.guards = new GuardTable(this.#memory(maps.flow_guards), maps.flow_guards.maxEntries);
     this.#qosMaps = this.#map(maps.qos_maps, qosMapLayout.size);
     this.routes = new RouteTables(maps.routes4, maps.routes6);
     this.#devices = new HashTable(maps.devices);
@@ -135,6 +140,7 @@ export class KernelTables implements Disposable {
   clearInterface(id: number, undo: Undo): void {
     this.interfaces.clear(id, undo);
     this.policers.clear(id, undo);
+    this.guards.set(id, undefined, undo);
   }
 
   setQosMap(id: number, qos: Qos, undo: Undo): void {
@@ -166,6 +172,7 @@ export class KernelTables implements Disposable {
   /** Sets the counters of a new interface to zero: its number may have been another's. */
   clearCounters(id: number): void {
     const { interface_counters: own, drop_counters: drops } = this.maps;
+    this.guards.clearCounters(id);
     own.update(encodeU32(id), new Uint8Array(own.valueBytes));
     const zero = new Uint8Array(drops.valueBytes);
     for (let reason = 0; reason < WEIR_MAX_REASONS; reason++)

@@ -132,6 +132,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
     node: run.node,
   });
   writePolicers(run, live.id, object);
+  run.tables.guards.set(live.id, object.newFlows, run.undo);
   run.tables.setInterface(record, run.undo);
   const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
   const bridgeMac = object.role !== "workload" ? undefined : object.learn === true ? record.mac : mac;

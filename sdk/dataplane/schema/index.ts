@@ -2,6 +2,7 @@
 /** The state document: schemas, types, validation. */
 export { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema } from "./bridging.ts";
 export { APPLY_STATE, below, INVALID_STATE, invalid } from "./errors.ts";
+export { type NewFlows, NewFlowsSchema } from "./flow_guard.ts";
 export { DEFAULT_GATEWAYS, type Interface, InterfaceSchema } from "./interface.ts";
 export { fdbKey, type Key, keyOf, keyText, NODE_KEY, routeKey, splitKey } from "./keys.ts";
 export { type Mirror, MirrorSchema } from "./mirror.ts";

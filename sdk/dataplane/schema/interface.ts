@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { address, CLOSED, flag, integer, mac, name, oneOf, reference } from "./common.ts";
+import { NewFlowsSchema } from "./flow_guard.ts";
 import { PoliceSchema } from "./qos.ts";
 import { type Static, Type } from "./typebox.ts";
 
@@ -107,6 +108,20 @@ export const InterfaceSchema = Type.Object(
       reference("QoS map: the class of what it receives, and the code points of what leaves by it. Default: none."),
     ),
     police: Type.Optional(PoliceSchema),
+    newFlows: Type.Optional(NewFlowsSchema),
+    tableFull: Type.Optional(
+      oneOf(
+        ["refuse", "forward"],
+        "What becomes of a packet whose new flow finds no room in the flow table. refuse: a counted drop (`flow-table-full`). forward: policy decides on the packet alone, and again on the next one; answers pass only if policy allows them as flows of their own.",
+        "refuse",
+      ),
+    ),
+    synGuard: Type.Optional(
+      flag(
+        "Let the oldest half-open TCP flows give way to newer ones, so that those of all interfaces together never take more than half of the flow table.",
+        true,
+      ),
+    ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
   },

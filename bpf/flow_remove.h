@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Who replaces an entry or removes it has to claim it first: with several at it at once, each entry
+ * goes once, and its flow is counted down once. Packets hit a claimed entry like any other.
+ *
+ * The pointer to an entry may be that of another flow by the time it is used, since the kernel
+ * gives the memory of a removed one away at once. Only what the key leads to when it is claimed
+ * is what was claimed. Keys are on the caller's own stack here, or in a map.
+ */
+#ifndef WEIR_FLOW_REMOVE_H
+#define WEIR_FLOW_REMOVE_H
+
+#include "flow.h"
+#include "flow_guard.h"
+
+static __always_inline void flow_unclaim(struct flow_entry *flow)
+{
+	__sync_fetch_and_and(&flow->trapped, ~FLOW_CLAIMED);
+}
+
+/* `flow`: what flow_at(key) returned. 0: another has it, or it is gone. */
+static __always_inline int flow_claim(__u8 family, const union flow_key *key,
+				      struct flow_entry *flow)
+{
+	if (__sync_fetch_and_or(&flow->trapped, FLOW_CLAIMED) & FLOW_CLAIMED)
+		return 0;
+	if (flow_at(family, key) == flow)
+		return 1;
+	flow_unclaim(flow);
+	return 0;
+}
+
+static __always_inline long flow_delete(__u8 family, const union flow_key *key)
+{
+	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4)
+			   : bpf_map_delete_elem(&flows6, &key->v6);
+}
+
+/* Removes an entry of which flow_claim() said 1. */
+static __always_inline int flow_remove_claimed(__u8 family, const union flow_key *key,
+					       struct flow_entry *flow)
+{
+	__u32 owner = flow->owner;
+
+	if (flow_delete(family, key)) {
+		flow_unclaim(flow);
+		return 0;
+	}
+	flow_uncount(owner);
+	return 1;
+}
+
+/* Entries removed: 1, or 0 where another does it. */
+static __always_inline int flow_remove(__u8 family, const union flow_key *key,
+				       struct flow_entry *flow)
+{
+	return flow_claim(family, key, flow) && flow_remove_claimed(family, key, flow);
+}
+
+/* The same of the entry of one generation, if it is there. */
+static __always_inline void flow_remove_generation(__u8 family, const union flow_key *key,
+						   __u32 generation)
+{
+	struct flow_entry *flow = flow_at(family, key);
+
+	if (flow && flow->generation == generation)
+		flow_remove(family, key, flow);
+}
+
+#endif
