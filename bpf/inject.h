@@ -132,7 +132,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	struct walk *w = p->walk;
 	struct interface *i;
 	__u32 mark = p->skb->mark;
-	__u32 action, interface, vrf, ingress, nexthop, class, bridged, known = 0;
+	__u32 action, interface, vrf, ingress, nexthop, class, flags;
 	int reason;
 
 	if ((mark & MIRROR_MARK_MASK) == MIRROR_MARK) {
@@ -148,19 +148,19 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	action = meta->action;
 	if (action == INJECT_MIRROR)
 		return receive_copy(p, meta->interface, meta->mirror);
-	if (meta->flags & INJECT_FLAG_MIRRORED)
-		known |= WALK_MIRRORED;
-	if (meta->flags & INJECT_FLAG_ALLOWED)
-		known |= WALK_STATELESS;
 	interface = meta->interface;
 	vrf = meta->vrf;
 	class = meta->forwarding_class;
-	bridged = meta->flags & INJECT_FLAG_BRIDGED;
+	flags = meta->flags;
 	reason = parse_packet(p);
 	w->forwarding_class = class;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
 	w->ingress = w->interface;
-	w->flags |= WALK_INJECTED | known;
+	w->flags |= WALK_INJECTED;
+	if (flags & INJECT_FLAG_MIRRORED)
+		w->flags |= WALK_MIRRORED;
+	if (flags & INJECT_FLAG_ALLOWED)
+		w->flags |= WALK_STATELESS;
 	i = interface_get(w->interface);
 	if (action == INJECT_TRANSMIT) {
 		w->out_interface = w->interface;
@@ -169,7 +169,7 @@ static __always_inline int receive_injected_tc(const struct packet *p)
 	if (reason)
 		return drop(p, reason);
 	if (action == INJECT_ROUTE)
-		return inject_route(p, vrf, bridged);
+		return inject_route(p, vrf, flags & INJECT_FLAG_BRIDGED);
 	if (action != INJECT_RECEIVED || !i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
 	if (ingress & INGRESS_TUNNEL)
