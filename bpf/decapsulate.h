@@ -176,6 +176,8 @@ static __always_inline int walk_anew(const struct packet *p, const struct decaps
 	w->route_vrf = d->vrf;
 	w->nexthop = d->nexthop;
 	w->flags |= WALK_DECAPSULATED;
+	if (vrf_has(d->vrf, VRF_POLICY))
+		w->flags |= WALK_UNROUTED;
 	w->forwarding_class = d->forwarding_class;
 	if (d->encap == ENCAP_VXLAN)
 		w->label = LABEL_IS_VNI | d->id;

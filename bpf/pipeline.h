@@ -268,8 +268,7 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 	}
 	if (i->flags & INTERFACE_POLICY) {
 		verdict = call_follow_flow(p);
-	} else if ((w->flags & WALK_DECAPSULATED) && vrf_has(w->key.vrf, VRF_POLICY)) {
-		w->flags |= WALK_UNROUTED;
+	} else if (w->flags & WALK_UNROUTED) {
 		verdict = call_follow_flow(p);
 		w->flags &= ~WALK_UNROUTED;
 	}
