@@ -17,7 +17,7 @@
 
 /* Raised whenever a struct in this file changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 5
+#define WEIR_ABI_VERSION 6
 
 #define WEIR_MAX_INTERFACES 4096
 #define WEIR_MAX_REASONS    64    /* drop reasons per interface in the drop counters */
@@ -539,7 +539,7 @@ enum flow_action {
 	FLOW_NONE = 0,
 	FLOW_FORWARD,
 	FLOW_DROP,
-	FLOW_NAT,
+	FLOW_NAT,  /* forward, translated */
 	FLOW_HOLD, /* being decided */
 };
 
@@ -551,7 +551,7 @@ enum flow_state {
 	FLOW_STATE_CLOSED,      /* TCP: FINs of both, or RST */
 };
 
-struct flow_entry { /* 80 bytes */
+struct flow_entry { /* 120 bytes */
 	__u64 last_seen;
 	__u64 created;
 	__u64 packets;
@@ -574,6 +574,15 @@ struct flow_entry { /* 80 bytes */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
 	__u16 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
 	__u16 owner; /* interface whose packet made the flow, of one entry of the pair; 0: nobody's */
+	/*
+	 * Action nat: what its packets become; what stands for the ports as in the key. The key of
+	 * the reverse direction's entry is that of the answers to such packets.
+	 */
+	__u8 new_source[16]; /* IPv4: mapped */
+	__u8 new_destination[16];
+	__be16 new_source_port;
+	__be16 new_destination_port;
+	__u32 reserved;
 };
 
 /* Bit of `trapped`: one program is about to replace the entry or to remove it; see bpf/flow_remove.h. */
@@ -643,7 +652,7 @@ enum decision_result {
 };
 
 /* Element of `decisions`. */
-struct flow_decision {  /* 128 bytes */
+struct flow_decision {  /* 160 bytes */
 	__u8 operation; /* enum decision_operation */
 	__u8 result;    /* enum decision_result, written by the kernel */
 	__u8 family;    /* 4 or 6 */
@@ -672,10 +681,16 @@ struct flow_decision {  /* 128 bytes */
 	__u32 label; /* as in struct flow_entry; 0: the hold entry's, if the next hop is that of the hold */
 	__u32 reverse_label; /* 0: that of the entry in place */
 	__u32 reverse_vrf;   /* 0: the hold entry's, else `vrf` */
-	__u32 reserved[7];
+	__u8 new_source[16]; /* action nat, as in struct flow_entry: of the forward entry */
+	__u8 new_destination[16];
+	__be16 new_source_port;
+	__be16 new_destination_port;
+	__u8 reverse_mirror; /* 0: `mirror` */
+	__u8 reserved2[3];
+	__u32 reserved[5];
 };
 
-#define WEIR_DECISIONS_PER_WORKER 1024 /* 128 KiB: a multiple of the page */
+#define WEIR_DECISIONS_PER_WORKER 1024 /* 160 KiB: a multiple of the page */
 #define WEIR_MAX_WORKERS          16
 
 /* Context of the SYSCALL programs. */
@@ -813,6 +828,7 @@ enum trace_stage {
 	TRACE_ANSWER,      /* the program answers itself */
 	TRACE_FLOW,        /* code: enum flow_action; id: rule; other: next hop */
 	TRACE_FLOW_MISS,   /* code: enum flow_action of an entry that does not count; `frame` */
+	TRACE_NAT,         /* by its flow; the key is that of what it has become */
 	TRACE_ROUTE,   /* in `route_vrf`; code: 1, id: next hop, other: label; 0: there is none */
 	TRACE_BRIDGE,  /* the same of the bridge entry for destination_mac */
 	TRACE_ECMP,    /* id: the ecmp; `nexthop`: the choice */
@@ -914,10 +930,10 @@ _Static_assert(sizeof(struct mirror) == 16, "mirror");
 _Static_assert(sizeof(struct mirror_counters) == 24, "mirror_counters");
 _Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
-_Static_assert(sizeof(struct flow_entry) == 80, "flow_entry");
+_Static_assert(sizeof(struct flow_entry) == 120, "flow_entry");
 _Static_assert(sizeof(struct flow_guard) == 64, "flow_guard");
 _Static_assert(sizeof(struct half_open) == 48, "half_open");
-_Static_assert(sizeof(struct flow_decision) == 128, "flow_decision");
+_Static_assert(sizeof(struct flow_decision) == 160, "flow_decision");
 _Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
 _Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");
 _Static_assert(sizeof(struct config) == 128, "config");

@@ -86,6 +86,26 @@ static __always_inline void flow_key_reverse(__u8 family, const union flow_key *
 	}
 }
 
+/* Key of the reverse direction's entry: of what answers the flow's packets where they come out. */
+static __always_inline void flow_key_partner(__u8 family, const union flow_key *key,
+					     const struct flow_entry *flow, union flow_key *partner)
+{
+	flow_key_reverse(family, key, flow->reverse_vrf, partner);
+	if (flow->action != FLOW_NAT)
+		return;
+	if (family == 4) {
+		__builtin_memcpy(&partner->v4.source, flow->new_destination + 12, 4);
+		__builtin_memcpy(&partner->v4.destination, flow->new_source + 12, 4);
+		partner->v4.source_port = flow->new_destination_port;
+		partner->v4.destination_port = flow->new_source_port;
+	} else {
+		__builtin_memcpy(partner->v6.source, flow->new_destination, 16);
+		__builtin_memcpy(partner->v6.destination, flow->new_source, 16);
+		partner->v6.source_port = flow->new_destination_port;
+		partner->v6.destination_port = flow->new_source_port;
+	}
+}
+
 /* Both directions' entries get the state, that of the pair. */
 static __always_inline void flow_set_state(struct flow_entry *flow, struct flow_entry *other,
 					   __u8 state)
@@ -119,7 +139,7 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 		return CONTINUE;
 	if (tracing)
 		return FORWARD;
-	flow_key_reverse(w->family, &w->key, flow->reverse_vrf, &reverse);
+	flow_key_partner(w->family, &w->key, flow, &reverse);
 	other = flow_find(w->family, &reverse);
 	if (w->protocol != IPPROTO_TCP) {
 		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
@@ -170,8 +190,8 @@ static __always_inline void flow_touch(const struct walk *w, struct flow_entry *
 }
 
 /*
- * Follows a decided flow. FORWARD: walk->nexthop is set, and `mirror`; CONTINUE: to be decided;
- * else the packet's verdict.
+ * Follows a decided flow. FORWARD: walk->nexthop is set, and `mirror`, and WALK_NAT; CONTINUE:
+ * to be decided; else the packet's verdict.
  */
 static __always_inline int follow_flow(const struct packet *p)
 {
@@ -209,12 +229,18 @@ static __always_inline int follow_flow(const struct packet *p)
 		trace_step(p, TRACE_FLOW, flow->action, flow->rule, flow->nexthop);
 	else
 		flow_touch(w, flow);
-	if (flow->action == FLOW_FORWARD) {
-		/* The member that was chosen has died: another way is looked for. */
+	if (flow->action == FLOW_FORWARD || flow->action == FLOW_NAT) {
+		/*
+		 * The member that was chosen has died: another way is looked for. That of what
+		 * the packet would become is the decision's business.
+		 */
 		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
-			w->flags |= WALK_ALLOWED;
+			if (flow->action == FLOW_FORWARD)
+				w->flags |= WALK_ALLOWED;
 			return CONTINUE;
 		}
+		if (flow->action == FLOW_NAT)
+			w->flags |= WALK_NAT;
 		w->nexthop = flow->nexthop;
 		w->label = flow->label;
 		return FORWARD;

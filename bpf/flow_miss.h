@@ -30,10 +30,13 @@ static __always_inline __u32 answer_vrf(const struct walk *w)
 	return out ? out->vrf : w->route_vrf;
 }
 
-static __always_inline long hold_insert(const struct walk *w, __u32 generation)
+/* A function of its own: its entry is no part of the frame below which a trap is sent. */
+__attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation)
 {
 	struct flow_entry hold = {};
 
+	if (!w)
+		return -1;
 	hold.nexthop = w->nexthop;
 	hold.label = w->label;
 	hold.reverse_label = w->reverse_label;

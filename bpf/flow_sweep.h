@@ -35,7 +35,7 @@ static __always_inline void sweep_flow(struct sweep *s, __u8 family, const union
 		s->removed += flow_remove(family, key, flow);
 		return;
 	}
-	flow_key_reverse(family, key, flow->reverse_vrf, &reverse);
+	flow_key_partner(family, key, flow, &reverse);
 	other = partner_of(family, flow, &reverse);
 	/* The forward entry speaks for the pair. */
 	if ((flow->flags & FLOW_FLAG_REVERSE) && other)

@@ -62,8 +62,33 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 	flow->mirror = d->mirror;
 	flow->label = d->label;
 	flow->reverse_vrf = d->reverse_vrf;
+	if (d->action == FLOW_NAT) {
+		__builtin_memcpy(flow->new_source, d->new_source, 16);
+		__builtin_memcpy(flow->new_destination, d->new_destination, 16);
+		flow->new_source_port = d->new_source_port;
+		flow->new_destination_port = d->new_destination_port;
+	}
 	if (has_ports(d->protocol))
 		flow->state = FLOW_STATE_NEW;
+}
+
+/* Makes the reverse direction's entry of the other one. */
+static __always_inline void entry_turn(const struct flow_decision *d, struct flow_entry *flow)
+{
+	flow->owner = 0;
+	flow->nexthop = d->reverse_nexthop;
+	flow->ingress = d->reverse_ingress;
+	flow->label = d->reverse_label;
+	flow->reverse_vrf = d->vrf;
+	flow->flags |= FLOW_FLAG_REVERSE;
+	if (d->reverse_mirror)
+		flow->mirror = d->reverse_mirror;
+	if (d->action != FLOW_NAT)
+		return;
+	__builtin_memcpy(flow->new_source, d->destination, 16);
+	__builtin_memcpy(flow->new_destination, d->source, 16);
+	flow->new_source_port = d->destination_port;
+	flow->new_destination_port = d->source_port;
 }
 
 /* What the pipeline found out at the first packet, and the decision leaves as it is. */
@@ -123,6 +148,34 @@ static __always_inline int is_outdated(const struct flow_decision *d, const stru
 	return (__s32)(d->revision - *(volatile __u32 *)&c->revision) < 0;
 }
 
+/* Whether the reverse direction would take the place of another pair's entry. */
+static __always_inline int is_in_the_way(const struct flow_decision *d,
+					 const struct flow_entry *other)
+{
+	if (!other || other->action == FLOW_HOLD)
+		return 0;
+	/* Two flows may not become one; without a translation it is the same connection. */
+	if (d->action == FLOW_NAT)
+		return !d->generation || other->generation != d->generation;
+	return !d->generation && !(other->flags & FLOW_FLAG_SINGLE);
+}
+
+/* What `old` translates to, or its packets were answered in before, is of no use any more. */
+static __always_inline void remove_old_partner(const struct flow_decision *d, __u8 family,
+					       const union flow_key *key,
+					       const struct flow_entry *old)
+{
+	union flow_key partner;
+	struct flow_entry *other;
+
+	if (!old || old->action == FLOW_HOLD || (old->action != FLOW_NAT && d->action != FLOW_NAT))
+		return;
+	flow_key_partner(family, key, old, &partner);
+	other = partner_of(family, old, &partner);
+	if (other && other != old)
+		flow_remove(family, &partner, other);
+}
+
 /*
  * Writes the reverse direction's entry; DECISION_OK: it is in place. The flow of an entry that gives
  * way to it goes on in the new pair, or ends.
@@ -134,17 +187,11 @@ static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, 
 	struct flow_entry back = *entry;
 	__u32 owner = old ? old->owner : 0;
 
-	/* Only another pair stands in the way of a decision that replaces nothing. */
-	if (!d->generation && old && old->action != FLOW_HOLD && !(old->flags & FLOW_FLAG_SINGLE))
+	if (is_in_the_way(d, old))
 		return DECISION_EXISTS;
 	if (old && !flow_claim(family, reverse, old))
 		return DECISION_STALE;
-	back.owner = 0;
-	back.nexthop = d->reverse_nexthop;
-	back.ingress = d->reverse_ingress;
-	back.label = d->reverse_label;
-	back.reverse_vrf = d->vrf;
-	back.flags |= FLOW_FLAG_REVERSE;
+	entry_turn(d, &back);
 	entry_inherit(&back, old);
 	switch (flow_put(family, reverse, &back, old ? BPF_ANY : BPF_NOEXIST)) {
 	case 0:
@@ -194,12 +241,14 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 	long error;
 
 	decision_complete(d, old);
-	flow_key_reverse(family, key, d->reverse_vrf, &reverse);
+	entry_from_decision(d, &entry);
+	flow_key_partner(family, key, &entry, &reverse);
 	old_reverse = flow_find(family, &reverse);
 	/* From and to the same address and port: it is its own reverse. */
-	if (old && old_reverse == old)
+	if (old && old_reverse == old) {
 		d->flags |= FLOW_FLAG_SINGLE;
-	entry_from_decision(d, &entry);
+		entry.flags |= FLOW_FLAG_SINGLE;
+	}
 	entry.generation = next_generation(c);
 	entry.owner = old ? old->owner : 0;
 	if (!(d->flags & FLOW_FLAG_SINGLE)) {
@@ -207,6 +256,7 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 		if (result != DECISION_OK)
 			return decision_fail(family, key, old, result);
 	}
+	remove_old_partner(d, family, key, old);
 	entry_inherit(&entry, old);
 	error = flow_put(family, key, &entry, old ? BPF_ANY : BPF_NOEXIST);
 	if (error) {
@@ -268,7 +318,7 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 		d->new_generation = old->generation;
 		return DECISION_STALE;
 	}
-	flow_key_reverse(family, &key, old->reverse_vrf, &reverse);
+	flow_key_partner(family, &key, old, &reverse);
 	other = partner_of(family, old, &reverse);
 	if (!flow_remove(family, &key, old))
 		return DECISION_STALE;

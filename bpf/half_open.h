@@ -31,7 +31,7 @@ static __always_inline void give_way(const struct half_open *oldest)
 		return;
 	guard = flow_guard_of(flow->owner);
 	generation = flow->generation;
-	flow_key_reverse(family, key, flow->reverse_vrf, &reverse);
+	flow_key_partner(family, key, flow, &reverse);
 	if (!flow_remove(family, key, flow))
 		return;
 	if (guard)

@@ -7,7 +7,7 @@
 #include "bridge.h"
 #include "decapsulate.h"
 #include "flow_miss.h"
-#include "forward.h"
+#include "nat.h"
 #include "rpf.h"
 #include "source_check.h"
 
@@ -53,6 +53,15 @@ static __always_inline int is_underlay(const struct walk *w, const struct interf
 	return i->role == ROLE_FABRIC && !(w->flags & WALK_DECAPSULATED);
 }
 
+/*
+ * Where policy is not asked, what leads nowhere else may be the answer to a translated packet:
+ * CONTINUE if not.
+ */
+static __always_inline int follow_translated(const struct packet *p, const struct interface *i)
+{
+	return i->flags & INTERFACE_POLICY ? CONTINUE : call_follow_flow(p);
+}
+
 /* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */
 static __always_inline int find_route(const struct packet *p, const struct interface *i)
 {
@@ -67,6 +76,10 @@ static __always_inline int find_route(const struct packet *p, const struct inter
 	trace_step(p, TRACE_ROUTE, route != NULL, route ? route->nexthop : 0,
 		   route ? label_of(route->label, route->flags) : 0);
 	if (!route) {
+		int verdict = follow_translated(p, i);
+
+		if (verdict != CONTINUE)
+			return verdict;
 		if (is_underlay(w, i))
 			return pass_to_host(p);
 		return drop_and_trap(p, DROP_NO_ROUTE, TRAP_NO_ROUTE);
@@ -241,6 +254,11 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	nh = nexthop_get(w->nexthop);
 	if (!nh)
 		return drop(p, DROP_NO_NEXTHOP);
+	if (nh->type == NEXTHOP_DISCARD || nh->type == NEXTHOP_LOCAL) {
+		verdict = follow_translated(p, i);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	if (nh->type == NEXTHOP_DISCARD)
 		return discard(p);
 	w->out_interface = nh->interface;
@@ -278,6 +296,11 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 		return verdict;
 	if (w->mirror)
 		mirror_flow(p);
+	if (w->flags & WALK_NAT) {
+		verdict = call_translate_flow(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	return forward(p);
 }
 

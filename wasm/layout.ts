@@ -5,7 +5,7 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 5;
+export const WEIR_ABI_VERSION: u32 = 6;
 export const WEIR_MAX_INTERFACES: u32 = 4096;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_MAX_KINDS: u32 = 16;
@@ -240,21 +240,22 @@ export const TRACE_LEARN: u32 = 4;
 export const TRACE_ANSWER: u32 = 5;
 export const TRACE_FLOW: u32 = 6;
 export const TRACE_FLOW_MISS: u32 = 7;
-export const TRACE_ROUTE: u32 = 8;
-export const TRACE_BRIDGE: u32 = 9;
-export const TRACE_ECMP: u32 = 10;
-export const TRACE_VRF: u32 = 11;
-export const TRACE_NEXTHOP: u32 = 12;
-export const TRACE_MEMBER: u32 = 13;
-export const TRACE_REWRITE: u32 = 14;
-export const TRACE_ENCAPSULATE: u32 = 15;
-export const TRACE_OUTPUT: u32 = 16;
-export const TRACE_COPY: u32 = 17;
-export const TRACE_MIRROR: u32 = 18;
-export const TRACE_HOST: u32 = 19;
-export const TRACE_HAND_OVER: u32 = 20;
-export const TRACE_TRAP: u32 = 21;
-export const TRACE_DROP: u32 = 22;
+export const TRACE_NAT: u32 = 8;
+export const TRACE_ROUTE: u32 = 9;
+export const TRACE_BRIDGE: u32 = 10;
+export const TRACE_ECMP: u32 = 11;
+export const TRACE_VRF: u32 = 12;
+export const TRACE_NEXTHOP: u32 = 13;
+export const TRACE_MEMBER: u32 = 14;
+export const TRACE_REWRITE: u32 = 15;
+export const TRACE_ENCAPSULATE: u32 = 16;
+export const TRACE_OUTPUT: u32 = 17;
+export const TRACE_COPY: u32 = 18;
+export const TRACE_MIRROR: u32 = 19;
+export const TRACE_HOST: u32 = 20;
+export const TRACE_HAND_OVER: u32 = 21;
+export const TRACE_TRAP: u32 = 22;
+export const TRACE_DROP: u32 = 23;
 
 // enum trace_learned
 export const TRACE_LEARNED_NONE: u32 = 0;
@@ -488,7 +489,7 @@ export const FLOW6_KEY_DESTINATION_PORT: usize = 38;
 export const FLOW6_KEY_PROTOCOL: usize = 40;
 
 // struct flow_entry
-export const FLOW_ENTRY_SIZE: usize = 80;
+export const FLOW_ENTRY_SIZE: usize = 120;
 export const FLOW_ENTRY_LAST_SEEN: usize = 0;
 export const FLOW_ENTRY_CREATED: usize = 8;
 export const FLOW_ENTRY_PACKETS: usize = 16;
@@ -511,6 +512,10 @@ export const FLOW_ENTRY_LABEL: usize = 68;
 export const FLOW_ENTRY_REVERSE_LABEL: usize = 72;
 export const FLOW_ENTRY_REVERSE_VRF: usize = 76;
 export const FLOW_ENTRY_OWNER: usize = 78;
+export const FLOW_ENTRY_NEW_SOURCE: usize = 80;
+export const FLOW_ENTRY_NEW_DESTINATION: usize = 96;
+export const FLOW_ENTRY_NEW_SOURCE_PORT: usize = 112;
+export const FLOW_ENTRY_NEW_DESTINATION_PORT: usize = 114;
 
 // struct flow_guard
 export const FLOW_GUARD_SIZE: usize = 64;
@@ -530,7 +535,7 @@ export const HALF_OPEN_KEY: usize = 0;
 export const HALF_OPEN_FAMILY: usize = 44;
 
 // struct flow_decision
-export const FLOW_DECISION_SIZE: usize = 128;
+export const FLOW_DECISION_SIZE: usize = 160;
 export const FLOW_DECISION_OPERATION: usize = 0;
 export const FLOW_DECISION_RESULT: usize = 1;
 export const FLOW_DECISION_FAMILY: usize = 2;
@@ -557,6 +562,11 @@ export const FLOW_DECISION_NEW_GENERATION: usize = 84;
 export const FLOW_DECISION_LABEL: usize = 88;
 export const FLOW_DECISION_REVERSE_LABEL: usize = 92;
 export const FLOW_DECISION_REVERSE_VRF: usize = 96;
+export const FLOW_DECISION_NEW_SOURCE: usize = 100;
+export const FLOW_DECISION_NEW_DESTINATION: usize = 116;
+export const FLOW_DECISION_NEW_SOURCE_PORT: usize = 132;
+export const FLOW_DECISION_NEW_DESTINATION_PORT: usize = 134;
+export const FLOW_DECISION_REVERSE_MIRROR: usize = 136;
 
 // struct flow_update_args
 export const FLOW_UPDATE_ARGS_SIZE: usize = 16;

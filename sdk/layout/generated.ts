@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 5;
+export const WEIR_ABI_VERSION = 6;
 export const WEIR_MAX_INTERFACES = 4096;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
@@ -144,7 +144,7 @@ export const FLOW_FLAG_MARKED = 0x4;
 export const FLOW_FLAG_SINGLE = 0x8;
 /** packets of a held flow that reach the slow path */
 export const WEIR_HOLD_PACKETS = 3;
-/** 128 KiB: a multiple of the page */
+/** 160 KiB: a multiple of the page */
 export const WEIR_DECISIONS_PER_WORKER = 1024;
 export const WEIR_MAX_WORKERS = 16;
 /** of a dropped packet that a sample holds */
@@ -337,6 +337,7 @@ export const flowActions = [
   "none",
   "forward",
   "drop",
+  /** forward, translated */
   "nat",
   /** being decided */
   "hold",
@@ -410,6 +411,8 @@ export const traceStages = [
   "flow",
   /** code: enum flow_action of an entry that does not count; `frame` */
   "flow-miss",
+  /** by its flow; the key is that of what it has become */
+  "nat",
   /** in `route_vrf`; code: 1, id: next hop, other: label; 0: there is none */
   "route",
   /** the same of the bridge entry for destination_mac */
@@ -889,9 +892,14 @@ export const flowEntryCodec = {
   reverseVrf: u16(76),
   /** interface whose packet made the flow, of one entry of the pair; 0: nobody's */
   owner: u16(78),
+  /** IPv4: mapped */
+  newSource: bytes(80, 16),
+  newDestination: bytes(96, 16),
+  newSourcePort: be16(112),
+  newDestinationPort: be16(114),
 } as const;
-/** 80 bytes. */
-export const flowEntryLayout = layout(80, flowEntryCodec);
+/** 120 bytes. */
+export const flowEntryLayout = layout(120, flowEntryCodec);
 
 export const flowGuardCodec = {
   /** time that a flow takes at the rate, 2^-POLICER_TIME_SHIFT ns; 0: no limit */
@@ -967,9 +975,16 @@ export const flowDecisionCodec = {
   reverseLabel: u32(92),
   /** 0: the hold entry's, else `vrf` */
   reverseVrf: u32(96),
+  /** action nat, as in struct flow_entry: of the forward entry */
+  newSource: bytes(100, 16),
+  newDestination: bytes(116, 16),
+  newSourcePort: be16(132),
+  newDestinationPort: be16(134),
+  /** 0: `mirror` */
+  reverseMirror: u8(136),
 } as const;
-/** 128 bytes. */
-export const flowDecisionLayout = layout(128, flowDecisionCodec);
+/** 160 bytes. */
+export const flowDecisionLayout = layout(160, flowDecisionCodec);
 
 /** Context of the SYSCALL programs. */
 export const flowUpdateArgsCodec = {

@@ -34,7 +34,7 @@ function ruleOf({ policy, rule }: { readonly policy?: string; readonly rule?: st
   return policy === undefined ? "" : `, by ${policy}/${rule}`;
 }
 
-function flowOf({ key }: Extract<TraceStep, { stage: "flow" | "flow-miss" }>): string {
+function flowOf({ key }: Extract<TraceStep, { stage: "flow" | "flow-miss" | "nat" }>): string {
   const end = (address: string, port: number) =>
     address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   return `${key.proto} ${end(key.src, key.sport)} > ${end(key.dst, key.dport)}, VRF ${key.vrf}`;
@@ -54,6 +54,8 @@ function describe(step: TraceStep): string {
       return `${flowOf(step)}: ${step.action}${step.nexthop === undefined ? "" : ` via ${step.nexthop}`}${ruleOf(step)}`;
     case "flow-miss":
       return `${flowOf(step)}: ${step.held === true ? "being decided" : "new"}${step.reverse === undefined ? "" : `, answers via ${step.reverse}`}`;
+    case "nat":
+      return flowOf(step);
     case "policy":
       return `${step.action}${step.direction === undefined ? "" : `, ${step.direction}`}${ruleOf(step)}`;
     case "route":

@@ -360,6 +360,15 @@ export class Pipeline implements Disposable {
     d.label.set(view, 0, o.label ?? 0);
     d.idleSeconds.set(view, 0, o.idleSeconds ?? 0);
     d.mirror.set(view, 0, o.mirror ?? 0);
+    d.reverseMirror.set(view, 0, o.reverseMirror ?? 0);
+    d.reverseVrf.set(view, 0, o.reverseVrf ?? 0);
+    if (o.action === "nat") {
+      const becomes = { ...tuple, ...o.becomes };
+      d.newSource.set(bytes, 0, mappedBytes(becomes.source));
+      d.newDestination.set(bytes, 0, mappedBytes(becomes.destination));
+      d.newSourcePort.set(view, 0, becomes.sourcePort ?? 1000);
+      d.newDestinationPort.set(view, 0, becomes.destinationPort ?? 2000);
+    }
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
     this.collection.program("weir_flow_update").testRun({ context: args });

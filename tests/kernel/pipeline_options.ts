@@ -43,7 +43,9 @@ export interface FlowState {
 
 export interface DecisionOptions {
   readonly operation?: "set" | "delete" | "age";
-  readonly action?: "forward" | "drop";
+  readonly action?: "forward" | "drop" | "nat";
+  /** Action nat: what its packets become. Default: what they are. */
+  readonly becomes?: Partial<FlowTuple>;
   readonly generation?: number;
   readonly flags?: number;
   readonly ingress?: number;
@@ -56,4 +58,6 @@ export interface DecisionOptions {
   /** With its kind in the high byte, as in struct flow_decision. */
   readonly label?: number;
   readonly mirror?: number;
+  readonly reverseMirror?: number;
+  readonly reverseVrf?: number;
 }

@@ -56,6 +56,8 @@ export class StepReader {
         const reverse = r.reverseNexthop === 0 ? {} : { reverse: this.#nexthop(r.reverseNexthop) };
         return { stage: r.stage, key: this.#parts.names.flowKey(r.key), ...held, ...reverse };
       }
+      case "nat":
+        return { stage: r.stage, key: this.#parts.names.flowKey(r.key) };
       case "route":
         return this.#route(r);
       case "bridge": {

@@ -48,6 +48,8 @@ export type TraceStep =
     } & RuleFields)
   /** No decided flow; `held`: another packet of it is being decided. The answers would go to `reverse`. */
   | { readonly stage: "flow-miss"; readonly key: FlowKey; readonly held?: true; readonly reverse?: string }
+  /** Translated as its flow says: what it has become. */
+  | { readonly stage: "nat"; readonly key: FlowKey }
   /** What policy says of the new flow: egress is the sender's policy, ingress the receiver's. */
   | ({
       readonly stage: "policy";

@@ -8,6 +8,7 @@ import { congestion } from "./congestion.ts";
 import { decapsulation } from "./decapsulation.ts";
 import { encapsulation } from "./encapsulation.ts";
 import { groups } from "./groups.ts";
+import { nat } from "./nat.ts";
 import type { Topic } from "./packet_case.ts";
 import { policy } from "./policy.ts";
 import { related } from "./related.ts";
@@ -23,6 +24,7 @@ export const topics: readonly Topic[] = [
   ...groups,
   ...policy,
   ...related,
+  ...nat,
   ...senders,
   ...encapsulation,
   ...decapsulation,

@@ -42,6 +42,11 @@ def segment_checksum_is(wanted, layer, field, packet):
     assert getattr(Ether(bytes(packet))[layer], name) == wanted
     return packet
 
+def segment_change(port, new_port, address, new_address):
+    "The checksum that becomes 0 when an IPv4 destination and its port change (RFC 1624)."
+    words = lambda text: [int.from_bytes(inet_aton(text)[i:i + 2], "big") for i in (0, 2)]
+    return (sum([new_port, *words(new_address)]) - sum([port, *words(address)])) % 0xffff
+
 def cut(packet, length):
     return bytes(packet)[:length]
 
