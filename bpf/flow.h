@@ -116,6 +116,20 @@ static __always_inline void flow_set_state(struct flow_entry *flow, struct flow_
 }
 
 /*
+ * Whether a segment with ACK ends the handshake: that of the side that began, once it was answered.
+ * A SYN with a forged source is answered too, but not acknowledged. A connection that was begun
+ * before its flow is established by any answer.
+ */
+static __always_inline int ends_handshake(const struct flow_entry *flow,
+					  const struct flow_entry *other, __u8 tcp)
+{
+	if (!(tcp & TCP_FLAG_ACK) || (tcp & TCP_FLAG_SYN))
+		return 0;
+	return (flow->flags & FLOW_FLAG_REVERSE) ||
+	       (other && (other->tcp_flags & TCP_FLAG_SYN) && (other->tcp_flags & TCP_FLAG_ACK));
+}
+
+/*
  * A packet that may change the state of its flow: CONTINUE if it is a new connection that
  * has to be decided, FORWARD otherwise.
  */
@@ -159,8 +173,7 @@ __attribute__((noinline)) int flow_transition(struct walk *w)
 		flow_set_state(flow, other,
 			       other && (other->tcp_flags & TCP_FLAG_FIN) ? FLOW_STATE_CLOSED
 									  : FLOW_STATE_CLOSING);
-	else if (flow->state == FLOW_STATE_NEW && (flow->flags & FLOW_FLAG_REVERSE) &&
-		 (tcp & TCP_FLAG_ACK))
+	else if (flow->state == FLOW_STATE_NEW && ends_handshake(flow, other, tcp))
 		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
 	return FORWARD;
 }

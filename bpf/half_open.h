@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The SYN guard: TCP flows that are not answered yet stand in a ring, in the order in which they
- * were made. It has room for as many as may take half of the flow table; when it comes round, the
- * oldest one gives way if it is still half open. So a flood of SYNs fills no more than that, and
- * costs nobody a connection that is established, or is being established at that time.
+ * The SYN guard: TCP flows stand in a ring, in the order in which they were made. It has room for
+ * as many as may take half of the flow table; when it comes round, the oldest one gives way if its
+ * handshake has not ended, or if it was reset. So a flood of SYNs, answered or not, fills no more
+ * than that, and costs nobody a connection that is established, or is being established then.
  */
 #ifndef WEIR_HALF_OPEN_H
 #define WEIR_HALF_OPEN_H
@@ -11,10 +11,11 @@
 #include "flow_age.h"
 #include "flow_remove.h"
 
-/* Not decided, or not answered. */
-static __always_inline int is_half_open(const struct flow_entry *flow)
+/* Not decided, not established, or over. */
+static __always_inline int may_give_way(const struct flow_entry *flow)
 {
-	return flow->action == FLOW_HOLD || flow->state == FLOW_STATE_NEW;
+	return flow->action == FLOW_HOLD || flow->state == FLOW_STATE_NEW ||
+	       flow->state == FLOW_STATE_CLOSED;
 }
 
 /* Removes the flow in an element of the ring, both directions of it. */
@@ -27,7 +28,7 @@ static __always_inline void give_way(const struct half_open *oldest)
 	union flow_key reverse;
 	__u32 generation;
 
-	if (!flow || !is_half_open(flow))
+	if (!flow || !may_give_way(flow))
 		return;
 	guard = flow_guard_of(flow->owner);
 	generation = flow->generation;

@@ -350,7 +350,7 @@ export const flowStates = [
   "none",
   /** one direction seen */
   "new",
-  /** both directions seen; TCP: SYN answered */
+  /** both directions seen; TCP: and the answer acknowledged */
   "established",
   /** TCP: a FIN seen */
   "closing",

@@ -72,6 +72,7 @@ const byKind: Readonly<Record<string, readonly Column<StateObject>[]>> = {
     { heading: "MAC", cell: (object) => at(object, "status.mac") ?? at(object, "mac") },
     field("ADDRESSES", "addresses"),
     field("POLICIES", "policies"),
+    field("FLOWS", "status.flows.now"),
     owner,
   ],
   nexthops: [

@@ -335,10 +335,10 @@ describe.each(hooks)("on the %s hook", (hook) => {
       send(TCP_SYN);
     });
 
-    test("is established by the answer to its SYN, and closed by the FINs of both", () => {
+    test("is established when the answer to its SYN is acknowledged, and closed by the FINs of both", () => {
       expect(state()).toBe(FlowStateValue.new);
       reply(TCP_SYN | TCP_ACK);
-      expect(state()).toBe(FlowStateValue.established);
+      expect(state()).toBe(FlowStateValue.new);
       send(TCP_ACK);
       expect(state()).toBe(FlowStateValue.established);
       send(TCP_FIN | TCP_ACK);
@@ -363,6 +363,14 @@ describe.each(hooks)("on the %s hook", (hook) => {
       expect(send(TCP_SYN)).toBe("out");
       expect(state()).toBe(FlowStateValue.new);
       reply(TCP_SYN | TCP_ACK);
+      send(TCP_ACK);
+      expect(state()).toBe(FlowStateValue.established);
+    });
+
+    test("that was begun before is established by any answer", () => {
+      send(TCP_ACK);
+      expect(state()).toBe(FlowStateValue.new);
+      reply(TCP_ACK);
       expect(state()).toBe(FlowStateValue.established);
     });
   });

@@ -15,8 +15,10 @@ import { guardOf, ownedFlows, setGuard } from "./pipeline_guards.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import type { FlowTuple } from "./pipeline_options.ts";
 import { trapOf } from "./pipeline_outcome.ts";
-import { MAC_A, MAC_B, TCP_ACK, TCP_SYN, tcp, udp } from "./pipeline_packets.ts";
+import { MAC_A, MAC_B, TCP_ACK, TCP_RST, TCP_SYN, tcp, udp } from "./pipeline_packets.ts";
 
+/** Where a CPU is emulated. */
+const LOAD_TIMEOUT_MS = 180_000;
 const ENTRIES = 64;
 const HALF_OPEN = ENTRIES / 4;
 const SUB = 3;
@@ -38,7 +40,7 @@ let pipeline: Pipeline;
 
 beforeAll(() => {
   pipeline = new Pipeline({ flows: ENTRIES });
-});
+}, LOAD_TIMEOUT_MS);
 afterAll(() => pipeline[Symbol.dispose]());
 
 /** The interfaces, with flags besides policy. */
@@ -191,10 +193,13 @@ describe.each(hooks)("on the %s hook", (hook) => {
         pipeline.run(hook, syn(port));
         return result;
       };
-      const answer = (port: number) => {
+      const answer = (port: number, flags = TCP_SYN | TCP_ACK) => {
         pipeline.receiveOn(2);
-        pipeline.run(hook, tcp({ ...back(tuple(port)), flags: TCP_SYN | TCP_ACK }));
+        pipeline.run(hook, tcp({ ...back(tuple(port)), flags }));
         pipeline.receiveOn(1);
+      };
+      const establish = (port: number) => {
+        answer(port);
         pipeline.run(hook, tcp({ ...addresses, sourcePort: port, flags: TCP_ACK }));
       };
 
@@ -213,10 +218,10 @@ describe.each(hooks)("on the %s hook", (hook) => {
 
       test("leaves established connections alone, and those that are answered while the flood goes on", () => {
         connect(50_000);
-        answer(50_000);
+        establish(50_000);
         for (let port = 1; port <= 5 * ENTRIES; port++) {
           if (port === 100) connect(50_001);
-          if (port === 110) answer(50_001);
+          if (port === 110) establish(50_001);
           connect(port);
         }
         for (const port of [50_000, 50_001]) expect(pipeline.flow(tuple(port))?.state).toBe(FlowStateValue.established);
@@ -229,6 +234,14 @@ describe.each(hooks)("on the %s hook", (hook) => {
         setInterfaces();
         for (let port = 1; port <= HALF_OPEN + 5; port++) pipeline.run(hook, syn(port));
         expect(guardOf(pipeline, 1)).toMatchObject({ flows: 2 * HALF_OPEN + 10, gaveWay: 0 });
+      });
+
+      test("takes connections too that are answered, but never acknowledged, or refused", () => {
+        for (let port = 1; port <= 3 * HALF_OPEN; port++) {
+          expect(connect(port)).toBe("ok");
+          answer(port, port % 2 === 0 ? TCP_SYN | TCP_ACK : TCP_RST | TCP_ACK);
+        }
+        expect(guardOf(pipeline, 1)).toMatchObject({ flows: HALF_OPEN, gaveWay: 2 * HALF_OPEN, tableFull: 0 });
       });
 
       test("takes connections too that are held or denied", () => {
