@@ -57,7 +57,16 @@ static __always_inline int translate(const struct packet *p, __u32 vrf)
 	return CONTINUE;
 }
 
-/* What resolve() does; `ways` gets what is to be counted of it. */
+/* XDP waits with it until it is known whether the packet is for TC, which does all this again. */
+static __always_inline void count_way(const struct packet *p, __u32 *way, __u32 kind)
+{
+	if (p->hook == HOOK_XDP)
+		*way = kind_index(p->walk, kind);
+	else
+		count_kind(p->walk, kind);
+}
+
+/* What resolve() does; `ways`: what is to be counted of it yet. */
 static __always_inline int resolve_by(const struct packet *p, __u32 *ways)
 {
 	struct walk *w = p->walk;
@@ -71,7 +80,7 @@ static __always_inline int resolve_by(const struct packet *p, __u32 *ways)
 		if (!nh)
 			return drop(p, DROP_NO_NEXTHOP);
 		if (nh->type == NEXTHOP_ECMP) {
-			ways[i] = kind_index(w, VRF_KIND_ECMP);
+			count_way(p, &ways[i], VRF_KIND_ECMP);
 			m = ecmp_choose(nh, p);
 			if (!m)
 				return drop(p, DROP_NO_NEXTHOP);
@@ -81,7 +90,7 @@ static __always_inline int resolve_by(const struct packet *p, __u32 *ways)
 				w->label = label_of(m->label, m->flags);
 			trace_step(p, TRACE_ECMP, 0, id, 0);
 		} else if (nh->type == NEXTHOP_VRF) {
-			ways[i] = kind_index(w, VRF_KIND_VRF);
+			count_way(p, &ways[i], VRF_KIND_VRF);
 			verdict = translate(p, nh->vrf);
 			if (verdict != CONTINUE)
 				return verdict;
@@ -100,9 +109,8 @@ static __always_inline int resolve(const struct packet *p)
 	struct nexthop *nh = nexthop_get(p->walk->nexthop);
 	__u32 i;
 
-	/* TC does all this again, and counts it. */
-	if (p->hook == HOOK_XDP && verdict == CONTINUE && nh && nh->type == NEXTHOP_FLOOD)
-		return CONTINUE;
+	if (p->hook == HOOK_TC || (verdict == CONTINUE && nh && nh->type == NEXTHOP_FLOOD))
+		return verdict;
 	for (i = 0; i < MAX_RESOLUTIONS; i++) {
 		if (ways[i])
 			count_kind_at(p->walk, ways[i]);
