@@ -93,6 +93,8 @@ enum trap_reason {
 };
 
 #define WEIR_TRAP_MAGIC 0x57454952 /* "WEIR"; first word of either header on the trap link */
+#define WEIR_CUT_MAGIC \
+	0x57435554 /* "WCUT"; of struct inject_meta towards the far end: cut, and back */
 
 /*
  * Stands directly in front of the first byte of a trapped packet: as XDP metadata on a

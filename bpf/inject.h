@@ -22,6 +22,23 @@ static __always_inline int header_to_metadata(struct xdp_md *xdp)
 	return bpf_xdp_adjust_meta(xdp, -(int)sizeof(struct trap_meta));
 }
 
+/* Far end: a copy that TC could not cut (copy_to_cut()) goes back with as many bytes as its mirror wants. */
+static __always_inline int cut_copy(const struct packet *p, struct inject_meta *meta)
+{
+	__u32 interface = meta->interface & (WEIR_MAX_INTERFACES - 1);
+	__u32 index = meta->mirror & (WEIR_MAX_MIRRORS - 1);
+	struct mirror *m = bpf_map_lookup_elem(&mirrors, &index);
+	__u32 length = p->walk->length - sizeof(*meta);
+
+	meta->magic = WEIR_TRAP_MAGIC;
+	if (m && m->truncate && length > m->truncate &&
+	    bpf_xdp_adjust_tail(p->xdp, (int)m->truncate - (int)length)) {
+		mirror_lost(index, interface, length);
+		return XDP_DROP;
+	}
+	return XDP_TX;
+}
+
 /* Far end: gives a trapped packet to the socket of the queue that it arrived on. */
 static __always_inline int receive_trapped(const struct packet *p)
 {
@@ -29,6 +46,8 @@ static __always_inline int receive_trapped(const struct packet *p)
 	struct walk *w = p->walk;
 
 	w->length = packet_length(p);
+	if (meta && meta->magic == WEIR_CUT_MAGIC)
+		return cut_copy(p, (void *)meta);
 	if (!meta || meta->magic != WEIR_TRAP_MAGIC)
 		return drop(p, DROP_INVALID_PACKET);
 	w->interface = meta->interface & (WEIR_MAX_INTERFACES - 1);
@@ -112,8 +131,9 @@ static __always_inline int inject_route(const struct packet *p, __u32 vrf, __u32
 	return forward_interface(p, nh, 0);
 }
 
-/* A copy of what `interface` received or sent. */
-static __always_inline int receive_copy(const struct packet *p, __u32 interface, __u32 mirror)
+/* A copy of what `interface` received or sent; `flags` of the walk. */
+static __always_inline int receive_copy(const struct packet *p, __u32 interface, __u32 mirror,
+					__u32 flags)
 {
 	struct walk *w = p->walk;
 
@@ -122,58 +142,54 @@ static __always_inline int receive_copy(const struct packet *p, __u32 interface,
 		w->family = 0;
 	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
 	w->mirror = mirror & (WEIR_MAX_MIRRORS - 1);
+	w->flags |= flags;
 	return call_send_copy(p);
 }
 
 /* Node's end, TC: does what the slow path asks for. */
 static __always_inline int receive_injected_tc(const struct packet *p)
 {
-	struct inject_meta *meta = packet_metadata(p, sizeof(*meta));
+	struct inject_meta *front = packet_metadata(p, sizeof(*front)), meta;
 	struct walk *w = p->walk;
 	struct interface *i;
 	__u32 mark = p->skb->mark;
-	__u32 action, interface, vrf, ingress, nexthop, class, flags;
 	int reason;
 
 	if ((mark & MIRROR_MARK_MASK) == MIRROR_MARK) {
 		p->skb->mark = 0;
-		return receive_copy(p, mark >> MIRROR_INTERFACE_SHIFT, mark);
+		return receive_copy(p, mark >> MIRROR_INTERFACE_SHIFT, mark, 0);
 	}
-	if (!meta || meta->magic != WEIR_TRAP_MAGIC) {
+	if (!front || front->magic != WEIR_TRAP_MAGIC) {
 		w->length = CONTEXT_FIELD(p->skb, len);
 		return drop(p, DROP_INVALID_PACKET);
 	}
-	ingress = meta->ingress;
-	nexthop = meta->nexthop;
-	action = meta->action;
-	if (action == INJECT_MIRROR)
-		return receive_copy(p, meta->interface, meta->mirror);
-	interface = meta->interface;
-	vrf = meta->vrf;
-	class = meta->forwarding_class;
-	flags = meta->flags;
+	/* It does not outlive a pull. As memory: in registers it would take more of the stack. */
+	meta = *front;
+	asm volatile("" : : "r"(&meta) : "memory");
+	if (meta.action == INJECT_MIRROR)
+		return receive_copy(p, meta.interface, meta.mirror, WALK_INJECTED);
 	reason = parse_packet(p);
-	w->forwarding_class = class;
-	w->interface = interface & (WEIR_MAX_INTERFACES - 1);
+	w->forwarding_class = meta.forwarding_class;
+	w->interface = meta.interface & (WEIR_MAX_INTERFACES - 1);
 	w->ingress = w->interface;
 	w->flags |= WALK_INJECTED;
-	if (flags & INJECT_FLAG_MIRRORED)
+	if (meta.flags & INJECT_FLAG_MIRRORED)
 		w->flags |= WALK_MIRRORED;
-	if (flags & INJECT_FLAG_ALLOWED)
+	if (meta.flags & INJECT_FLAG_ALLOWED)
 		w->flags |= WALK_STATELESS;
 	i = interface_get(w->interface);
-	if (action == INJECT_TRANSMIT) {
+	if (meta.action == INJECT_TRANSMIT) {
 		w->out_interface = w->interface;
 		return transmit(p, i && (i->flags & INTERFACE_PEER));
 	}
 	if (reason)
 		return drop(p, reason);
-	if (action == INJECT_ROUTE)
-		return inject_route(p, vrf, flags & INJECT_FLAG_BRIDGED);
-	if (action != INJECT_RECEIVED || !i)
+	if (meta.action == INJECT_ROUTE)
+		return inject_route(p, meta.vrf, meta.flags & INJECT_FLAG_BRIDGED);
+	if (meta.action != INJECT_RECEIVED || !i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
-	if (ingress & INGRESS_TUNNEL)
-		resume_decapsulated(p, vrf, ingress, nexthop);
+	if (meta.ingress & INGRESS_TUNNEL)
+		resume_decapsulated(p, meta.vrf, meta.ingress, meta.nexthop);
 	return walk(p, i);
 }
 

@@ -35,8 +35,8 @@ static __always_inline int copy_sent(const struct packet *p, __u32 bytes, int ve
 }
 
 /*
- * To `bytes`, or as little more as the kernel allows: it cuts nothing that is in a tunnel
- * already. Walk and frame then agree on the length.
+ * To `bytes`, or as little more as the kernel allows: TC cuts nothing that it has put into a
+ * tunnel. Walk and frame then agree on the length.
  */
 static __always_inline void truncate(const struct packet *p, __u32 bytes)
 {
@@ -53,6 +53,52 @@ static __always_inline void truncate(const struct packet *p, __u32 bytes)
 		w->ip_length = w->length - ETH_HLEN;
 	else if (w->l3_offset + w->ip_length > w->length)
 		w->ip_length = w->length - w->l3_offset;
+}
+
+/* `size` bytes in front of the frame, which gets the tag beside it as one of its own. */
+static __always_inline int grow_with_tag(const struct packet *p, __u32 size)
+{
+	__u32 tag = CONTEXT_FIELD(p->skb, vlan_present) ? sizeof(struct vlan_header) : 0;
+	struct vlan_header written = {
+		.tci = bpf_htons(CONTEXT_FIELD(p->skb, vlan_tci)),
+	};
+	__be16 type = CONTEXT_FIELD(p->skb, vlan_proto);
+	struct ethhdr *eth = packet_ethernet(p), copy;
+
+	if (!eth || p->walk->tags > 1)
+		return -1;
+	copy = *eth;
+	written.ethertype = copy.h_proto;
+	copy.h_proto = type;
+	if (!tag)
+		return bpf_skb_change_head(p->skb, size, 0);
+	if (bpf_skb_vlan_pop(p->skb) || bpf_skb_change_head(p->skb, size + tag, 0))
+		return -1;
+	return bpf_skb_store_bytes(p->skb, size, &copy, sizeof(copy), 0) ||
+	       bpf_skb_store_bytes(p->skb, size + sizeof(copy), &written, sizeof(written), 0);
+}
+
+/*
+ * XDP cuts any packet: at the far end of the link, which sends it back to here (cut_copy()).
+ * The kernel finishes checksums, and makes segments of large ones, on the way there.
+ */
+static __always_inline int copy_to_cut(const struct packet *p)
+{
+	struct walk *w = p->walk;
+	struct config *c = the_config();
+	struct inject_meta *meta;
+
+	if (!c || grow_with_tag(p, sizeof(*meta)))
+		return copy_lost(p);
+	meta = packet_at(p, 0, sizeof(*meta));
+	if (!meta)
+		return copy_lost(p);
+	__builtin_memset(meta, 0, sizeof(*meta));
+	meta->magic = WEIR_CUT_MAGIC;
+	meta->action = INJECT_MIRROR;
+	meta->interface = w->interface;
+	meta->mirror = w->mirror;
+	return bpf_redirect(c->trap_ifindex, 0);
 }
 
 static __always_inline int copy_to_device(const struct packet *p, const struct nexthop *nh)
@@ -107,6 +153,8 @@ static __always_inline int send_copy(const struct packet *p)
 	if (!m)
 		return copy_lost(p);
 	truncate(p, m->truncate);
+	if (m->truncate && w->length > m->truncate && !(w->flags & WALK_INJECTED))
+		return copy_to_cut(p);
 	w->label = label_of(m->label, m->flags);
 	nh = nexthop_get(m->nexthop);
 	if (nh && nh->type == NEXTHOP_ECMP) {

@@ -13,6 +13,7 @@ export const WEIR_LOW_NUMBERS: u32 = 65536;
 export const WEIR_DEVICE_HINTS: u32 = 16384;
 export const WEIR_TUNNEL_HINTS: u32 = 4096;
 export const WEIR_TRAP_MAGIC: u32 = 0x57454952;
+export const WEIR_CUT_MAGIC: u32 = 1464030548;
 export const TRAP_FLAG_IPV6: u32 = 0x1;
 export const TRAP_FLAG_HOLD_OWNER: u32 = 0x2;
 export const TRAP_FLAG_BRIDGED: u32 = 0x4;

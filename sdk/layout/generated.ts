@@ -17,6 +17,7 @@ export const WEIR_DEVICE_HINTS = 16384;
 export const WEIR_TUNNEL_HINTS = 4096;
 /** "WEIR"; first word of either header on the trap link */
 export const WEIR_TRAP_MAGIC = 0x57454952;
+export const WEIR_CUT_MAGIC = 1464030548;
 export const TRAP_FLAG_IPV6 = 0x1;
 /** this packet made the hold entry */
 export const TRAP_FLAG_HOLD_OWNER = 0x2;

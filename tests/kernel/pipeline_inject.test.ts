@@ -19,6 +19,7 @@ import {
   NEXTHOP_FLAG_POLICY,
   POLICE_RECEIVED,
   trapMetaCodec,
+  WEIR_CUT_MAGIC,
   WEIR_TRAP_MAGIC,
 } from "../../sdk/layout/generated.ts";
 import { attachTc, attachXdp, type Link } from "../../sdk/libbpf/index.ts";
@@ -26,7 +27,7 @@ import { bind, close, deviceIndex, poll, recv, SOCK_RAW, sendto, socket } from "
 import { withNetns } from "../../sdk/runtime/netns.ts";
 import { setPolicer, setQosMap } from "./pipeline_classes.ts";
 import { Pipeline } from "./pipeline_harness.ts";
-import { addLabelledRoute, setTunnel } from "./pipeline_overlay.ts";
+import { addLabelledRoute, setMirror, setTunnel } from "./pipeline_overlay.ts";
 import { arp, concat, GATEWAY_MAC, MAC_A, MAC_B, macBytes, udp } from "./pipeline_packets.ts";
 
 const NODE = `wC-node${process.pid}`;
@@ -88,6 +89,7 @@ function header(
     nexthop?: number;
     forwardingClass?: number;
     flags?: number;
+    mirror?: number;
   } = {},
 ): Uint8Array {
   const bytes = new Uint8Array(32);
@@ -100,6 +102,7 @@ function header(
   injectMetaCodec.ingress.set(view, 0, o.ingress ?? 0);
   injectMetaCodec.nexthop.set(view, 0, o.nexthop ?? 0);
   injectMetaCodec.forwardingClass.set(view, 0, o.forwardingClass ?? 0);
+  injectMetaCodec.mirror.set(view, 0, o.mirror ?? 0);
   return bytes;
 }
 
@@ -293,6 +296,23 @@ describe("the far end of the trap link", () => {
   test("counts what nobody listens for at the interface that received it", () => {
     expect(pipeline.run("xdp", concat(meta, frame), "weir_trap_xdp").verdict).toBe("drop");
     expect(pipeline.drops(1)).toEqual({ "no-controller": 1 });
+  });
+
+  test("cuts a copy that TC could not, and sends it back", () => {
+    setMirror(pipeline, 7, { nexthop: 2, truncate: 64 });
+    const copy = header("mirror", { interface: 1, mirror: 7 });
+    const cut = copy.slice();
+    injectMetaCodec.magic.set(new DataView(copy.buffer), 0, WEIR_CUT_MAGIC);
+    const long = udp({ ...V4, payload: new Uint8Array(300) });
+    for (const [packet, bytes] of [
+      [long, 64],
+      [long.subarray(0, 60), 60],
+    ] as const) {
+      const { verdict, data } = pipeline.run("xdp", concat(copy, packet), "weir_trap_xdp");
+      expect(verdict).toBe("back");
+      expect(data).toEqual(concat(cut, packet.subarray(0, bytes)));
+    }
+    expect(pipeline.drops(1)).toEqual({});
   });
 
   test("drops what has no header", () => {
