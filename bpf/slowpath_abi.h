@@ -17,7 +17,7 @@ enum rule_action {
 	RULE_DENY,
 	RULE_REJECT,
 	RULE_LOG,  /* report, and go on */
-	RULE_PASS, /* go on at `next` */
+	RULE_PASS, /* go on with the next policy */
 	RULE_ASK,
 };
 
@@ -27,64 +27,121 @@ enum rule_direction {
 	DIRECTION_EGRESS,  /* from the workload */
 };
 
-/* Header of one compiled policy; all `*_offset` are bytes from its first byte. */
-struct policy_table { /* 64 bytes */
-	__u32 revision;
+/*
+ * What is in force. One word of the control block names it, so that rules and the members of
+ * address sets change together, at once.
+ */
+struct policy_root { /* 16 bytes */
+	__u32 revision; /* reported with the decisions */
+	__u32 table;    /* address of struct policy_table */
+	__u32 sets;     /* address of struct address_sets */
+	__u32 reserved;
+};
+
+/*
+ * Bitmaps, one bit a rule (or an address set), are trees of nodes of 64 bytes. A leaf has 512
+ * bits, an inner node the offsets of 16 leaves, a row those of `width` inner nodes; 0: no bit
+ * below is set. Equal nodes are stored once, so that the rows of neighbouring intervals share
+ * all that they have in common.
+ */
+#define BITMAP_LEAF_BITS 512
+#define BITMAP_CHILDREN 16
+#define BITMAP_ROW_BITS 8192 /* below one word of a row: all of its leaves */
+
+/*
+ * The values of a packet field, cut where the set of rules that take them changes: the row of a
+ * value is that of the last bound that is not above it. All offsets are bytes from the first
+ * byte of the table that it stands in.
+ */
+struct interval_index {       /* 12 bytes */
+	__u32 count;  /* > 0 */
+	__u32 bounds; /* __u32[count], ascending, the first is 0; IPv6: __u64[count][2], high half first */
+	__u32 rows;   /* __u32[count][width] */
+};
+
+/* Header of all compiled rules; all offsets are bytes from its first byte. */
+struct policy_table { /* 32 bytes */
+	__u32 bytes; /* of it all */
 	__u32 set_count;
 	__u32 set_offset; /* struct policy_set[]; index = interface.policy, 0 unused */
 	__u32 rule_count;
 	__u32 rule_offset; /* struct policy_rule[] */
-	__u32 prefix_count;
-	__u32 prefix_offset; /* struct policy_prefix[] */
-	__u32 range_count;
-	__u32 range_offset; /* struct policy_range[] */
-	__u32 size;         /* of it all, in bytes */
-	__u32 reserved[6];
+	__u32 source_matches; /* __u32[]: the worker's, for the address sets that hold a packet's source */
+	__u32 destination_matches;
+	__u32 reserved;
 };
 
 /* The rules of one interface's `policies`, in order. */
 struct policy_set {       /* 32 bytes */
-	__u32 first_rule; /* index in the rule array */
-	__u32 rule_count;
+	__u32 classifiers[4]; /* offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
 	__u8 default_ingress; /* enum rule_action: allow, deny or ask */
 	__u8 default_egress;
 	__u16 reserved0;
 	__u32 default_rule; /* id reported when the default decides */
-	__u32 reserved[4];
+	__u32 reserved[2];
 };
 
-/* An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
-struct policy_rule {       /* 72 bytes */
-	__u8 direction;    /* enum rule_direction; 0: both */
-	__u8 action;       /* enum rule_action */
-	__u8 family;       /* 0 any, 4, 6 */
-	__u8 protocol_any; /* 1: any protocol */
-	__u8 protocol;     /* IP protocol number */
-	__u8 log;          /* 1: report the flows that it decides */
-	__u8 mirror;       /* index in `mirrors`: copies of the flows that it matches; 0: none */
+/* Which of a set's classifiers. */
+#define POLICY_CLASSIFIER_EGRESS 1
+#define POLICY_CLASSIFIER_IPV6 2
+
+/* What comes of a packet that a rule matches. */
+struct policy_rule {       /* 24 bytes */
+	__u8 action; /* enum rule_action */
+	__u8 log;    /* 1: report the flows that it decides */
+	__u8 mirror; /* index in `mirrors`: copies of the flows that it matches; 0: none */
 	__u8 reserved0;
-	__u32 id;   /* reported with the flow; > 0 */
-	__u32 next; /* action pass: rule index to go on at */
-	__u32 source_first, source_count;
-	__u32 source_except_first, source_except_count;
-	__u32 destination_first, destination_count;
-	__u32 destination_except_first, destination_except_count;
-	__u32 source_port_first, source_port_count;
-	__u32 destination_port_first, destination_port_count; /* ICMP: type << 8 | code */
-	__u64 hits;                                           /* counted by the slow path */
+	__u32 id; /* reported with the flow; > 0 */
+	__u64 hits; /* counted by the slow path */
+	__u32 reserved[2];
 };
 
-/* Address and mask are as they lie in the packet, so that two 64-bit compares decide. */
-struct policy_prefix {    /* 40 bytes */
-	__u8 address[16]; /* IPv4: mapped; no bits behind the length */
-	__u8 mask[16];
-	__u32 family; /* 4 or 6: ::/0 does not hold IPv4 */
-	__u32 length; /* 0..128; IPv4: 96 + length */
+/* Which rules match the address of one side. */
+struct classifier_side {   /* 32 bytes */
+	struct interval_index index;
+	__u32 allowed;   /* __u32[count][width]: rows of the rules that take addresses of their sets there */
+	__u32 set_count; /* address sets that rules name on this side; 0: `allowed` is 0 too */
+	__u32 sets;      /* struct set_rules[set_count], ascending */
+	__u32 reserved[2];
 };
 
-struct policy_range { /* 4 bytes */
-	__u16 first;
-	__u16 last; /* inclusive */
+/*
+ * The rules of a policy set for one direction and family, numbered anew in their order: a packet
+ * matches those whose bit is set in the rows of all of its fields.
+ */
+struct classifier { /* 112 bytes */
+	__u32 rule_count;
+	__u32 width; /* words of a row */
+	__u32 rules; /* struct classifier_rule[rule_count] */
+	struct classifier_side source;
+	struct classifier_side destination;
+	struct interval_index protocol;
+	struct interval_index source_port;      /* PORT_FIELD_NONE: there is none */
+	struct interval_index destination_port; /* ICMP: PORT_FIELD_ICMP + type << 8 | code */
+};
+
+#define PORT_FIELD_ICMP 0x10000
+#define PORT_FIELD_NONE 0x20000
+
+struct classifier_rule { /* 8 bytes */
+	__u32 rule; /* offset of struct policy_rule */
+	__u32 next; /* action pass: number of the rule to go on at */
+};
+
+/* The rules that name one address set. */
+struct set_rules { /* 8 bytes */
+	__u32 set; /* number of the set */
+	__u32 row; /* offset of __u32[width] */
+};
+
+/* Which address sets hold an address: an update of a set rewrites this, and no rule. */
+struct address_sets { /* 40 bytes */
+	__u32 bytes; /* of it all */
+	__u32 set_count;
+	__u32 width; /* words of a row */
+	struct interval_index ipv4;
+	struct interval_index ipv6;
+	__u32 reserved;
 };
 
 /* ---- AF_XDP ports in a worker's memory ---------------------------------------------------- */
@@ -166,8 +223,8 @@ struct worker_control { /* 512 bytes */
 	__u32 pending;        /* struct pending_packet[pending_capacity] */
 	__u32 pending_capacity;
 	__u32 pending_count;
-	__u32 policy; /* struct policy_table in force; the main thread swaps it atomically; 0: none yet */
-	__u32 policy_ack; /* the worker's copy of `policy`, set at each poll: older tables may be reused */
+	__u32 policy; /* struct policy_root in force; the main thread swaps it atomically; 0: none yet */
+	__u32 policy_ack; /* the worker's copy of `policy`, set at each poll: older ones may be reused */
 	__u32 commands; /* struct message_ring: main thread to worker */
 	__u32 events;   /* struct message_ring: worker to main thread */
 	__u32 event_signal; /* 1: the main thread was told that there are events; it sets 0 before it reads them */

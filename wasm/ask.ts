@@ -42,7 +42,8 @@ import {
 } from "./layout";
 import { eventAsk } from "./message";
 import { giveToMirror, sendCopy } from "./mirror";
-import { direction, egressHits, hit, ingressHits, judge, mirror, policyRevision, rule } from "./policy";
+import { direction, egressHits, hit, ingressHits, judge, mirror, rule } from "./policy/judge";
+import { policyRevision } from "./policy/table";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
 import { noteSettled } from "./settled";
 import { flagsOf, generationOf, parseTrapped } from "./trap";

@@ -78,7 +78,8 @@ import {
   source1,
   sourcePort,
 } from "./parse";
-import { hit, policyRevision } from "./policy";
+import { hit } from "./policy/judge";
+import { policyRevision } from "./policy/table";
 import { mayGoWithout } from "./stateless";
 import {
   flagsOf,

@@ -35,7 +35,8 @@ import {
   XSK_PORT_RX_PACKETS,
   XSK_PORT_SIZE,
 } from "./layout";
-import { direction, judge, loadPolicy, rule } from "./policy";
+import { direction, judge, rule } from "./policy/judge";
+import { loadPolicy } from "./policy/table";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
 import { isTrap, parseTrapped } from "./trap";

@@ -31,7 +31,8 @@ import {
 import { injectReceived } from "./inject";
 import { giveToMirror, sendCopy } from "./mirror";
 import * as parsed from "./parse";
-import { direction, egressHits, ingressHits, judge, loadPolicy, mirror, rule } from "./policy";
+import { direction, egressHits, ingressHits, judge, mirror, rule } from "./policy/judge";
+import { loadPolicy } from "./policy/table";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { isLate } from "./settled";
 import { decideAlone, isStateless } from "./stateless";

@@ -137,7 +137,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
   const underlay = stack.use(Underlay.open({ netns, onChange: (target) => moved.notify?.(target) }));
   const ids = new Ids(tables.interfaces.length, tables.nexthops.length, tables.vrfs.length);
   ids.restore(store);
-  const policies = new Policies((table) => slowPath.setPolicy(table));
+  const policies = new Policies(slowPath);
   const attacher = new Attacher(pipeline, paths);
   const live = new Map<string, LiveInterface>();
   stack.defer(() => {

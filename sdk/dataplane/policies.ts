@@ -1,26 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Policies on their way to the slow path: which set an interface has, and what rule numbers stand for. */
-import { configCodec, policyTableCodec } from "../layout/index.ts";
-import { compilePolicy, type PolicyInput, type RuleReference } from "../slowpath/index.ts";
+import { configCodec } from "../layout/index.ts";
+import {
+  type CompiledPolicy,
+  compileAddressSets,
+  compilePolicy,
+  type PolicyImage,
+  type PolicyInput,
+  type PolicyRoom,
+  type RuleReference,
+} from "../slowpath/index.ts";
 import type { AnyChange } from "./desired.ts";
 import type { Run } from "./reconcile/context.ts";
 
-/** Gives a compiled table to the slow path. */
-export type Publish = (table: Uint8Array<ArrayBuffer>) => void;
+/** The slow path, which decides by what is compiled here. */
+export interface PolicyEngine {
+  setPolicy(policy: PolicyImage): void;
+  readonly policyRoom: PolicyRoom;
+}
 
 const listKey = (policies: readonly string[]): string => policies.join(" ");
 
 /** The policy table of an instance. */
 export class Policies {
-  readonly #publish: Publish;
+  readonly #engine: PolicyEngine;
   /** Lists of policies by set number - 1; `undefined`: the number is free. */
   #slots: (string | undefined)[] = [];
-  #table: Uint8Array<ArrayBuffer> | undefined;
+  /** In force, or about to be. */
+  #compiled: CompiledPolicy | undefined;
   #rules = new Map<number, RuleReference>();
   #revision = 0;
 
-  constructor(publish: Publish) {
-    this.#publish = publish;
+  constructor(engine: PolicyEngine) {
+    this.#engine = engine;
+  }
+
+  /** Bytes of what is in force, and those that there is room for. */
+  get usage(): Readonly<Record<"rules" | "addressSets", { readonly used: number; readonly limit: number }>> {
+    const { policyRoom: room } = this.#engine;
+    return {
+      rules: { used: this.#compiled?.table.byteLength ?? 0, limit: room.table },
+      addressSets: { used: this.#compiled?.addressSets.byteLength ?? 0, limit: room.addressSets },
+    };
   }
 
   /** Number of the set that an interface with these policies has. */
@@ -39,41 +60,53 @@ export class Policies {
   }
 
   /**
-   * Compiles a new table when policies, sets or the lists of the interfaces changed, and notes the flows that they
-   * concern.
-   * @returns puts the table in force; does nothing when nothing changed.
+   * Compiles anew what changes of policies, sets or the lists of the interfaces concern, and notes the flows that they
+   * do. Rules are not compiled again where only members of sets changed.
+   * @returns puts it in force; does nothing when nothing changed.
+   * @throws WeirError `ENOSPC` where it would be larger than the slow path has room for
    */
   apply(run: Run, changes: readonly AnyChange[]): () => void {
-    const before = { slots: this.#slots, table: this.#table, rules: this.#rules, revision: this.#revision };
+    const before = { slots: this.#slots, compiled: this.#compiled, rules: this.#rules, revision: this.#revision };
     const slots = this.#slotsFor(run);
-    if (changes.length === 0 && slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i])) {
-      return () => {};
-    }
-    const compiled = compilePolicy({
-      revision: before.revision + 1,
-      sets: slots.map((list) => policiesOf(run, list)),
-      mirrors: new Map([...run.state.objects("mirrors")].map(({ name }) => [name, run.ids.take("mirror", name)])),
-      prefixSets: new Map([...run.state.objects("sets")].map(({ name, prefixes }) => [name, prefixes])),
-    });
+    const sameSlots = slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i]);
+    if (changes.length === 0 && sameSlots) return () => {};
+    const onlySets = sameSlots && changes.every(({ kind }) => kind === "sets");
+    const compiled = onlySets && before.compiled ? this.#withSets(run, before.compiled) : this.#compile(run, slots);
     run.undo.push(() => {
       this.#slots = before.slots;
       this.#rules = before.rules;
       // Never back: decisions of the table that goes must not be taken for newer ones.
       this.#revision++;
-      if (before.table !== undefined) this.#set(run, restamped(before.table, this.#revision));
+      if (before.compiled !== undefined) this.#set(run, { ...before.compiled, revision: this.#revision });
     });
     this.#slots = slots;
     // Flows that an older table decided still name its rules.
     this.#rules = new Map([...before.rules, ...compiled.rules.map((rule) => [rule.id, rule] as const)]);
-    this.#revision = before.revision + 1;
+    this.#revision = compiled.revision;
     this.noteStale(run, changes);
-    return () => this.#set(run, compiled.table);
+    return () => this.#set(run, compiled);
   }
 
-  #set(run: Run, table: Uint8Array<ArrayBuffer>): void {
-    this.#table = table;
-    this.#publish(table);
-    configCodec.revision.set(run.tables.config.view, 0, this.#revision);
+  #compile(run: Run, slots: readonly (string | undefined)[]): CompiledPolicy {
+    return compilePolicy({
+      revision: this.#revision + 1,
+      sets: slots.map((list) => policiesOf(run, list)),
+      mirrors: new Map([...run.state.objects("mirrors")].map(({ name }) => [name, run.ids.take("mirror", name)])),
+      prefixSets: prefixSetsOf(run),
+      room: this.#engine.policyRoom,
+    });
+  }
+
+  #withSets(run: Run, compiled: CompiledPolicy): CompiledPolicy {
+    const { addressSets: room } = this.#engine.policyRoom;
+    const addressSets = compileAddressSets(compiled.sets, prefixSetsOf(run), room);
+    return { ...compiled, revision: this.#revision + 1, addressSets };
+  }
+
+  #set(run: Run, compiled: CompiledPolicy): void {
+    this.#compiled = compiled;
+    this.#engine.setPolicy(compiled);
+    configCodec.revision.set(run.tables.config.view, 0, compiled.revision);
   }
 
   /** Notes the flows that changed policies and sets concern. */
@@ -118,11 +151,8 @@ export class Policies {
   }
 }
 
-/** A copy of a table with another revision. */
-function restamped(table: Uint8Array<ArrayBuffer>, revision: number): Uint8Array<ArrayBuffer> {
-  const copy = table.slice();
-  policyTableCodec.revision.set(new DataView(copy.buffer), 0, revision);
-  return copy;
+function prefixSetsOf(run: Run): ReadonlyMap<string, readonly string[]> {
+  return new Map([...run.state.objects("sets")].map(({ name, prefixes }) => [name, prefixes]));
 }
 
 function policiesOf(run: Run, list: string | undefined): PolicyInput[] {

@@ -29,6 +29,9 @@ export interface Usage {
     readonly routes6: TableUsage;
     /** Entries of both families at the last sweep; a flow has two. */
     readonly flows: TableUsage;
+    /** Bytes of compiled rules, and of the address sets that they name, in the memory of each worker. */
+    readonly policyBytes: TableUsage;
+    readonly addressSetBytes: TableUsage;
   };
   readonly slowPath: SlowPathStatistics;
   /** Samples of the packets that the kernel programs dropped while somebody read them. */
@@ -36,7 +39,7 @@ export interface Usage {
 }
 
 export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSampleCounters): Usage {
-  const { ids, tables, limits, reconciler, slowPath, state } = parts;
+  const { ids, tables, limits, policies, reconciler, slowPath, state } = parts;
   const { maps } = tables;
   const routes = reconciler.routeCounts;
   return {
@@ -54,6 +57,8 @@ export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSamp
       routes4: { used: routes[4], limit: limits.routes },
       routes6: { used: routes[6], limit: limits.routes },
       flows: { used: sweep.seen - sweep.removed, limit: 2 * limits.flows },
+      policyBytes: policies.usage.rules,
+      addressSetBytes: policies.usage.addressSets,
     },
     slowPath: slowPath.stats(),
     dropSamples,

@@ -1219,6 +1219,14 @@ export const traceFrameLayout = layout(4104, traceFrameCodec);
 
 // ---- bpf/slowpath_abi.h: constants
 
+export const BITMAP_LEAF_BITS = 512;
+export const BITMAP_CHILDREN = 16;
+/** below one word of a row: all of its leaves */
+export const BITMAP_ROW_BITS = 8192;
+export const POLICY_CLASSIFIER_EGRESS = 1;
+export const POLICY_CLASSIFIER_IPV6 = 2;
+export const PORT_FIELD_ICMP = 0x10000;
+export const PORT_FIELD_NONE = 0x20000;
 export const WEIR_CHAIN_FRAMES = 8;
 export const WEIR_WATCHES = 4;
 /** twice the decisions of a burst */
@@ -1233,7 +1241,7 @@ export const ruleActions = [
   "reject",
   /** report, and go on */
   "log",
-  /** go on at `next` */
+  /** go on with the next policy */
   "pass",
   "ask",
 ] as const;
@@ -1290,101 +1298,135 @@ export const CommandKindValue: Readonly<Record<CommandKind, number>> = valuesOf(
 
 // ---- bpf/slowpath_abi.h: structs
 
-/** Header of one compiled policy; all `*_offset` are bytes from its first byte. */
-export const policyTableCodec = {
+export const policyRootCodec = {
+  /** reported with the decisions */
   revision: u32(0),
+  /** address of struct policy_table */
+  table: u32(4),
+  /** address of struct address_sets */
+  sets: u32(8),
+} as const;
+/** 16 bytes. */
+export const policyRootLayout = layout(16, policyRootCodec);
+
+export const intervalIndexCodec = {
+  /** > 0 */
+  count: u32(0),
+  /** __u32[count], ascending, the first is 0; IPv6: __u64[count][2], high half first */
+  bounds: u32(4),
+  /** __u32[count][width] */
+  rows: u32(8),
+} as const;
+/** 12 bytes. */
+export const intervalIndexLayout = layout(12, intervalIndexCodec);
+
+/** Header of all compiled rules; all offsets are bytes from its first byte. */
+export const policyTableCodec = {
+  /** of it all */
+  bytes: u32(0),
   setCount: u32(4),
   /** struct policy_set[]; index = interface.policy, 0 unused */
   setOffset: u32(8),
   ruleCount: u32(12),
   /** struct policy_rule[] */
   ruleOffset: u32(16),
-  prefixCount: u32(20),
-  /** struct policy_prefix[] */
-  prefixOffset: u32(24),
-  rangeCount: u32(28),
-  /** struct policy_range[] */
-  rangeOffset: u32(32),
-  /** of it all, in bytes */
-  size: u32(36),
+  /** __u32[]: the worker's, for the address sets that hold a packet's source */
+  sourceMatches: u32(20),
+  destinationMatches: u32(24),
 } as const;
-/** 64 bytes. */
-export const policyTableLayout = layout(64, policyTableCodec);
+/** 32 bytes. */
+export const policyTableLayout = layout(32, policyTableCodec);
 
 /** The rules of one interface's `policies`, in order. */
 export const policySetCodec = {
-  /** index in the rule array */
-  firstRule: u32(0),
-  ruleCount: u32(4),
+  /** offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
+  classifiers: u32Array(0, 4),
   /** enum rule_action: allow, deny or ask */
-  defaultIngress: u8(8),
-  defaultEgress: u8(9),
+  defaultIngress: u8(16),
+  defaultEgress: u8(17),
   /** id reported when the default decides */
-  defaultRule: u32(12),
+  defaultRule: u32(20),
 } as const;
 /** 32 bytes. */
 export const policySetLayout = layout(32, policySetCodec);
 
-/** An empty list (count 0) matches everything. Lists are indexes into the arrays above. */
+/** What comes of a packet that a rule matches. */
 export const policyRuleCodec = {
-  /** enum rule_direction; 0: both */
-  direction: u8(0),
   /** enum rule_action */
-  action: u8(1),
-  /** 0 any, 4, 6 */
-  family: u8(2),
-  /** 1: any protocol */
-  protocolAny: u8(3),
-  /** IP protocol number */
-  protocol: u8(4),
+  action: u8(0),
   /** 1: report the flows that it decides */
-  log: u8(5),
+  log: u8(1),
   /** index in `mirrors`: copies of the flows that it matches; 0: none */
-  mirror: u8(6),
+  mirror: u8(2),
   /** reported with the flow; > 0 */
-  id: u32(8),
-  /** action pass: rule index to go on at */
-  next: u32(12),
-  sourceFirst: u32(16),
-  sourceCount: u32(20),
-  sourceExceptFirst: u32(24),
-  sourceExceptCount: u32(28),
-  destinationFirst: u32(32),
-  destinationCount: u32(36),
-  destinationExceptFirst: u32(40),
-  destinationExceptCount: u32(44),
-  sourcePortFirst: u32(48),
-  sourcePortCount: u32(52),
-  /** ICMP: type << 8 | code */
-  destinationPortFirst: u32(56),
-  /** ICMP: type << 8 | code */
-  destinationPortCount: u32(60),
+  id: u32(4),
   /** counted by the slow path */
-  hits: u64(64),
+  hits: u64(8),
 } as const;
-/** 72 bytes. */
-export const policyRuleLayout = layout(72, policyRuleCodec);
+/** 24 bytes. */
+export const policyRuleLayout = layout(24, policyRuleCodec);
 
-/** Address and mask are as they lie in the packet, so that two 64-bit compares decide. */
-export const policyPrefixCodec = {
-  /** IPv4: mapped; no bits behind the length */
-  address: bytes(0, 16),
-  mask: bytes(16, 16),
-  /** 4 or 6: ::/0 does not hold IPv4 */
-  family: u32(32),
-  /** 0..128; IPv4: 96 + length */
-  length: u32(36),
+/** Which rules match the address of one side. */
+export const classifierSideCodec = {
+  index: struct(0, 12),
+  /** __u32[count][width]: rows of the rules that take addresses of their sets there */
+  allowed: u32(12),
+  /** address sets that rules name on this side; 0: `allowed` is 0 too */
+  setCount: u32(16),
+  /** struct set_rules[set_count], ascending */
+  sets: u32(20),
+} as const;
+/** 32 bytes. */
+export const classifierSideLayout = layout(32, classifierSideCodec);
+
+export const classifierCodec = {
+  ruleCount: u32(0),
+  /** words of a row */
+  width: u32(4),
+  /** struct classifier_rule[rule_count] */
+  rules: u32(8),
+  source: struct(12, 32),
+  destination: struct(44, 32),
+  protocol: struct(76, 12),
+  /** PORT_FIELD_NONE: there is none */
+  sourcePort: struct(88, 12),
+  /** ICMP: PORT_FIELD_ICMP + type << 8 | code */
+  destinationPort: struct(100, 12),
+} as const;
+/** 112 bytes. */
+export const classifierLayout = layout(112, classifierCodec);
+
+export const classifierRuleCodec = {
+  /** offset of struct policy_rule */
+  rule: u32(0),
+  /** action pass: number of the rule to go on at */
+  next: u32(4),
+} as const;
+/** 8 bytes. */
+export const classifierRuleLayout = layout(8, classifierRuleCodec);
+
+/** The rules that name one address set. */
+export const setRulesCodec = {
+  /** number of the set */
+  set: u32(0),
+  /** offset of __u32[width] */
+  row: u32(4),
+} as const;
+/** 8 bytes. */
+export const setRulesLayout = layout(8, setRulesCodec);
+
+/** Which address sets hold an address: an update of a set rewrites this, and no rule. */
+export const addressSetsCodec = {
+  /** of it all */
+  bytes: u32(0),
+  setCount: u32(4),
+  /** words of a row */
+  width: u32(8),
+  ipv4: struct(12, 12),
+  ipv6: struct(24, 12),
 } as const;
 /** 40 bytes. */
-export const policyPrefixLayout = layout(40, policyPrefixCodec);
-
-export const policyRangeCodec = {
-  first: u16(0),
-  /** inclusive */
-  last: u16(2),
-} as const;
-/** 4 bytes. */
-export const policyRangeLayout = layout(4, policyRangeCodec);
+export const addressSetsLayout = layout(40, addressSetsCodec);
 
 /** One mapped ring (linux/if_xdp.h); all addresses are offsets in the WebAssembly memory. */
 export const xskRingCodec = {
@@ -1482,9 +1524,9 @@ export const workerControlCodec = {
   pending: u32(88),
   pendingCapacity: u32(92),
   pendingCount: u32(96),
-  /** struct policy_table in force; the main thread swaps it atomically; 0: none yet */
+  /** struct policy_root in force; the main thread swaps it atomically; 0: none yet */
   policy: u32(100),
-  /** the worker's copy of `policy`, set at each poll: older tables may be reused */
+  /** the worker's copy of `policy`, set at each poll: older ones may be reused */
   policyAck: u32(104),
   /** struct message_ring: main thread to worker */
   commands: u32(108),

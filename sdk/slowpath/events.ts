@@ -11,7 +11,7 @@ import {
   type TrapReason,
   trapReasons,
 } from "../layout/index.ts";
-import type { DirectionName } from "./policy_types.ts";
+import type { DirectionName } from "./policy/types.ts";
 
 /** What a packet says of itself, from its headers. */
 export interface PacketKey {

@@ -7,6 +7,7 @@ import type { HostOptions, SlowPathOptions } from "./types.ts";
 /** How long a packet waits for its neighbour. */
 const RESOLVE_TIMEOUT_MS = 1000;
 const MIN_FRAMES = 1024;
+const MEBIBYTE = 1024 * 1024;
 /** Frames of a worker where nothing else is asked for. */
 export const DEFAULT_FRAMES = 16384;
 
@@ -20,7 +21,8 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
     frameSize: limits.frameSize ?? 2048,
     holdLimit: Math.min(limits.holdLimit ?? 2048, frames >> 2),
     directPorts: limits.directPorts ?? 16,
-    policyBytes: limits.policyBytes ?? 4 * 1024 * 1024,
+    policyBytes: limits.policyBytes ?? 32 * MEBIBYTE,
+    addressSetBytes: limits.addressSetBytes ?? 16 * MEBIBYTE,
     interfaces: o.maps.interfaces.maxEntries,
     nexthops: o.maps.nexthops.maxEntries,
     decisions: o.maps.decisions.maxEntries,

@@ -6,18 +6,21 @@ export type { SlowPathDrop } from "./drop_counts.ts";
 export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
 export type { JudgedPacket, Judgement } from "./judge.ts";
-export { compilePolicy } from "./policy_compiler.ts";
+export { compileAddressSets } from "./policy/address_sets.ts";
+export { compilePolicy } from "./policy/compiler.ts";
 export type {
   CompiledPolicy,
   DefaultAction,
   DirectionName,
   PeerInput,
   PolicyCompilerInput,
+  PolicyImage,
   PolicyInput,
+  PolicyRoom,
   PolicyRuleInput,
   RuleActionName,
   RuleReference,
-} from "./policy_types.ts";
+} from "./policy/types.ts";
 export type { PortStatistics } from "./port_table.ts";
 export {
   type AskHandler,

@@ -12,10 +12,11 @@ import {
   trapMetaCodec,
   trapMetaLayout,
   WEIR_TRAP_MAGIC,
-  workerControlCodec,
 } from "../layout/index.ts";
 import { XDP_PACKET_HEADROOM } from "../xsk/index.ts";
 import { layoutMemory } from "./memory_layout.ts";
+import { PolicySlots } from "./policy/slots.ts";
+import type { PolicyImage } from "./policy/types.ts";
 import { WorkerMemory } from "./worker_memory.ts";
 
 /** A packet as the kernel programs would have trapped it. */
@@ -44,6 +45,8 @@ export interface Judgement {
 const FROM = 1;
 const TO = 2;
 const FRAME_BYTES = 4096;
+/** There is no thread to be woken. */
+const NOBODY = (): void => {};
 
 interface Module {
   start(control: number): void;
@@ -55,21 +58,21 @@ class Instance {
   readonly #memory: WorkerMemory;
   readonly #module: Module;
 
-  constructor(module: WebAssembly.Module, table: Uint8Array) {
+  constructor(module: WebAssembly.Module, policy: PolicyImage) {
     const layout = layoutMemory({
       frames: 1,
       frameSize: FRAME_BYTES,
       holdLimit: 1,
       directPorts: 0,
-      policyBytes: table.byteLength,
+      policyBytes: policy.table.byteLength,
+      addressSetBytes: policy.addressSets.byteLength,
       interfaces: TO + 1,
       nexthops: 1,
       decisions: 1,
     });
     const none = { frameReserve: 0, errorRate: 0, errorBurst: 0, lentLimit: 0, resolveTimeoutMs: 0, dropSamples: 0 };
     this.#memory = new WorkerMemory(layout, 0, none);
-    this.#memory.bytes.set(table, layout.policies[0]);
-    workerControlCodec.policy.set(this.#memory.view, layout.control, layout.policies[0]);
+    new PolicySlots(this.#memory, NOBODY, () => false).publish(policy);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory.memory } });
     this.#module = exports as unknown as Module;
     this.#module.start(layout.control);
@@ -100,25 +103,25 @@ class Instance {
 /** Judges packets by the policy in force. */
 export class Judge {
   readonly #module: WebAssembly.Module;
-  #table: Uint8Array | undefined;
+  #policy: PolicyImage | undefined;
   #instance: Instance | undefined;
   /** What becomes of flows that nobody is there to be asked for; `undefined`: somebody is. */
   unasked: "allow" | "deny" | undefined = "deny";
 
-  constructor(module: WebAssembly.Module, table: Uint8Array | undefined) {
+  constructor(module: WebAssembly.Module, policy: PolicyImage | undefined) {
     this.#module = module;
-    this.#table = table;
+    this.#policy = policy;
   }
 
   /** The compiled policy in force. */
-  set table(table: Uint8Array) {
-    this.#table = table;
+  set policy(policy: PolicyImage) {
+    this.#policy = policy;
     this.#instance = undefined;
   }
 
   judge(packet: JudgedPacket): Judgement {
-    if (this.#table === undefined) return { action: "none", direction: "none", rule: 0 };
-    this.#instance ??= new Instance(this.#module, this.#table);
+    if (this.#policy === undefined) return { action: "none", direction: "none", rule: 0 };
+    this.#instance ??= new Instance(this.#module, this.#policy);
     const judgement = this.#instance.examine(packet);
     return judgement.action === "ask" && this.unasked !== undefined
       ? { ...judgement, action: this.unasked }

@@ -19,6 +19,7 @@ import {
   messageRingLayout,
   nexthopLayout,
   pendingPacketLayout,
+  policyRootLayout,
   WEIR_BURST_SLOTS,
   WEIR_CHAIN_FRAMES,
   WEIR_DECISIONS_PER_WORKER,
@@ -47,8 +48,10 @@ export interface MemorySizes {
   readonly holdLimit: number;
   /** Direct ports, beside the trap port. */
   readonly directPorts: number;
-  /** Bytes of a compiled policy. */
+  /** Bytes of compiled rules. */
   readonly policyBytes: number;
+  /** Bytes of compiled address sets. */
+  readonly addressSetBytes: number;
   /** Elements of the kernel's `interfaces`, `nexthops` and `decisions`. */
   readonly interfaces: number;
   readonly nexthops: number;
@@ -100,8 +103,12 @@ export interface MemoryLayout {
   readonly events: number;
   /** Slots of `largestPacket` bytes each. */
   readonly inject: number;
-  /** Two tables: the one in force and the next. */
-  readonly policies: readonly [number, number];
+  /** Two of each: the one in force and the next. */
+  readonly policies: {
+    readonly roots: readonly [number, number];
+    readonly tables: readonly [number, number];
+    readonly addressSets: readonly [number, number];
+  };
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
@@ -160,7 +167,11 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     commands: take(messageRingLayout.size + COMMANDS * commandLayout.size),
     events: take(messageRingLayout.size + EVENTS * eventLayout.size),
     inject: take(INJECT_SLOTS * largestPacket(sizes.frameSize, true)),
-    policies: [take(sizes.policyBytes), take(sizes.policyBytes)],
+    policies: {
+      roots: [take(policyRootLayout.size), take(policyRootLayout.size)],
+      tables: [take(sizes.policyBytes), take(sizes.policyBytes)],
+      addressSets: [take(sizes.addressSetBytes), take(sizes.addressSetBytes)],
+    },
     interfaces: mapped(sizes.interfaces * interfaceLayout.size),
     nexthops: mapped(sizes.nexthops * nexthopLayout.size),
     decisions: mapped(sizes.decisions * flowDecisionLayout.size),

@@ -20,6 +20,7 @@ import { countDrops, type SlowPathDrop } from "./drop_counts.ts";
 import { readDrop, readEvent, type TrappedPacket } from "./events.ts";
 import { hostOptions } from "./host_options.ts";
 import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
+import type { PolicyImage, PolicyRoom } from "./policy/types.ts";
 import type { PortStatistics } from "./port_table.ts";
 import type { AskOptions, DirectPort, HostOptions, InjectAs, SlowPathCounters, SlowPathOptions } from "./types.ts";
 import { WorkerHost } from "./worker_host.ts";
@@ -183,9 +184,15 @@ export class SlowPath implements Disposable {
   }
 
   /** Puts a compiled policy in force. Workers take it at their next packet. */
-  setPolicy(table: Uint8Array): void {
-    this.#judge.table = table;
-    for (const host of this.#hosts) host.policies.publish(table);
+  setPolicy(policy: PolicyImage): void {
+    this.#judge.policy = policy;
+    for (const host of this.#hosts) host.policies.publish(policy);
+  }
+
+  /** Bytes that a compiled policy may have. */
+  get policyRoom(): PolicyRoom {
+    const { policyBytes, addressSetBytes } = this.#host.layout.sizes;
+    return { table: policyBytes, addressSets: addressSetBytes };
   }
 
   /**

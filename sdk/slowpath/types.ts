@@ -3,6 +3,7 @@
 
 import type { DropEvent, SlowPathEvent } from "./events.ts";
 import type { MemoryLayout } from "./memory_layout.ts";
+import type { PolicyImage } from "./policy/types.ts";
 import type { MappableTable } from "./table_mapping.ts";
 import type { ControlSetting } from "./worker_host.ts";
 import type { WorkerLimits } from "./worker_memory.ts";
@@ -42,8 +43,10 @@ export interface SlowPathLimits {
   readonly holdLimit?: number;
   /** Queues of interfaces with sockets of their own. Default 16. */
   readonly directPorts?: number;
-  /** Bytes of a compiled policy. Default 4 MiB (some 50 000 rules). */
+  /** Bytes of compiled rules. Default 32 MiB; only what is used is taken from the system's memory. */
   readonly policyBytes?: number;
+  /** Bytes of compiled address sets. Default 16 MiB. */
+  readonly addressSetBytes?: number;
   /** ICMP errors and resets that an interface may cause, a second. Default 1000; 0: none are sent. */
   readonly errorsPerSecond?: number;
 }
@@ -61,7 +64,7 @@ export interface SlowPathOptions {
    * The policy to begin with. Without one, new flows of interfaces that have policy are dropped until `setPolicy`;
    * they are not denied for good.
    */
-  readonly policy?: Uint8Array | undefined;
+  readonly policy?: PolicyImage | undefined;
   /** The module assets/slowpath.wasm; default: read from there. */
   readonly module?: Uint8Array<ArrayBuffer>;
   /** Never sleep: for workers that have a CPU each to themselves. Default false. */
@@ -101,7 +104,7 @@ export interface HostOptions {
   readonly limits: WorkerLimits;
   readonly settings: Partial<Record<ControlSetting, number>>;
   readonly module: WebAssembly.Module;
-  readonly policy: Uint8Array | undefined;
+  readonly policy: PolicyImage | undefined;
   readonly spin: boolean;
 }
 

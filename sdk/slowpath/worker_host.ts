@@ -17,7 +17,7 @@ import { close, eventfd, libc } from "../runtime/libc.ts";
 import type { NativeBuffer, WorkerHandle } from "../runtime/types.ts";
 import { INJECT_SLOTS, largestPacket } from "./memory_layout.ts";
 import { CommandRing, EventRing } from "./message_ring.ts";
-import { PolicySlots } from "./policy_slots.ts";
+import { PolicySlots } from "./policy/slots.ts";
 import { PortTable } from "./port_table.ts";
 import { TableMapping } from "./table_mapping.ts";
 import type { HostOptions } from "./types.ts";

@@ -243,7 +243,7 @@ export class TestNode implements Disposable {
   protect(sets: Partial<Record<PodName, readonly PolicyInput[]>>): ReturnType<typeof compilePolicy> {
     const names = Object.keys(sets) as PodName[];
     const compiled = compilePolicy({ revision: 1, sets: names.map((name) => sets[name] ?? []) });
-    this.slowPath.setPolicy(compiled.table);
+    this.slowPath.setPolicy(compiled);
     const view = new DataView(this.#interfaces.view);
     const hops = new DataView(this.#nexthops.view);
     for (const [index, name] of names.entries()) {

@@ -24,7 +24,7 @@ let worker: FakeWorker;
 
 function ready(o: { holdLimit?: number; asking?: boolean; otherwise?: "allow" | "deny" } = {}): void {
   worker = new FakeWorker(o.holdLimit === undefined ? {} : { holdLimit: o.holdLimit });
-  worker.setPolicy(compilePolicy({ revision: 1, sets: [[]] }).table);
+  worker.setPolicy(compilePolicy({ revision: 1, sets: [[]] }));
   worker.setInterface(2, 1);
   worker.setControl("asking", o.asking === false ? 0 : 1);
   worker.setControl("askTimeoutMs", 100);
@@ -40,11 +40,11 @@ describe("an asked flow", () => {
       worker.receive(frame(7), { generation: 5 });
       worker.poll();
       const [event] = worker.takeEvents();
-      const table = compilePolicy({
+      const compiled = compilePolicy({
         revision: 2,
         sets: policy === undefined ? [] : [[{ name: "new", ...policy }]],
-      }).table;
-      worker.setPolicy(table);
+      });
+      worker.setPolicy(compiled);
       worker.verdict(event?.ticket ?? 0, "allow", { nexthop: 14 });
       worker.poll();
       return worker.decisions();

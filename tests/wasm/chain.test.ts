@@ -164,7 +164,7 @@ describe("a packet in a chain of frames", () => {
 });
 
 function protectByAsking(): void {
-  worker.setPolicy(compilePolicy({ revision: 1, sets: [[]] }).table);
+  worker.setPolicy(compilePolicy({ revision: 1, sets: [[]] }));
   worker.setInterface(2, 1);
   worker.setControl("asking", 1);
   worker.setControl("askTimeoutMs", 1000);

@@ -16,7 +16,7 @@ let worker: FakeWorker;
 
 beforeEach(() => {
   worker = new FakeWorker({ holdLimit: 512 });
-  worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "allow" }] }]] }).table);
+  worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "allow" }] }]] }));
   worker.setInterface(2, 1);
 });
 

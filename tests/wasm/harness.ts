@@ -24,6 +24,8 @@ import {
 } from "../../sdk/layout/index.ts";
 import { layoutMemory, type MemoryLayout } from "../../sdk/slowpath/memory_layout.ts";
 import { CommandRing, EventRing } from "../../sdk/slowpath/message_ring.ts";
+import { PolicySlots } from "../../sdk/slowpath/policy/slots.ts";
+import type { PolicyImage } from "../../sdk/slowpath/policy/types.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
 import { takeEvents, type WorkerEvent } from "./events.ts";
 import { FakeRings, FRAME, ROOM, type Sent } from "./fake_rings.ts";
@@ -38,6 +40,8 @@ export interface FakeWorkerOptions {
   readonly errorRate?: number;
   readonly errorBurst?: number;
   readonly frameReserve?: number;
+  /** Room for compiled rules, and for address sets. */
+  readonly policyBytes?: number;
 }
 
 /** One worker whose rings the test moves by hand. */
@@ -47,6 +51,7 @@ export class FakeWorker {
   readonly wasm: TestModule;
   readonly commands: CommandRing;
   readonly events: EventRing;
+  readonly policies: PolicySlots;
   readonly #kernel: FakeRings;
   now = 1_000_000_000n;
 
@@ -56,7 +61,8 @@ export class FakeWorker {
       frameSize: FRAME,
       holdLimit: o.holdLimit ?? 16,
       directPorts: 1,
-      policyBytes: 65536,
+      policyBytes: o.policyBytes ?? 1 << 20,
+      addressSetBytes: o.policyBytes ?? 1 << 20,
       interfaces: 16,
       nexthops: 16,
       decisions: WEIR_DECISIONS_PER_WORKER,
@@ -79,6 +85,11 @@ export class FakeWorker {
     });
     this.commands = new CommandRing(this.worker.view, this.worker.words, this.layout.commands);
     this.events = new EventRing(this.worker.view, this.worker.words, this.layout.events);
+    this.policies = new PolicySlots(
+      this.worker,
+      () => {},
+      () => false,
+    );
     this.wasm = instantiate(this.worker.memory);
     for (const id of [1, 2, 3]) this.setInterface(id, 0);
     this.sampleDrops(100);
@@ -262,9 +273,8 @@ export class FakeWorker {
   }
 
   /** Puts a table in force. */
-  setPolicy(table: Uint8Array): void {
-    this.worker.bytes.set(table, this.layout.policies[0]);
-    this.setControl("policy", this.layout.policies[0]);
+  setPolicy(policy: PolicyImage): void {
+    this.policies.publish(policy);
   }
 
   verdict(

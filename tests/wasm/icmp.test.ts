@@ -175,7 +175,7 @@ describe("ICMP errors", () => {
 
 describe("rejected packets", () => {
   beforeEach(() => {
-    worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "reject" }] }]] }).table);
+    worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "reject" }] }]] }));
     worker.setInterface(2, 1);
   });
 
@@ -268,7 +268,7 @@ describe("answers to packets that came out of a tunnel", () => {
   });
 
   test("are resets too", () => {
-    worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "reject" }] }]] }).table);
+    worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", rules: [{ action: "reject" }] }]] }));
     worker.setInterface(2, 1);
     worker.receive(packet({ ...V4, protocol: 6, payload: tcp(1, 2, { sequence: 7 }) }), {
       ingress: INGRESS_TUNNEL | 5,

@@ -25,7 +25,7 @@ let worker: FakeWorker;
 
 /** What interface 1 sends is under the policy. */
 function protect(policy: Omit<PolicyInput, "name">): void {
-  worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", ...policy }]], mirrors: MIRRORS }).table);
+  worker.setPolicy(compilePolicy({ revision: 1, sets: [[{ name: "p", ...policy }]], mirrors: MIRRORS }));
   worker.setInterface(1, 1);
 }
 

@@ -22,7 +22,7 @@ beforeEach(() => {
 /** Gives interface 2 a policy. */
 function protect(policy: Omit<PolicyInput, "name">) {
   const compiled = compilePolicy({ revision: 9, sets: [[{ name: "p", ...policy }]] });
-  worker.setPolicy(compiled.table);
+  worker.setPolicy(compiled);
   worker.setInterface(2, 1);
   return (rule: string) => compiled.rules.find((reference) => reference.rule === rule)?.id ?? -1;
 }
@@ -234,14 +234,17 @@ describe("policy on the way", () => {
   });
 
   test("a rule's hits count the flows that the kernel took", () => {
-    protect({
+    const id = protect({
       rules: [
         { action: "log", proto: "udp" },
         { action: "allow", proto: "udp" },
       ],
     });
-    const hits = (index: number) =>
-      Number(worker.worker.view.getBigUint64(worker.layout.policies[0] + 64 + 2 * 32 + index * 72 + 64, true));
+    const hits = (index: number) => {
+      const counted = new Map<number, number>();
+      worker.policies.addHits(counted);
+      return counted.get(id(`#${index}`));
+    };
     for (let i = 0; i < 3; i++) worker.receive(frame(i), { generation: i + 1 });
     worker.poll();
     worker.apply((i) => (i === 1 ? "stale" : "ok"));

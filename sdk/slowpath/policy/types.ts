@@ -26,7 +26,7 @@ export interface PolicyRuleInput {
   /** Destination prefixes. */
   readonly to?: readonly PeerInput[] | undefined;
   /** Prefixes taken out of `from` (ingress) or `to` (egress). */
-  readonly except?: readonly PeerInput[] | undefined;
+  readonly except?: readonly string[] | undefined;
   /** Report the flows that it decides. */
   readonly log?: boolean | undefined;
   /** Name of the mirror that gets copies of the flows that it matches. */
@@ -60,6 +60,8 @@ export interface PolicyCompilerInput {
   readonly prefixSets?: ReadonlyMap<string, readonly string[]> | undefined;
   /** Numbers of the mirrors (their index in the map `mirrors`). */
   readonly mirrors?: ReadonlyMap<string, number> | undefined;
+  /** Bytes that there is room for. Default: any number. */
+  readonly room?: PolicyRoom | undefined;
 }
 
 /** Which rule a numeric id stands for. */
@@ -71,9 +73,25 @@ export interface RuleReference {
   readonly rule: string;
 }
 
-/** What `compilePolicy` makes. */
-export interface CompiledPolicy {
+/** Bytes that a worker has room for. */
+export interface PolicyRoom {
+  readonly table: number;
+  readonly addressSets: number;
+}
+
+/** What the slow path decides by. Arrays that are the same objects as before are not written anew. */
+export interface PolicyImage {
+  /** Reported with the decisions. */
+  readonly revision: number;
   /** struct policy_table and what it refers to. */
   readonly table: Uint8Array<ArrayBuffer>;
+  /** struct address_sets and what it refers to: the members of the sets that the table's rules name. */
+  readonly addressSets: Uint8Array<ArrayBuffer>;
+}
+
+/** What `compilePolicy` makes. */
+export interface CompiledPolicy extends PolicyImage {
+  /** Names of the sets that rules name, by number: for `compileAddressSets`. */
+  readonly sets: readonly string[];
   readonly rules: readonly RuleReference[];
 }

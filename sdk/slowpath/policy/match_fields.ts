@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads the match fields of a rule: protocols, ports, ICMP types and prefixes. */
 
-import { hasHostBits, mappedLength, type Prefix, parsePrefix } from "../address.ts";
-import { WeirError } from "../errors.ts";
-import type { PeerInput } from "./policy_types.ts";
+import { hasHostBits, type Prefix, parsePrefix } from "../../address.ts";
+import { WeirError } from "../../errors.ts";
 
 const PROTOCOLS: Readonly<Record<string, number>> = {
   icmp: 1,
@@ -77,32 +76,10 @@ export function parseTypes(types: readonly (number | string)[], protocol: number
   });
 }
 
-/** Reads prefixes, with those of named sets in their place. */
-export function parsePeers(
-  peers: readonly PeerInput[],
-  prefixSets: ReadonlyMap<string, readonly string[]> | undefined,
-  where: string,
-): Prefix[] {
-  return peers.flatMap((peer) => {
-    if (typeof peer === "string") return [parseNetwork(peer, where)];
-    const members = prefixSets?.get(peer.set);
-    if (members === undefined) throw invalidRule(where, `there is no set "${peer.set}"`);
-    return members.map((member) => parseNetwork(member, `set "${peer.set}"`));
-  });
-}
-
-function parseNetwork(text: string, where: string): Prefix {
+/** Reads a prefix. */
+export function parseNetwork(text: string, where: string): Prefix {
   const prefix = parsePrefix(text);
   if (prefix === undefined) throw invalidRule(where, `"${text}" is no prefix`);
   if (hasHostBits(prefix)) throw invalidRule(where, `"${text}" has bits behind its length`);
   return prefix;
-}
-
-/** The 16 bytes that select a prefix's bits in a mapped address. */
-export function maskOf(prefix: Prefix): Uint8Array {
-  const length = mappedLength(prefix);
-  return Uint8Array.from({ length: 16 }, (_, i) => {
-    const bits = Math.min(Math.max(length - i * 8, 0), 8);
-    return (0xff00 >> bits) & 0xff;
-  });
 }

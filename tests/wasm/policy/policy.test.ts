@@ -3,71 +3,10 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { contains, parseAddress, parsePrefix } from "../../sdk/address.ts";
-import { ruleActions } from "../../sdk/layout/index.ts";
-import { compilePolicy, type DirectionName, type PolicyInput, type PolicyRuleInput } from "../../sdk/slowpath/index.ts";
-import { FakeWorker } from "./harness.ts";
-import { icmp, packet, tcp, udp } from "./packets.ts";
-
-interface Flow {
-  readonly source: string;
-  readonly destination: string;
-  readonly protocol: number;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly icmp: number | undefined;
-}
-
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58, sctp: 132 };
-
-function inList(list: readonly unknown[] | undefined, text: string): boolean {
-  const address = parseAddress(text);
-  return (list ?? []).some((prefix) => {
-    const parsed = parsePrefix(String(prefix));
-    return parsed !== undefined && address !== undefined && contains(parsed, address);
-  });
-}
-
-function portIn(list: readonly (number | string)[], port: number): boolean {
-  return list.some((text) => {
-    const [first, last] = String(text).split("-").map(Number);
-    return port >= (first ?? 0) && port <= (last ?? first ?? 0);
-  });
-}
-
-function naiveMatch(rule: PolicyRuleInput, flow: Flow, direction: DirectionName): boolean {
-  if (rule.direction !== undefined && rule.direction !== direction) return false;
-  const v6 = flow.source.includes(":");
-  if (rule.proto === "icmp" && v6) return false;
-  if (rule.proto === "icmpv6" && !v6) return false;
-  if (rule.proto !== undefined && rule.proto !== "any" && PROTOCOLS[rule.proto] !== flow.protocol) return false;
-  const hasPorts = [6, 17, 132].includes(flow.protocol);
-  if (rule.ports !== undefined && !(hasPorts && portIn(rule.ports, flow.destinationPort))) return false;
-  if (rule.sourcePorts !== undefined && !(hasPorts && portIn(rule.sourcePorts, flow.sourcePort))) return false;
-  if (rule.types !== undefined) {
-    const matched = rule.types.some((text) => {
-      const [type, code] = String(text).split("/").map(Number);
-      return flow.icmp !== undefined && flow.icmp >> 8 === type && (code === undefined || (flow.icmp & 255) === code);
-    });
-    if (!matched) return false;
-  }
-  if (rule.from !== undefined && !inList(rule.from, flow.source)) return false;
-  if (rule.to !== undefined && !inList(rule.to, flow.destination)) return false;
-  return !inList(rule.except, direction === "ingress" ? flow.source : flow.destination);
-}
-
-function naiveVerdict(policies: readonly PolicyInput[], flow: Flow, direction: DirectionName): string {
-  for (const policy of policies) {
-    for (const rule of policy.rules ?? []) {
-      if (!naiveMatch(rule, flow, direction)) continue;
-      if (rule.action === "pass") break;
-      if (rule.action !== "log") return rule.action;
-    }
-  }
-  const first = policies[0];
-  if (first === undefined) return "ask";
-  return (typeof first.default === "string" ? first.default : first.default?.[direction]) ?? "deny";
-}
+import { ruleActions } from "../../../sdk/layout/index.ts";
+import { compilePolicy, type DirectionName, type PolicyInput, type PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
+import { FakeWorker } from "../harness.ts";
+import { decideNaively, type Flow, frameOf } from "./naive.ts";
 
 const v4Address = fc
   .tuple(fc.constantFrom(10, 192), fc.constantFrom(0, 1), fc.constantFrom(0, 128), fc.constantFrom(1, 2))
@@ -136,33 +75,26 @@ const flow: fc.Arbitrary<Flow> = fc
     });
   });
 
-function frameOf(f: Flow): Uint8Array {
-  const payload =
-    f.protocol === 6
-      ? tcp(f.sourcePort, f.destinationPort)
-      : f.protocol === 17 || f.protocol === 132
-        ? udp(f.sourcePort, f.destinationPort, [0, 0, 0, 0])
-        : icmp((f.icmp ?? 0) >> 8, (f.icmp ?? 0) & 255);
-  return packet({ source: f.source, destination: f.destination, protocol: f.protocol, payload });
-}
-
 const worker = new FakeWorker();
 const AT = worker.layout.umem + 256;
 
 function verdict(sets: readonly (readonly PolicyInput[])[], f: Flow, egressSet: number, ingressSet: number): string {
-  // A fresh place each time, as the worker takes a table over only if its address changes.
-  worker.setPolicy(new Uint8Array(64));
-  worker.setControl("policy", 0);
-  worker.wasm.judge(AT, 0);
-  worker.setPolicy(compilePolicy({ revision: 1, sets }).table);
+  worker.setPolicy(compilePolicy({ revision: 1, sets }));
   worker.setInterface(1, egressSet);
   worker.setInterface(2, ingressSet);
+  return judged(f);
+}
+
+function judged(f: Flow): string {
   const frame = frameOf(f);
   worker.writeTrap(AT, frame, {});
   const action = ruleActions[worker.wasm.judge(AT, frame.length)] ?? "none";
   worker.takeEvents();
   return action;
 }
+
+const naiveVerdict = (policies: readonly PolicyInput[], f: Flow, direction: DirectionName): string =>
+  decideNaively(policies, f, direction).action;
 
 describe("policy", () => {
   test("a set decides as its rules read", () => {
@@ -207,8 +139,11 @@ describe("policy", () => {
 
   test("a list that is given and empty matches nothing", () => {
     const rules: PolicyRuleInput[] = [{ action: "allow", from: [{ set: "nobody" }] }];
-    const table = compilePolicy({ revision: 1, sets: [[{ name: "p", rules }]], prefixSets: new Map([["nobody", []]]) });
-    expect(new DataView(table.table.buffer).getUint32(12, true)).toBe(0);
+    const sets = [[{ name: "p", default: "ask" as const, rules }]];
+    worker.setInterface(1, 1);
+    worker.setPolicy(compilePolicy({ revision: 1, sets, prefixSets: new Map([["nobody", []]]) }));
+    expect(judged(any)).toBe("ask");
+    expect(verdict([[{ name: "p", default: "ask", rules: [{ action: "allow", to: [] }] }]], any, 1, 0)).toBe("ask");
   });
 
   test("rule numbers depend on the policy and the rule only", () => {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { RuleReference } from "./types.ts";
+
+/** Numbers for rules: a hash of policy and rule, so that flows of an earlier run still name theirs. */
+export class RuleIds {
+  readonly #byKey = new Map<string, RuleReference>();
+  readonly #byId = new Map<number, string>();
+
+  of(policy: string, rule: string): number {
+    const key = `${policy}\0${rule}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known.id;
+    let id = hash(key);
+    // 0 means "no rule".
+    while (id === 0 || this.#byId.has(id)) id = (id + 1) >>> 0;
+    this.#byKey.set(key, { id, policy, rule });
+    this.#byId.set(id, key);
+    return id;
+  }
+
+  references(): readonly RuleReference[] {
+    return [...this.#byKey.values()];
+  }
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Reads rules into spans of values. Equal lists are read once, and give the same arrays. */
+
+import type { Prefix } from "../../address.ts";
+import { PORT_FIELD_ICMP } from "../../layout/index.ts";
+import { familyOfProtocol, invalidRule, parseNetwork, parsePorts, parseProtocol, parseTypes } from "./match_fields.ts";
+import {
+  complement,
+  everything,
+  IPV4,
+  IPV6,
+  PORT,
+  PROTOCOL,
+  type Span,
+  spansOf4,
+  spansOf6,
+  spansOfRanges,
+  without,
+} from "./spans.ts";
+import type { DirectionName, PeerInput, PolicyRuleInput, RuleActionName } from "./types.ts";
+
+/** The addresses that a rule takes on one side. */
+export interface Side {
+  readonly ipv4: readonly Span<number>[];
+  readonly ipv6: readonly Span<bigint>[];
+  /** Numbers of address sets whose members it takes too, as far as they are allowed. */
+  readonly sets: readonly number[];
+  /** What exceptions leave over: the members of sets that it takes. */
+  readonly allowed4: readonly Span<number>[];
+  readonly allowed6: readonly Span<bigint>[];
+}
+
+/** A rule, read. */
+export interface ReadRule {
+  readonly id: number;
+  readonly action: RuleActionName;
+  readonly log: boolean;
+  /** Index in `mirrors`; 0: none. */
+  readonly mirror: number;
+  /** Position of its policy among those of the interface. */
+  readonly policy: number;
+  /** 0: both. */
+  readonly family: 0 | 4 | 6;
+  /** By direction; `undefined`: it is not for that one. */
+  readonly sides: Readonly<Record<DirectionName, { readonly source: Side; readonly destination: Side } | undefined>>;
+  readonly protocols: readonly Span<number>[];
+  readonly sourcePorts: readonly Span<number>[];
+  readonly destinationPorts: readonly Span<number>[];
+}
+
+const ALL_PROTOCOLS = everything(PROTOCOL);
+const ALL_PORTS = everything(PORT);
+
+/** Numbers of the address sets that rules name, in the order in which they are named first. */
+export class SetNumbers {
+  readonly names: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #known: ReadonlyMap<string, unknown> | undefined;
+
+  constructor(known: ReadonlyMap<string, unknown> | undefined) {
+    this.#known = known;
+  }
+
+  of(name: string, where: string): number {
+    const number = this.#numbers.get(name);
+    if (number !== undefined) return number;
+    if (this.#known?.has(name) !== true) throw invalidRule(where, `there is no set "${name}"`);
+    this.#numbers.set(name, this.names.length);
+    return this.names.push(name) - 1;
+  }
+}
+
+/** Reads the rules of all policies of one compilation. */
+export class RuleReader {
+  readonly #sets: SetNumbers;
+  readonly #sides = new Map<string, Side>();
+  readonly #spans = new Map<string, readonly Span<number>[]>();
+
+  constructor(sets: SetNumbers) {
+    this.#sets = sets;
+  }
+
+  /** What a rule matches; `undefined` for nothing: a list that is given and empty can never match. */
+  read(rule: PolicyRuleInput, where: string): Omit<ReadRule, "id" | "mirror" | "policy"> | undefined {
+    const protocol = parseProtocol(rule.proto, where);
+    const sidesOf = (direction: DirectionName): ReadRule["sides"][DirectionName] => {
+      if (rule.direction !== undefined && rule.direction !== direction) return undefined;
+      const [source, destination] = direction === "ingress" ? [rule.except, undefined] : [undefined, rule.except];
+      return {
+        source: this.#side(rule.from, source, where),
+        destination: this.#side(rule.to, destination, where),
+      };
+    };
+    const read = {
+      action: rule.action,
+      log: rule.log === true,
+      family: familyOfProtocol(protocol),
+      sides: { ingress: sidesOf("ingress"), egress: sidesOf("egress") },
+      protocols: protocol === undefined ? ALL_PROTOCOLS : this.#protocol(protocol),
+      sourcePorts: this.#ports(rule.sourcePorts, protocol, where),
+      destinationPorts:
+        rule.types === undefined
+          ? this.#ports(rule.ports, protocol, where)
+          : this.#cached(`types ${protocol} ${rule.types.join()}`, () =>
+              spansOfRanges(parseTypes(rule.types ?? [], protocol, where), PORT_FIELD_ICMP),
+            ),
+    };
+    const lists = [rule.from, rule.to, rule.types ?? rule.ports, rule.sourcePorts];
+    return lists.some((list) => list?.length === 0) ? undefined : read;
+  }
+
+  #protocol(protocol: number): readonly Span<number>[] {
+    return this.#cached(`protocol ${protocol}`, () => [{ first: protocol, end: protocol + 1 }]);
+  }
+
+  #ports(
+    ports: readonly (number | string)[] | undefined,
+    protocol: number | undefined,
+    where: string,
+  ): readonly Span<number>[] {
+    if (ports === undefined) return ALL_PORTS;
+    return this.#cached(`ports ${protocol} ${ports.join()}`, () => spansOfRanges(parsePorts(ports, protocol, where)));
+  }
+
+  #cached(key: string, read: () => readonly Span<number>[]): readonly Span<number>[] {
+    let spans = this.#spans.get(key);
+    if (spans === undefined) {
+      spans = read();
+      this.#spans.set(key, spans);
+    }
+    return spans;
+  }
+
+  #side(peers: readonly PeerInput[] | undefined, except: readonly string[] | undefined, where: string): Side {
+    const texts = peers?.map((peer) => (typeof peer === "string" ? peer : `set ${peer.set}`));
+    const key = `${texts?.join() ?? "all"} except ${except?.join() ?? ""}`;
+    let side = this.#sides.get(key);
+    if (side === undefined) {
+      side = this.#readSide(peers, except ?? [], where);
+      this.#sides.set(key, side);
+    }
+    return side;
+  }
+
+  #readSide(peers: readonly PeerInput[] | undefined, except: readonly string[], where: string): Side {
+    const holes = except.map((text) => parseNetwork(text, where));
+    const holes4 = spansOf4(ofFamily(holes, 4));
+    const holes6 = spansOf6(ofFamily(holes, 6));
+    const allowed4 = complement(IPV4, holes4);
+    const allowed6 = complement(IPV6, holes6);
+    if (peers === undefined) return { ipv4: allowed4, ipv6: allowed6, sets: [], allowed4, allowed6 };
+    const prefixes: Prefix[] = [];
+    const sets = new Set<number>();
+    for (const peer of peers) {
+      if (typeof peer === "string") prefixes.push(parseNetwork(peer, where));
+      else sets.add(this.#sets.of(peer.set, where));
+    }
+    return {
+      ipv4: without(spansOf4(ofFamily(prefixes, 4)), holes4),
+      ipv6: without(spansOf6(ofFamily(prefixes, 6)), holes6),
+      sets: [...sets],
+      allowed4,
+      allowed6,
+    };
+  }
+}
+
+function ofFamily(prefixes: readonly Prefix[], family: 4 | 6): Prefix[] {
+  return prefixes.filter((prefix) => prefix.family === family);
+}
