@@ -31,7 +31,7 @@ enum rule_direction {
  * What is in force. One word of the control block names it, so that rules and the members of
  * address sets change together, at once.
  */
-struct policy_root { /* 16 bytes */
+struct policy_root {    /* 16 bytes */
 	__u32 revision; /* reported with the decisions */
 	__u32 table;    /* address of struct policy_table */
 	__u32 sets;     /* address of struct address_sets */
@@ -45,23 +45,23 @@ struct policy_root { /* 16 bytes */
  * all that they have in common.
  */
 #define BITMAP_LEAF_BITS 512
-#define BITMAP_CHILDREN 16
-#define BITMAP_ROW_BITS 8192 /* below one word of a row: all of its leaves */
+#define BITMAP_CHILDREN  16
+#define BITMAP_ROW_BITS  8192 /* below one word of a row: all of its leaves */
 
 /*
  * The values of a packet field, cut where the set of rules that take them changes: the row of a
  * value is that of the last bound that is not above it. All offsets are bytes from the first
  * byte of the table that it stands in.
  */
-struct interval_index {       /* 12 bytes */
-	__u32 count;  /* > 0 */
+struct interval_index { /* 12 bytes */
+	__u32 count;    /* > 0 */
 	__u32 bounds; /* __u32[count], ascending, the first is 0; IPv6: __u64[count][2], high half first */
-	__u32 rows;   /* __u32[count][width] */
+	__u32 rows; /* __u32[count][width] */
 };
 
 /* Header of all compiled rules; all offsets are bytes from its first byte. */
 struct policy_table { /* 32 bytes */
-	__u32 bytes; /* of it all */
+	__u32 bytes;  /* of it all */
 	__u32 set_count;
 	__u32 set_offset; /* struct policy_set[]; index = interface.policy, 0 unused */
 	__u32 rule_count;
@@ -72,8 +72,9 @@ struct policy_table { /* 32 bytes */
 };
 
 /* The rules of one interface's `policies`, in order. */
-struct policy_set {       /* 32 bytes */
-	__u32 classifiers[4]; /* offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
+struct policy_set { /* 32 bytes */
+	__u32 classifiers
+		[4]; /* offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
 	__u8 default_ingress; /* enum rule_action: allow, deny or ask */
 	__u8 default_egress;
 	__u16 reserved0;
@@ -83,23 +84,23 @@ struct policy_set {       /* 32 bytes */
 
 /* Which of a set's classifiers. */
 #define POLICY_CLASSIFIER_EGRESS 1
-#define POLICY_CLASSIFIER_IPV6 2
+#define POLICY_CLASSIFIER_IPV6   2
 
 /* What comes of a packet that a rule matches. */
-struct policy_rule {       /* 24 bytes */
+struct policy_rule { /* 24 bytes */
 	__u8 action; /* enum rule_action */
 	__u8 log;    /* 1: report the flows that it decides */
 	__u8 mirror; /* index in `mirrors`: copies of the flows that it matches; 0: none */
 	__u8 reserved0;
-	__u32 id; /* reported with the flow; > 0 */
+	__u32 id;   /* reported with the flow; > 0 */
 	__u64 hits; /* counted by the slow path */
 	__u32 reserved[2];
 };
 
 /* Which rules match the address of one side. */
-struct classifier_side {   /* 32 bytes */
+struct classifier_side { /* 32 bytes */
 	struct interval_index index;
-	__u32 allowed;   /* __u32[count][width]: rows of the rules that take addresses of their sets there */
+	__u32 allowed; /* __u32[count][width]: rows of the rules that take addresses of their sets there */
 	__u32 set_count; /* address sets that rules name on this side; 0: `allowed` is 0 too */
 	__u32 sets;      /* struct set_rules[set_count], ascending */
 	__u32 reserved[2];
@@ -124,8 +125,8 @@ struct classifier { /* 112 bytes */
 #define PORT_FIELD_NONE 0x20000
 
 struct classifier_rule { /* 8 bytes */
-	__u32 rule; /* offset of struct policy_rule */
-	__u32 next; /* action pass: number of the rule to go on at */
+	__u32 rule;      /* offset of struct policy_rule */
+	__u32 next;      /* action pass: number of the rule to go on at */
 };
 
 /* The rules that name one address set. */
@@ -136,7 +137,7 @@ struct set_rules { /* 8 bytes */
 
 /* Which address sets hold an address: an update of a set rewrites this, and no rule. */
 struct address_sets { /* 40 bytes */
-	__u32 bytes; /* of it all */
+	__u32 bytes;  /* of it all */
 	__u32 set_count;
 	__u32 width; /* words of a row */
 	struct interval_index ipv4;

@@ -7,12 +7,7 @@ import type { Header, Struct } from "./model.ts";
  * Offsets that would take the name of a C constant or of a struct's size. A new collision is
  * refused, so that adding a constant never changes silently what an existing name means.
  */
-const COLLISIONS = new Set([
-  "INTERFACE_POLICY",
-  "NEXTHOP_INTERFACE",
-  "NEXTHOP_VRF",
-  "ROUTE_LABEL",
-]);
+const COLLISIONS = new Set(["INTERFACE_POLICY", "NEXTHOP_INTERFACE", "NEXTHOP_VRF", "ROUTE_LABEL"]);
 
 export function writeAssemblyScript(headers: readonly Header[]): string {
   const taken = new Set(

@@ -1339,7 +1339,6 @@ export const policyTableLayout = layout(32, policyTableCodec);
 
 /** The rules of one interface's `policies`, in order. */
 export const policySetCodec = {
-  /** offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
   classifiers: u32Array(0, 4),
   /** enum rule_action: allow, deny or ask */
   defaultIngress: u8(16),

@@ -29,7 +29,9 @@ export interface TestModule {
 
 /** Compiles wasm/index.ts and wasm/testing.ts; the result is kept by the content of the sources. */
 export function compileModule(): { wasm: Uint8Array<ArrayBuffer>; text: string } {
-  const files = readdirSync(root("wasm"), { encoding: "utf8", recursive: true }).filter((file) => file.endsWith(".ts")).sort();
+  const files = readdirSync(root("wasm"), { encoding: "utf8", recursive: true })
+    .filter((file) => file.endsWith(".ts"))
+    .sort();
   const hash = Bun.hash(files.map((file) => readFileSync(root("wasm", file), "utf8")).join("\0")).toString(16);
   const output = root("build", `test-slowpath-${hash}`);
   if (!existsSync(`${output}.wasm`)) {

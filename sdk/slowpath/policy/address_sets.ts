@@ -2,8 +2,8 @@
 /** Compiles the members of address sets (struct address_sets), apart from the rules that name the sets. */
 
 import { addressSetsCodec, addressSetsLayout } from "../../layout/index.ts";
-import { parseNetwork } from "./match_fields.ts";
 import { rowWidth, writeIntervalIndex } from "./interval_index.ts";
+import { parseNetwork } from "./match_fields.ts";
 import { NodePool } from "./node_pool.ts";
 import { IPV4, IPV6, type Span, spansOf4, spansOf6 } from "./spans.ts";
 import { TableImage } from "./table_image.ts";

@@ -143,6 +143,10 @@ interface Event<V extends Value> {
   readonly turns: Turn[];
 }
 
+function byItsValue<V extends Value>({ value: a }: Event<V>, { value: b }: Event<V>): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** What happens at each bound, in their order; there is always one at 0. */
 function eventsOf<V extends Value>(domain: Domain<V>, lists: readonly (readonly Item<V>[])[]): Event<V>[] {
   const byValue = new Map<V, Event<V>>([[domain.zero, { value: domain.zero, turns: [] }]]);
@@ -161,5 +165,5 @@ function eventsOf<V extends Value>(domain: Domain<V>, lists: readonly (readonly 
       }
     }
   }
-  return [...byValue.values()].sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0));
+  return [...byValue.values()].sort(byItsValue);
 }

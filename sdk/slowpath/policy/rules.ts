@@ -50,6 +50,8 @@ export interface ReadRule {
 
 const ALL_PROTOCOLS = everything(PROTOCOL);
 const ALL_PORTS = everything(PORT);
+const ALL_IPV4 = everything(IPV4);
+const ALL_IPV6 = everything(IPV6);
 
 /** Numbers of the address sets that rules name, in the order in which they are named first. */
 export class SetNumbers {
@@ -143,11 +145,9 @@ export class RuleReader {
   }
 
   #readSide(peers: readonly PeerInput[] | undefined, except: readonly string[], where: string): Side {
-    const holes = except.map((text) => parseNetwork(text, where));
-    const holes4 = spansOf4(ofFamily(holes, 4));
-    const holes6 = spansOf6(ofFamily(holes, 6));
-    const allowed4 = complement(IPV4, holes4);
-    const allowed6 = complement(IPV6, holes6);
+    const [holes4, holes6] = byFamily(except.map((text) => parseNetwork(text, where)));
+    const [allowed4, allowed6] =
+      except.length === 0 ? [ALL_IPV4, ALL_IPV6] : [complement(IPV4, holes4), complement(IPV6, holes6)];
     if (peers === undefined) return { ipv4: allowed4, ipv6: allowed6, sets: [], allowed4, allowed6 };
     const prefixes: Prefix[] = [];
     const sets = new Set<number>();
@@ -155,9 +155,10 @@ export class RuleReader {
       if (typeof peer === "string") prefixes.push(parseNetwork(peer, where));
       else sets.add(this.#sets.of(peer.set, where));
     }
+    const [ipv4, ipv6] = byFamily(prefixes);
     return {
-      ipv4: without(spansOf4(ofFamily(prefixes, 4)), holes4),
-      ipv6: without(spansOf6(ofFamily(prefixes, 6)), holes6),
+      ipv4: without(ipv4, holes4),
+      ipv6: without(ipv6, holes6),
       sets: [...sets],
       allowed4,
       allowed6,
@@ -165,6 +166,14 @@ export class RuleReader {
   }
 }
 
-function ofFamily(prefixes: readonly Prefix[], family: 4 | 6): Prefix[] {
-  return prefixes.filter((prefix) => prefix.family === family);
+const NO_IPV4: readonly Span<number>[] = [];
+const NO_IPV6: readonly Span<bigint>[] = [];
+
+/** The addresses of prefixes, in each family. */
+function byFamily(prefixes: readonly Prefix[]): readonly [readonly Span<number>[], readonly Span<bigint>[]] {
+  const of = (family: 4 | 6) => prefixes.filter((prefix) => prefix.family === family);
+  const ipv4 = of(4);
+  // Most lists are of one family.
+  if (ipv4.length === prefixes.length) return [spansOf4(ipv4), NO_IPV6];
+  return ipv4.length === 0 ? [NO_IPV4, spansOf6(prefixes)] : [spansOf4(ipv4), spansOf6(of(6))];
 }

@@ -52,7 +52,8 @@ export class PolicySlots {
     const next: InForce = {
       root: before === undefined ? 0 : other(before.root),
       table: before === undefined ? 0 : image.table === this.#image?.table ? before.table : other(before.table),
-      sets: before === undefined ? 0 : image.addressSets === this.#image?.addressSets ? before.sets : other(before.sets),
+      sets:
+        before === undefined ? 0 : image.addressSets === this.#image?.addressSets ? before.sets : other(before.sets),
     };
     const { bytes, view, words } = this.#memory;
     if (next.table !== before?.table) bytes.set(image.table, policies.tables[next.table]);

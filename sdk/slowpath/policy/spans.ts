@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sets of values of a packet field, as sorted spans. IPv6 addresses are bigints, all others numbers. */
 
-import type { Prefix } from "../../address.ts";
+import { MAPPED_OFFSET, type Prefix } from "../../address.ts";
 import { PORT_FIELD_NONE } from "../../layout/index.ts";
 import type { Range } from "./match_fields.ts";
 
@@ -33,7 +33,8 @@ export function everything<V extends Value>({ zero, end }: Domain<V>): readonly 
 }
 
 /** Sorts spans and joins those that overlap or touch. */
-export function joined<V extends Value>(spans: readonly Span<V>[]): Span<V>[] {
+export function joined<V extends Value>(spans: readonly Span<V>[]): readonly Span<V>[] {
+  if (spans.length < 2) return spans;
   const sorted = [...spans].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
   const result: Span<V>[] = [];
   for (const span of sorted) {
@@ -64,28 +65,35 @@ export function without<V extends Value>(from: readonly Span<V>[], except: reado
 }
 
 /** The addresses of IPv4 prefixes. */
-export function spansOf4(prefixes: readonly Prefix[]): Span<number>[] {
+export function spansOf4(prefixes: readonly Prefix[]): readonly Span<number>[] {
   return joined(
     prefixes.map(({ bytes, length }) => {
-      const first = new DataView(bytes.buffer, bytes.byteOffset).getUint32(12);
+      const first = word(bytes, MAPPED_OFFSET);
       return { first, end: first + 2 ** (32 - length) };
     }),
   );
 }
 
 /** The addresses of IPv6 prefixes. */
-export function spansOf6(prefixes: readonly Prefix[]): Span<bigint>[] {
+export function spansOf6(prefixes: readonly Prefix[]): readonly Span<bigint>[] {
   return joined(
     prefixes.map(({ bytes, length }) => {
-      const view = new DataView(bytes.buffer, bytes.byteOffset);
-      const first = (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
+      let first = 0n;
+      for (let at = 0; at < 16; at += 4) first = (first << 32n) | BigInt(word(bytes, at));
       return { first, end: first + (1n << BigInt(128 - length)) };
     }),
   );
 }
 
+/** Four bytes in network order. */
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
+  );
+}
+
 /** Ports, or with `base` ICMP types. */
-export function spansOfRanges(ranges: readonly Range[], base = 0): Span<number>[] {
+export function spansOfRanges(ranges: readonly Range[], base = 0): readonly Span<number>[] {
   return joined(ranges.map(({ first, last }) => ({ first: base + first, end: base + last + 1 })));
 }
 

@@ -4,7 +4,7 @@
  * the classifier, and is kept as simple as the sentence that it stands for: the first rule that matches decides.
  */
 
-import { contains, type IpAddress, parseAddress, parsePrefix, type Prefix } from "../../../sdk/address.ts";
+import { contains, type IpAddress, type Prefix, parseAddress, parsePrefix } from "../../../sdk/address.ts";
 import type { DirectionName, PolicyInput, PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
 import { icmp, packet, tcp, udp } from "../packets.ts";
 
@@ -32,7 +32,15 @@ export interface NaiveVerdict {
 
 export type PrefixSets = ReadonlyMap<string, readonly string[]>;
 
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58, sctp: 132, gre: 47, esp: 50 };
+const PROTOCOLS: Readonly<Record<string, number>> = {
+  tcp: 6,
+  udp: 17,
+  icmp: 1,
+  icmpv6: 58,
+  sctp: 132,
+  gre: 47,
+  esp: 50,
+};
 
 const prefixes = new Map<string, Prefix | undefined>();
 const addresses = new Map<string, IpAddress | undefined>();

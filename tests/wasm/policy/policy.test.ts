@@ -4,7 +4,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ruleActions } from "../../../sdk/layout/index.ts";
-import { compilePolicy, type DirectionName, type PolicyInput, type PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
+import {
+  compilePolicy,
+  type DirectionName,
+  type PolicyInput,
+  type PolicyRuleInput,
+} from "../../../sdk/slowpath/index.ts";
 import { FakeWorker } from "../harness.ts";
 import { decideNaively, type Flow, frameOf } from "./naive.ts";
 

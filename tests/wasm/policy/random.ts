@@ -105,9 +105,9 @@ function ruleOf(r: Random, name: string | undefined): PolicyRuleInput {
     name,
     action: r.of(ACTIONS),
     direction: r.of(["ingress", "egress", undefined] as const),
-    proto: r.once(4) ? undefined : proto,
-    from: r.once(2) ? peers() : undefined,
-    to: r.once(2) ? peers() : undefined,
+    proto: r.once(2) ? undefined : proto,
+    from: r.once(3) ? peers() : undefined,
+    to: r.once(3) ? peers() : undefined,
     except: r.once(4) ? r.list(0, 3, () => prefix(r)) : undefined,
     mirror: r.once(8) ? r.of([...MIRRORS.keys()]) : undefined,
     log: r.once(8),
@@ -125,14 +125,16 @@ export function prefixSets(r: Random): Map<string, string[]> {
 
 /** Up to four policies with up to `most` rules each. */
 export function randomCase(r: Random, most: number): Case {
-  const policies = r.list(r.once(20) ? 0 : 1, 4, () => undefined).map((_, i): PolicyInput => {
-    const given = r.of(DEFAULTS);
-    return {
-      name: `p${i}`,
-      default: r.once(3) ? { ingress: r.of(DEFAULTS), egress: given } : r.once(3) ? undefined : given,
-      rules: r.list(0, most, () => undefined).map((_, k) => ruleOf(r, r.once(2) ? `r${k}` : undefined)),
-    };
-  });
+  const policies = r
+    .list(r.once(20) ? 0 : 1, 4, () => undefined)
+    .map((_, i): PolicyInput => {
+      const given = r.of(DEFAULTS);
+      return {
+        name: `p${i}`,
+        default: r.once(3) ? { ingress: r.of(DEFAULTS), egress: given } : r.once(3) ? undefined : given,
+        rules: r.list(0, most, () => undefined).map((_, k) => ruleOf(r, r.once(2) ? `r${k}` : undefined)),
+      };
+    });
   return { policies, prefixSets: prefixSets(r) };
 }
 
