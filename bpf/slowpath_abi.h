@@ -52,11 +52,15 @@ struct policy_root {    /* 16 bytes */
  * The values of a packet field, cut where the set of rules that take them changes: the row of a
  * value is that of the last bound that is not above it. All offsets are bytes from the first
  * byte of the table that it stands in.
+ *
+ * 32-bit bounds lie in levels of lines of 16, each at a multiple of 64 bytes and filled up with
+ * ~0; a level has every 16th bound of the one below it. The level of one line comes first, that
+ * of all bounds last. 128-bit ones (IPv6) lie in their order, high half first.
  */
 struct interval_index { /* 12 bytes */
 	__u32 count;    /* > 0 */
-	__u32 bounds; /* __u32[count], ascending, the first is 0; IPv6: __u64[count][2], high half first */
-	__u32 rows; /* __u32[count][width] */
+	__u32 bounds;   /* ascending, the first is 0 */
+	__u32 rows;     /* __u32[count][width] */
 };
 
 /* Header of all compiled rules; all offsets are bytes from its first byte. */

@@ -25,7 +25,8 @@ import {
   WORKER_CONTROL_ASK_OTHERWISE,
 } from "./layout";
 import { giveToMirror, sendCopy } from "./mirror";
-import { direction, egressHits, hit, ingressHits, judge, loadPolicy, mirror, rule } from "./policy";
+import { direction, egressHits, hit, ingressHits, judge, mirror, rule } from "./policy/judge";
+import { loadPolicy } from "./policy/table";
 import { rejectPacket } from "./reject";
 import { flagsOf, interfaceIdOf, nexthopIdOf, parseTrapped } from "./trap";
 

@@ -1312,7 +1312,7 @@ export const policyRootLayout = layout(16, policyRootCodec);
 export const intervalIndexCodec = {
   /** > 0 */
   count: u32(0),
-  /** __u32[count], ascending, the first is 0; IPv6: __u64[count][2], high half first */
+  /** ascending, the first is 0 */
   bounds: u32(4),
   /** __u32[count][width] */
   rows: u32(8),

@@ -122,8 +122,7 @@ export function nextMatch(from: u32): u32 {
   let child = (from & (BITMAP_ROW_BITS - 1)) / BITMAP_LEAF_BITS;
   for (let word = from / BITMAP_ROW_BITS; word < width; word++) {
     for (; child < BITMAP_CHILDREN; child++) {
-      const port = leafOf(destinationPortRow, word, child);
-      if (port == 0) continue;
+      // Addresses first: of all fields they leave the fewest rules.
       let destination = leafOf(destinationRow, word, child);
       if (destinationMatchCount != 0) {
         const allowed = leafOf(destinationAllowed, word, child);
@@ -137,12 +136,9 @@ export function nextMatch(from: u32): u32 {
         source = joinSets(source, allowed, sourceMatches, sourceMatchCount, word, child, sourceLeaf);
       }
       if (source == 0) continue;
-      const other = leafOf(sourcePortRow, word, child);
-      if (other == 0) continue;
-      const kind = leafOf(protocolRow, word, child);
-      if (kind == 0) continue;
-      const first = (word * BITMAP_CHILDREN + child) * BITMAP_LEAF_BITS;
-      const found = firstCommon(port, destination, source, other, kind, first, from);
+      const port = leafOf(destinationPortRow, word, child);
+      if (port == 0) continue;
+      const found = firstCommon(destination, source, port, word, child, from);
       if (found != NO_RULE) return found;
     }
     child = 0;
@@ -150,21 +146,43 @@ export function nextMatch(from: u32): u32 {
   return NO_RULE;
 }
 
-/** The first bit from `from` on that is set in five leaves, whose first bit is number `first`. */
-function firstCommon(a: usize, b: usize, c: usize, d: usize, e: usize, first: u32, from: u32): u32 {
-  for (let at: u32 = 0; at < BITMAP_LEAF_BITS >> 3; at += 16) {
-    const common = v128.and(
-      v128.and(v128.and(v128.load(a + at), v128.load(b + at)), v128.and(v128.load(c + at), v128.load(d + at))),
-      v128.load(e + at),
-    );
-    if (!v128.any_true(common)) continue;
-    const bit = first + (at << 3);
-    const low = fromOn(<u64>v128.extract_lane<i64>(common, 0), bit, from);
-    if (low != 0) return bit + <u32>ctz(low);
-    const high = fromOn(<u64>v128.extract_lane<i64>(common, 1), bit + 64, from);
-    if (high != 0) return bit + 64 + <u32>ctz(high);
-  }
-  return NO_RULE;
+/**
+ * The first rule from `from` on that is in three leaves, and in those of the two other fields; these are looked at only
+ * if the three have one in common.
+ */
+function firstCommon(destination: usize, source: usize, port: usize, word: u32, child: u32, from: u32): u32 {
+  let v0 = v128.and(v128.load(destination), v128.load(source));
+  let v1 = v128.and(v128.load(destination, 16), v128.load(source, 16));
+  let v2 = v128.and(v128.load(destination, 32), v128.load(source, 32));
+  let v3 = v128.and(v128.load(destination, 48), v128.load(source, 48));
+  if (!v128.any_true(v128.or(v128.or(v0, v1), v128.or(v2, v3)))) return NO_RULE;
+  v0 = v128.and(v0, v128.load(port));
+  v1 = v128.and(v1, v128.load(port, 16));
+  v2 = v128.and(v2, v128.load(port, 32));
+  v3 = v128.and(v3, v128.load(port, 48));
+  if (!v128.any_true(v128.or(v128.or(v0, v1), v128.or(v2, v3)))) return NO_RULE;
+  const other = leafOf(sourcePortRow, word, child);
+  const kind = leafOf(protocolRow, word, child);
+  if (other == 0 || kind == 0) return NO_RULE;
+  v0 = v128.and(v0, v128.and(v128.load(other), v128.load(kind)));
+  v1 = v128.and(v1, v128.and(v128.load(other, 16), v128.load(kind, 16)));
+  v2 = v128.and(v2, v128.and(v128.load(other, 32), v128.load(kind, 32)));
+  v3 = v128.and(v3, v128.and(v128.load(other, 48), v128.load(kind, 48)));
+  const first = (word * BITMAP_CHILDREN + child) * BITMAP_LEAF_BITS;
+  let found = firstBit(v0, first, from);
+  if (found == NO_RULE) found = firstBit(v1, first + 128, from);
+  if (found == NO_RULE) found = firstBit(v2, first + 256, from);
+  if (found == NO_RULE) found = firstBit(v3, first + 384, from);
+  return found;
+}
+
+/** The first bit from number `from` on of 128, of which the first is number `first`. */
+function firstBit(bits: v128, first: u32, from: u32): u32 {
+  if (!v128.any_true(bits)) return NO_RULE;
+  const low = fromOn(<u64>v128.extract_lane<i64>(bits, 0), first, from);
+  if (low != 0) return first + <u32>ctz(low);
+  const high = fromOn(<u64>v128.extract_lane<i64>(bits, 1), first + 64, from);
+  return high == 0 ? NO_RULE : first + 64 + <u32>ctz(high);
 }
 
 /** The bits of 64, of which the first is number `first`, without those before number `from`. */

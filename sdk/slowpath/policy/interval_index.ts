@@ -21,6 +21,9 @@ export interface Item<V extends Value> {
   readonly members: readonly number[];
 }
 
+/** 32-bit bounds in a line of the caches. */
+const LINE_BOUNDS = 16;
+
 /** Words of a row for so many members; at least one. */
 export const rowWidth = (members: number): number => Math.max(Math.ceil(members / BITMAP_ROW_BITS), 1);
 
@@ -93,8 +96,7 @@ export function writeIntervalIndex<V extends Value>(
   lists: readonly (readonly Item<V>[])[],
 ): number[] {
   const { bounds, rows } = sweep(pool, domain, members, lists);
-  const boundsAt = image.take(bounds.length * domain.boundBytes);
-  for (const [i, bound] of bounds.entries()) writeBound(image, boundsAt + i * domain.boundBytes, bound);
+  const boundsAt = domain.boundBytes === 4 ? writeLevels(image, bounds) : writeBounds(image, bounds);
   const offsets = rows.map((list) => {
     const at = image.take(list.length * 4);
     image.words.set(list, at >> 2);
@@ -106,12 +108,30 @@ export function writeIntervalIndex<V extends Value>(
   return offsets;
 }
 
-function writeBound(image: TableImage, at: number, bound: Value): void {
-  if (typeof bound === "number") image.words[at >> 2] = bound;
-  else {
-    image.view.setBigUint64(at, bound >> 64n, true);
-    image.view.setBigUint64(at + 8, BigInt.asUintN(64, bound), true);
+/** 32-bit bounds: see struct interval_index. The highest level comes first. */
+function writeLevels(image: TableImage, bounds: readonly Value[]): number {
+  let first: number | undefined;
+  let step = 1;
+  while (step * LINE_BOUNDS < bounds.length) step *= LINE_BOUNDS;
+  for (; step >= 1; step /= LINE_BOUNDS) {
+    const count = Math.ceil(bounds.length / step);
+    const line = LINE_BOUNDS * 4;
+    const at = image.take(Math.ceil(count / LINE_BOUNDS) * line, line);
+    first ??= at;
+    image.words.fill(0xffff_ffff, at >> 2, (at >> 2) + Math.ceil(count / LINE_BOUNDS) * LINE_BOUNDS);
+    for (let i = 0; i < count; i++) image.words[(at >> 2) + i] = Number(bounds[i * step]);
   }
+  return first ?? 0;
+}
+
+/** 128-bit bounds. */
+function writeBounds(image: TableImage, bounds: readonly Value[]): number {
+  const at = image.take(bounds.length * 16);
+  for (const [i, bound] of bounds.entries()) {
+    image.view.setBigUint64(at + i * 16, BigInt(bound) >> 64n, true);
+    image.view.setBigUint64(at + i * 16 + 8, BigInt.asUintN(64, BigInt(bound)), true);
+  }
+  return at;
 }
 
 function sweep<V extends Value>(

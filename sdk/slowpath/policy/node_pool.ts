@@ -6,6 +6,9 @@ import type { TableImage } from "./table_image.ts";
 /** Words of a node: 512 bits of a leaf, or 16 children. */
 export const NODE_WORDS = 16;
 
+/** Bytes of a node: a line of the processor's caches, and so aligned that it is one. */
+const NODE_BYTES = NODE_WORDS * 4;
+
 /** Finds nodes by their content: open addressing, offsets in the table. */
 export class NodePool {
   readonly #image: TableImage;
@@ -29,7 +32,7 @@ export class NodePool {
       if (equal(words, offset >> 2, from, at)) return offset;
       slot = (slot + 1) & mask;
     }
-    const offset = this.#image.take(NODE_WORDS * 4);
+    const offset = this.#image.take(NODE_BYTES, NODE_BYTES);
     this.#image.words.set(from.subarray(at, at + NODE_WORDS), offset >> 2);
     this.#slots[slot] = offset;
     this.#count++;

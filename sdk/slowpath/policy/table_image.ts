@@ -4,8 +4,6 @@
 import { WeirError } from "../../errors.ts";
 
 const FIRST_BYTES = 64 * 1024;
-/** What the largest field of a struct is aligned to. */
-const ALIGNMENT = 8;
 
 /** A table under construction. Offsets are bytes from its first byte. */
 export class TableImage {
@@ -28,12 +26,13 @@ export class TableImage {
 
   /**
    * Takes zeroed room.
+   * @param alignment power of two; the table itself begins at a multiple of 64
    * @returns its offset
    * @throws WeirError `ENOSPC` naming the table
    */
-  take(bytes: number): number {
-    const at = this.#used;
-    const end = at + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  take(bytes: number, alignment = 8): number {
+    const at = Math.ceil(this.#used / alignment) * alignment;
+    const end = at + Math.ceil(bytes / 4) * 4;
     if (end > this.#limit) {
       throw new WeirError({
         code: "ENOSPC",

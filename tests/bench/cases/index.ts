@@ -7,6 +7,7 @@ import { flowHitCost } from "./flow-hit-cost.ts";
 import { newFlows } from "./new-flows.ts";
 import { overlayTcp } from "./overlay-tcp.ts";
 import { overlayUdp } from "./overlay-udp.ts";
+import { policyClassifier } from "./policy-classifier.ts";
 import { routes100k } from "./routes-100k.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
 import { tunnelCost } from "./tunnel-cost.ts";
@@ -23,5 +24,6 @@ export const benchmarks: readonly Benchmark[] = [
   flowHitCost,
   tunnelCost,
   newFlows,
+  policyClassifier,
   routes100k,
 ];
