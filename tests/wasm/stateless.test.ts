@@ -21,7 +21,7 @@ beforeEach(() => {
 
 /** Gives interface 2 a policy. */
 function protect(policy: Omit<PolicyInput, "name">): void {
-  worker.setPolicy(compilePolicy({ revision: 9, sets: [[{ name: "p", ...policy }]] }).table);
+  worker.setPolicy(compilePolicy({ revision: 9, sets: [[{ name: "p", ...policy }]] }));
   worker.setInterface(2, 1, { flags: INTERFACE_FULL_FORWARD });
 }
 
