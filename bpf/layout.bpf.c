@@ -6,6 +6,7 @@
  * a declaration that is missing here.
  */
 #include "abi.h"
+#include "policy_abi.h"
 #include "slowpath_abi.h"
 
 /* abi.h */
@@ -68,7 +69,7 @@ struct trace_log layout_trace_log;
 struct trace_record layout_trace_record;
 struct trace_frame layout_trace_frame;
 
-/* slowpath_abi.h */
+/* policy_abi.h */
 enum rule_action layout_rule_action;
 enum rule_direction layout_rule_direction;
 struct policy_table layout_policy_table;
@@ -81,6 +82,8 @@ struct classifier layout_classifier;
 struct classifier_rule layout_classifier_rule;
 struct set_rules layout_set_rules;
 struct address_sets layout_address_sets;
+
+/* slowpath_abi.h */
 struct xsk_ring layout_xsk_ring;
 enum port_kind layout_port_kind;
 struct xsk_port layout_xsk_port;

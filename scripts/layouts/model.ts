@@ -6,7 +6,7 @@ import { root } from "../root.ts";
 import { constantValues, type Member, readTypes, type Types } from "./btf.ts";
 import { type Declarations, readDeclarations } from "./headers.ts";
 
-export const HEADERS = ["bpf/abi.h", "bpf/slowpath_abi.h"] as const;
+export const HEADERS = ["bpf/abi.h", "bpf/policy_abi.h", "bpf/slowpath_abi.h"] as const;
 
 export interface Struct {
   /** C name. */

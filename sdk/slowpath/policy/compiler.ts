@@ -2,7 +2,7 @@
 /**
  * Compiles policies into what the slow path decides by (struct policy_table, struct address_sets).
  *
- * Each policy set has a classifier for each direction and family; see `struct classifier` in bpf/slowpath_abi.h and
+ * Each policy set has a classifier for each direction and family; see `struct classifier` in bpf/policy_abi.h and
  * docs/policy.md for why it is bitmaps.
  */
 
