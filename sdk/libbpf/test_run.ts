@@ -121,7 +121,8 @@ export function testRun(program: Program, options: TestRunOptions): TestRunResul
   let result: number;
   do result = bpf(BPF_PROG_TEST_RUN, attr);
   while (result === -EINTR);
-  if (result < 0) throw failed(-result, program, options);
+  // Reading `data` here also keeps its memory alive during the call: nothing else does once its address is taken.
+  if (result < 0) throw failed(-result, program, data?.bytes.byteLength ?? 0);
 
   return {
     retval: attr.view.getInt32(testRunAttr.retval, true),
@@ -131,11 +132,11 @@ export function testRun(program: Program, options: TestRunOptions): TestRunResul
   };
 }
 
-function failed(errno: number, program: Program, options: TestRunOptions): WeirError {
+function failed(errno: number, program: Program, packetBytes: number): WeirError {
   const operation = `run ${program.type} program "${program.name}"`;
-  const short = program.type !== "syscall" && (options.data?.byteLength ?? 0) < 14;
+  const short = program.type !== "syscall" && packetBytes < 14;
   if (errno === EINVAL && short) {
-    const reason = `EINVAL (a packet of ${options.data?.byteLength ?? 0} bytes)`;
+    const reason = `EINVAL (a packet of ${packetBytes} bytes)`;
     return new WeirError({ code: "EINVAL", operation, reason, hint: "give at least an Ethernet header, 14 bytes" });
   }
   return errnoError(errno, operation);
