@@ -553,7 +553,7 @@ enum flow_state {
 	FLOW_STATE_CLOSED,      /* TCP: FINs of both, or RST */
 };
 
-struct flow_entry { /* 120 bytes */
+struct flow_entry { /* 136 bytes */
 	__u64 last_seen;
 	__u64 created;
 	__u64 packets;
@@ -570,7 +570,8 @@ struct flow_entry { /* 120 bytes */
 	__u8 worker;
 	__u8 drop_reason; /* enum drop_reason, action drop */
 	__u8 mirror;      /* index in `mirrors`: copies of its packets; 0: none */
-	__u16 tcp_flags;  /* seen so far (low byte) */
+	__u8 tcp_flags;   /* seen so far; TCP_SEQUENCED */
+	__u8 tcp_scale;   /* window scale of what this direction says (RFC 7323) */
 	__u32 trapped; /* packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
 	__u32 label;   /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
@@ -584,8 +585,16 @@ struct flow_entry { /* 120 bytes */
 	__u8 new_destination[16];
 	__be16 new_source_port;
 	__be16 new_destination_port;
+	__u32 slot; /* of the pair, plus one; 0: the reverse direction's entry, or none */
+	/* TCP, of what this direction has sent (see bpf/flow_tcp.h) */
+	__u32 tcp_end;    /* sequence number behind the last byte */
+	__u32 tcp_ack;    /* highest acknowledgement */
+	__u32 tcp_window; /* right edge of the window that it offers the other direction */
 	__u32 reserved;
 };
+
+/* Bit of `tcp_flags` that is none of a segment's: tcp_end is known. */
+#define TCP_SEQUENCED 0x80
 
 /* Bit of `trapped`: one program is about to replace the entry or to remove it; see bpf/flow_remove.h. */
 #define FLOW_CLAIMED 0x80000000
@@ -640,7 +649,6 @@ enum decision_operation {
 	DECISION_NONE = 0,
 	DECISION_SET,    /* insert or replace the pair */
 	DECISION_DELETE, /* remove the pair */
-	DECISION_AGE,    /* what weir_flow_sweep does, to this pair: ok removed, exists kept */
 };
 
 /* DECISION_STALE becomes "stale". */
@@ -703,14 +711,49 @@ struct flow_update_args { /* 16 bytes */
 	__u32 removed; /* written by the kernel: entries that DECISION_DELETE took away */
 };
 
-/* weir_flow_sweep: two phases, see bpf/flow_sweep.h. */
-struct flow_sweep_args { /* 24 bytes */
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_SINGLE,  /* in use, by a hold or by an entry without a reverse one */
+	SLOT_PAIR,    /* in use, by both entries of a flow */
+	SLOT_MISSING, /* no entry was found at the last look */
+};
+
+/* Element of `flow_slots4`: where the sweep finds an entry, see bpf/flow_slot.h. */
+struct flow_slot4 {  /* 32 bytes */
+	__u64 due;   /* not to be looked at before; free: the next free one, plus one */
+	__u32 state; /* enum slot_state */
+	struct flow4_key key;
+};
+
+/* Element of `flow_slots6`. */
+struct flow_slot6 { /* 64 bytes */
+	__u64 due;
+	__u32 state;
+	struct flow6_key key;
+	__u32 reserved[2];
+};
+
+/* Element of `flow_slot_pools`; 0: IPv4, 1: IPv6. */
+struct flow_slot_pool { /* 64 bytes */
+	__u64 free;     /* the first free slot, plus one; in the high half the number of changes */
+	__u32 begun;    /* slots that have ever been in use: all from this one on never were */
+	__u32 reserved[13];
+};
+
+#define WEIR_SWEEP_SLICE_NS 2000000 /* after which weir_flow_sweep returns */
+
+/* Context of weir_flow_sweep: a slice of a round of ageing, see bpf/flow_sweep.h. Counts are entries. */
+struct flow_sweep_args { /* 40 bytes */
 	__u32 family;    /* 4 or 6 */
+	__u32 all;       /* 1: look also at flows that are not due */
+	__u32 next;      /* slot to begin with; written: to go on with */
+	__u32 done;      /* written: 1 when that was the last one */
+	__u32 seen;      /* this and all that follow are added to */
+	__u32 looked;
+	__u32 removed;
+	__u32 marked; /* one a pair */
+	__u32 holds;  /* that were left */
 	__u32 reserved;
-	__u32 seen;    /* written: entries looked at */
-	__u32 removed; /* written */
-	__u32 marked;  /* written */
-	__u32 holds;   /* written: hold entries left */
 };
 
 /* ---- configuration and counters ---------------------------------------------------------- */
@@ -932,12 +975,15 @@ _Static_assert(sizeof(struct mirror) == 16, "mirror");
 _Static_assert(sizeof(struct mirror_counters) == 24, "mirror_counters");
 _Static_assert(sizeof(struct flow4_key) == 20, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 44, "flow6_key");
-_Static_assert(sizeof(struct flow_entry) == 120, "flow_entry");
+_Static_assert(sizeof(struct flow_entry) == 136, "flow_entry");
 _Static_assert(sizeof(struct flow_guard) == 64, "flow_guard");
 _Static_assert(sizeof(struct half_open) == 48, "half_open");
 _Static_assert(sizeof(struct flow_decision) == 160, "flow_decision");
 _Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
-_Static_assert(sizeof(struct flow_sweep_args) == 24, "flow_sweep_args");
+_Static_assert(sizeof(struct flow_slot4) == 32, "flow_slot4");
+_Static_assert(sizeof(struct flow_slot6) == 64, "flow_slot6");
+_Static_assert(sizeof(struct flow_slot_pool) == 64, "flow_slot_pool");
+_Static_assert(sizeof(struct flow_sweep_args) == 40, "flow_sweep_args");
 _Static_assert(sizeof(struct config) == 128, "config");
 _Static_assert(sizeof(struct interface_counters) == 80, "interface_counters");
 _Static_assert(sizeof(struct drop_counter) == 16, "drop_counter");

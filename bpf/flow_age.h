@@ -10,9 +10,9 @@
 #define DEFAULT_TCP_SYN_SECONDS         20
 #define DEFAULT_TCP_ESTABLISHED_SECONDS 3600
 #define DEFAULT_TCP_FIN_SECONDS         30
-#define DEFAULT_TCP_RESET_SECONDS       10
+#define DEFAULT_TCP_RESET_SECONDS       40
 #define DEFAULT_UDP_SECONDS             60
-#define DEFAULT_ICMP_SECONDS            10
+#define DEFAULT_ICMP_SECONDS            5
 #define DEFAULT_OTHER_SECONDS           600
 
 static __always_inline __u32 or_default(__u32 seconds, __u32 otherwise)
@@ -58,17 +58,6 @@ static __always_inline int hold_is_over(const struct config *c, const struct flo
 					__u64 now)
 {
 	return now > flow->created && now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC;
-}
-
-/* `other`: entry of the reverse direction, if it belongs to the pair; a pair is idle as one. */
-static __always_inline int pair_is_idle(const struct config *c, const struct flow_entry *flow,
-					const struct flow_entry *other, __u8 protocol, __u64 now)
-{
-	__u64 seen = flow->last_seen;
-
-	if (other && other->last_seen > seen)
-		seen = other->last_seen;
-	return now > seen && now - seen > idle_limit(c, flow, protocol);
 }
 
 /* The reverse direction's entry, if it is of the same decision. */

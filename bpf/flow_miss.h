@@ -10,7 +10,8 @@
 #include "half_open.h"
 #include "reverse.h"
 
-#define E_EXIST 17
+#define E_TOO_BIG 7
+#define E_EXIST   17
 
 /* 0 is no generation. */
 static __always_inline __u32 next_generation(struct config *c)
@@ -34,9 +35,13 @@ static __always_inline __u32 answer_vrf(const struct walk *w)
 __attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation)
 {
 	struct flow_entry hold = {};
+	long error;
 
 	if (!w)
-		return -1;
+		return -E_TOO_BIG;
+	hold.slot = slot_take(w->family, &w->key);
+	if (!hold.slot)
+		return -E_TOO_BIG;
 	hold.nexthop = w->nexthop;
 	hold.label = w->label;
 	hold.reverse_label = w->reverse_label;
@@ -49,7 +54,12 @@ __attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation)
 	hold.worker = w->worker;
 	hold.trapped = 1;
 	hold.owner = w->interface;
-	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
+	error = flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
+	if (error)
+		slot_return(w->family, hold.slot);
+	else
+		slot_use(w->family, &hold);
+	return error;
 }
 
 /* Both directions of a flow go to one worker: that of an entry which is there already. */

@@ -12,6 +12,7 @@
 
 #include "flow.h"
 #include "flow_guard.h"
+#include "flow_slot.h"
 
 static __always_inline void flow_unclaim(struct flow_entry *flow)
 {
@@ -41,12 +42,15 @@ static __always_inline int flow_remove_claimed(__u8 family, const union flow_key
 					       struct flow_entry *flow)
 {
 	__u32 owner = flow->owner;
+	__u32 slot = flow->slot;
 
 	if (flow_delete(family, key)) {
 		flow_unclaim(flow);
 		return 0;
 	}
 	flow_uncount(owner);
+	if (slot)
+		slot_free(family, slot);
 	return 1;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Ageing, in two phases: a pair that has been idle for too long is marked, and removed at
- * the next sweep if no packet has taken the mark off since. A packet that comes between the
- * last look and the removal is decided again.
+ * Ageing, in two phases: a pair that has been idle for too long is marked, and removed in the
+ * next round if no packet has taken the mark off since. A packet that comes between the last
+ * look and the removal is decided again.
  *
- * weir_flow_sweep goes through a whole table, which takes about 0.4 us an entry and cannot
- * be continued where it stopped. For large tables user space reads the table in slices and
- * names the pairs that look idle to weir_flow_update (DECISION_AGE), which looks again.
+ * A round goes over the slots (flow_slot.h), some milliseconds at a time: each call goes on
+ * where the one before it stopped. Most flows cost it a glance at the slot: one that was seen
+ * in use can not be idle for too long before its time has passed again from its last packet on.
+ * Only where that time became shorter since - a TCP connection ends, or the configuration
+ * changes - is it looked at before.
  */
 #ifndef WEIR_FLOW_SWEEP_H
 #define WEIR_FLOW_SWEEP_H
@@ -14,99 +16,171 @@
 #include "flow_age.h"
 #include "flow_remove.h"
 
+#define SWEEP_LOOK_AT_CLOCK 31      /* once in these many slots, and one */
+#define SWEEP_MOST          1048576 /* slots of a slice; bpf_loop() has a limit */
+
 struct sweep {
+	struct flow_sweep_args args;
 	struct config *config;
 	__u64 now;
-	__u32 seen, removed, marked, holds;
 };
 
-static __always_inline void sweep_flow(struct sweep *s, __u8 family, const union flow_key *key,
-				       struct flow_entry *flow, __u8 protocol)
+/* One slot, by which the flow is found. */
+struct swept {
+	__u32 slot;
+	__u8 family;
+	__u8 protocol;
+	union flow_key key;
+};
+
+static __always_inline __u32 entries_of(__u32 state)
+{
+	return state == SLOT_PAIR ? 2 : 1;
+}
+
+static __always_inline void sweep_hold(struct sweep *s, struct swept *at, struct flow_entry *flow)
+{
+	if (!hold_is_over(s->config, flow, s->now))
+		s->args.holds++;
+	else
+		s->args.removed += flow_remove(at->family, &at->key, flow);
+}
+
+/*
+ * A flow that had no packet in the direction of `flow` for too long. The other direction is
+ * asked before it is removed, not before it is marked.
+ */
+static __always_inline void sweep_idle(struct sweep *s, struct swept *at, struct slot_head *head,
+				       struct flow_entry *flow, __u64 limit)
 {
 	union flow_key reverse;
 	struct flow_entry *other;
 
-	s->seen++;
-	if (flow->action == FLOW_HOLD) {
-		if (!hold_is_over(s->config, flow, s->now)) {
-			s->holds++;
-			return;
-		}
-		s->removed += flow_remove(family, key, flow);
-		return;
-	}
-	flow_key_partner(family, key, flow, &reverse);
-	other = partner_of(family, flow, &reverse);
-	/* The forward entry speaks for the pair. */
-	if ((flow->flags & FLOW_FLAG_REVERSE) && other)
-		return;
-	if (!pair_is_idle(s->config, flow, other, protocol, s->now)) {
-		if (flow->flags & FLOW_FLAG_MARKED)
-			flow->flags &= ~FLOW_FLAG_MARKED;
-		return;
-	}
-	if (!(flow->flags & FLOW_FLAG_MARKED) || (other && !(other->flags & FLOW_FLAG_MARKED))) {
+	if (!(flow->flags & FLOW_FLAG_MARKED)) {
 		flow->flags |= FLOW_FLAG_MARKED;
-		if (other)
-			other->flags |= FLOW_FLAG_MARKED;
-		s->marked++;
+		s->args.marked++;
 		return;
 	}
-	s->removed += flow_remove(family, key, flow);
+	flow_key_partner(at->family, &at->key, flow, &reverse);
+	other = partner_of(at->family, flow, &reverse);
+	if (other && s->now <= other->last_seen + limit) {
+		head->due = other->last_seen + limit;
+		flow->flags &= ~FLOW_FLAG_MARKED;
+		return;
+	}
 	if (other)
-		s->removed += flow_remove(family, &reverse, other);
+		s->args.removed += flow_remove(at->family, &reverse, other);
+	s->args.removed += flow_remove(at->family, &at->key, flow);
 }
 
-static long sweep_flow4(void *map __attribute__((unused)), const struct flow4_key *key,
-			struct flow_entry *flow, struct sweep *s)
+/* The entry is gone, or names another slot. */
+static __always_inline void sweep_missing(struct swept *at, struct slot_head *head, __u32 state)
 {
-	union flow_key copy;
+	head->due = 0;
+	if (state == SLOT_MISSING)
+		slot_free(at->family, at->slot);
+	else
+		__sync_val_compare_and_swap(&head->state, state, SLOT_MISSING);
+}
 
-	copy.v4 = *key;
-	sweep_flow(s, 4, &copy, flow, copy.v4.protocol);
+static __always_inline void sweep_look(struct sweep *s, struct swept *at, struct slot_head *head)
+{
+	struct flow_entry *flow = flow_find(at->family, &at->key);
+	__u32 state = head->state;
+	__u64 limit;
+
+	s->args.looked++;
+	if (!flow || flow->slot != at->slot) {
+		sweep_missing(at, head, state);
+		return;
+	}
+	if (state == SLOT_MISSING)
+		__sync_val_compare_and_swap(&head->state, state, slot_state_of(flow));
+	s->args.seen += entries_of(slot_state_of(flow));
+	if (flow->action == FLOW_HOLD) {
+		sweep_hold(s, at, flow);
+		return;
+	}
+	limit = idle_limit(s->config, flow, at->protocol);
+	if (s->now > flow->last_seen + limit) {
+		sweep_idle(s, at, head, flow, limit);
+		return;
+	}
+	head->due = flow->last_seen + limit;
+	if (flow->flags & FLOW_FLAG_MARKED)
+		flow->flags &= ~FLOW_FLAG_MARKED;
+}
+
+/* Whether a slot is to be looked at; of one that is not, only the entries count. */
+static __always_inline int sweep_slot(struct sweep *s, const struct slot_head *head)
+{
+	__u32 state = *(const volatile __u32 *)&head->state;
+
+	if (state == SLOT_FREE)
+		return 0;
+	if (s->args.all || s->now >= head->due)
+		return 1;
+	s->args.seen += entries_of(state);
 	return 0;
 }
 
-static long sweep_flow6(void *map __attribute__((unused)), const struct flow6_key *key,
-			struct flow_entry *flow, struct sweep *s)
+static __always_inline int sweep_time_is_up(struct sweep *s, __u32 index)
 {
-	union flow_key copy;
+	return !(index & SWEEP_LOOK_AT_CLOCK) && bpf_ktime_get_ns() - s->now > WEIR_SWEEP_SLICE_NS;
+}
 
-	copy.v6 = *key;
-	sweep_flow(s, 6, &copy, flow, copy.v6.protocol);
+static long sweep_slot4(__u32 i, struct sweep *s)
+{
+	struct swept at = { .family = 4, .slot = s->args.next + 1 };
+	__u32 index = s->args.next;
+	struct flow_slot4 *slot = bpf_map_lookup_elem(&flow_slots4, &index);
+
+	if (!slot || sweep_time_is_up(s, i + 1))
+		return 1;
+	s->args.next++;
+	if (!sweep_slot(s, (struct slot_head *)slot))
+		return 0;
+	at.key.v4 = slot->key;
+	at.protocol = at.key.v4.protocol;
+	sweep_look(s, &at, (struct slot_head *)slot);
 	return 0;
 }
 
-/*
- * Functions of their own: merged by the compiler, the two calls would be one instruction
- * with two maps, which Linux 6.1 refuses.
- */
-static __attribute__((noinline)) long sweep_all4(struct sweep *s)
+static long sweep_slot6(__u32 i, struct sweep *s)
 {
-	return bpf_for_each_map_elem(&flows4, sweep_flow4, s, 0);
-}
+	struct swept at = { .family = 6, .slot = s->args.next + 1 };
+	__u32 index = s->args.next;
+	struct flow_slot6 *slot = bpf_map_lookup_elem(&flow_slots6, &index);
 
-static __attribute__((noinline)) long sweep_all6(struct sweep *s)
-{
-	return bpf_for_each_map_elem(&flows6, sweep_flow6, s, 0);
+	if (!slot || sweep_time_is_up(s, i + 1))
+		return 1;
+	s->args.next++;
+	if (!sweep_slot(s, (struct slot_head *)slot))
+		return 0;
+	at.key.v6 = slot->key;
+	at.protocol = at.key.v6.protocol;
+	sweep_look(s, &at, (struct slot_head *)slot);
+	return 0;
 }
 
 static __always_inline int flow_sweep(struct flow_sweep_args *args)
 {
-	struct sweep s = { .config = the_config(), .now = bpf_ktime_get_ns() };
+	struct sweep s = { .args = *args, .config = the_config(), .now = bpf_ktime_get_ns() };
+	struct flow_slot_pool *pool = slot_pool(args->family);
+	__u32 begun, count;
 
-	if (!s.config)
+	if (!s.config || !pool || (args->family != 4 && args->family != 6))
 		return -1;
+	begun = pool->begun;
+	count = begun > s.args.next ? begun - s.args.next : 0;
+	if (count > SWEEP_MOST)
+		count = SWEEP_MOST;
 	if (args->family == 4)
-		sweep_all4(&s);
-	else if (args->family == 6)
-		sweep_all6(&s);
+		bpf_loop(count, sweep_slot4, &s, 0);
 	else
-		return -1;
-	args->seen = s.seen;
-	args->removed = s.removed;
-	args->marked = s.marked;
-	args->holds = s.holds;
+		bpf_loop(count, sweep_slot6, &s, 0);
+	s.args.done = s.args.next >= begun;
+	*args = s.args;
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #define WEIR_FLOW_UPDATE_H
 
 #include "flow_miss.h"
-#include "flow_sweep.h"
 
 /* Where packets come from that next hop `id` leads back to; 0: nothing known. */
 static __always_inline __u32 ingress_of(__u32 id)
@@ -168,7 +167,11 @@ static __always_inline void remove_old_partner(const struct flow_decision *d, __
 	union flow_key partner;
 	struct flow_entry *other;
 
-	if (!old || old->action == FLOW_HOLD || (old->action != FLOW_NAT && d->action != FLOW_NAT))
+	if (!old || old->action == FLOW_HOLD)
+		return;
+	/* Its key is that of the new one. */
+	if (old->action != FLOW_NAT && d->action != FLOW_NAT && !(d->flags & FLOW_FLAG_SINGLE) &&
+	    old->reverse_vrf == d->reverse_vrf)
 		return;
 	flow_key_partner(family, key, old, &partner);
 	other = partner_of(family, old, &partner);
@@ -186,12 +189,14 @@ static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, 
 {
 	struct flow_entry back = *entry;
 	__u32 owner = old ? old->owner : 0;
+	__u32 slot = old ? old->slot : SLOT_NONE;
 
 	if (is_in_the_way(d, old))
 		return DECISION_EXISTS;
 	if (old && !flow_claim(family, reverse, old))
 		return DECISION_STALE;
 	entry_turn(d, &back);
+	back.slot = SLOT_NONE;
 	entry_inherit(&back, old);
 	switch (flow_put(family, reverse, &back, old ? BPF_ANY : BPF_NOEXIST)) {
 	case 0:
@@ -203,6 +208,8 @@ static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, 
 			flow_unclaim(old);
 		return DECISION_FULL;
 	}
+	if (slot)
+		slot_free(family, slot);
 	if (!entry->owner)
 		entry->owner = owner;
 	else
@@ -236,6 +243,7 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 {
 	struct flow_entry *old_reverse;
 	struct flow_entry entry;
+	__u32 taken = SLOT_NONE;
 	union flow_key reverse;
 	__u8 result;
 	long error;
@@ -251,15 +259,23 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 	}
 	entry.generation = next_generation(c);
 	entry.owner = old ? old->owner : 0;
+	entry.slot = old ? old->slot : SLOT_NONE;
+	if (!entry.slot)
+		entry.slot = taken = slot_take(family, key);
+	if (!entry.slot)
+		return decision_fail(family, key, old, DECISION_FULL);
 	if (!(d->flags & FLOW_FLAG_SINGLE)) {
 		result = decision_set_reverse(d, family, &reverse, old_reverse, &entry);
-		if (result != DECISION_OK)
+		if (result != DECISION_OK) {
+			slot_return(family, taken);
 			return decision_fail(family, key, old, result);
+		}
 	}
 	remove_old_partner(d, family, key, old);
 	entry_inherit(&entry, old);
 	error = flow_put(family, key, &entry, old ? BPF_ANY : BPF_NOEXIST);
 	if (error) {
+		slot_return(family, taken);
 		if (!(d->flags & FLOW_FLAG_SINGLE))
 			flow_remove_generation(family, &reverse, entry.generation);
 		/* The flow that gave way to the reverse direction's entry. */
@@ -268,6 +284,7 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 		return decision_fail(family, key, old,
 				     error == -E_EXIST ? DECISION_EXISTS : DECISION_FULL);
 	}
+	slot_use(family, &entry);
 	/* Changed just now: whoever deletes the flows may be past this one. */
 	if (is_outdated(d, c)) {
 		flow_remove_generation(family, key, entry.generation);
@@ -328,24 +345,6 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	return DECISION_OK;
 }
 
-static __always_inline __u8 decision_age(struct flow_decision *d, struct config *c)
-{
-	struct sweep s = { .config = c, .now = bpf_ktime_get_ns() };
-	__u8 family = d->family == 4 ? 4 : 6;
-	struct flow_entry *flow;
-	union flow_key key;
-
-	decision_key(d, &key);
-	flow = flow_find(family, &key);
-	if (!flow)
-		return DECISION_MISSING;
-	d->new_generation = flow->generation;
-	if (d->generation && flow->generation != d->generation)
-		return DECISION_STALE;
-	sweep_flow(&s, family, &key, flow, d->protocol);
-	return s.removed ? DECISION_OK : DECISION_EXISTS;
-}
-
 static long apply_decision(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
@@ -359,8 +358,6 @@ static long apply_decision(__u32 index, struct flow_update_args *args)
 		d->result = decision_set(d, c);
 	else if (d->operation == DECISION_DELETE)
 		d->result = decision_delete(d, &args->removed);
-	else if (d->operation == DECISION_AGE)
-		d->result = decision_age(d, c);
 	else
 		return 0;
 	args->applied++;

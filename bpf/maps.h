@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * All maps. The SDK sets max_entries of the tables (routes4/6, fdb, nexthops, members, labels,
- * vnis, tunnels, vrfs, flows4/6, half_open, tunnel_counters, vrf_counters) before load.
+ * vnis, tunnels, vrfs, flows4/6, flow_slots4/6, half_open, tunnel_counters, vrf_counters) before load.
  *
  * "pipeline" below stands for the XDP and TC programs, "sweep" and "update" for the SYSCALL
  * programs weir_flow_sweep and weir_flow_update.
@@ -263,6 +263,29 @@ struct {
 	__type(key, __u32);
 	__type(value, struct half_open);
 } half_open SEC(".maps");
+
+/* Slot -> struct flow_slot4: as many as entries. Writers: pipeline, update, sweep. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct flow_slot4);
+} flow_slots4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct flow_slot6);
+} flow_slots6 SEC(".maps");
+
+/* 0: IPv4, 1: IPv6 -> struct flow_slot_pool. Writers: pipeline, update, sweep. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct flow_slot_pool);
+} flow_slot_pools SEC(".maps");
 
 /* Index -> struct flow_decision. Writer: slow path; update reads it and writes the result. */
 struct {

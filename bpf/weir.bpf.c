@@ -76,7 +76,7 @@ int weir_flow_update(struct flow_update_args *args)
 	return flow_update(args);
 }
 
-/* One round of ageing over one family's flows. */
+/* A slice of a round of ageing over one family's flows. */
 SEC("syscall")
 int weir_flow_sweep(struct flow_sweep_args *args)
 {

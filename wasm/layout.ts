@@ -77,6 +77,7 @@ export const VRF_POLICY: u32 = 0x2;
 export const FRAGMENT_PORTS: u32 = 0x1;
 export const FRAGMENT_AWAITED: u32 = 0x2;
 export const WEIR_MAX_MIRRORS: u32 = 256;
+export const TCP_SEQUENCED: u32 = 0x80;
 export const FLOW_CLAIMED: u32 = 0x80000000;
 export const INGRESS_TUNNEL: u32 = 0x80000000;
 export const INGRESS_UNKNOWN: u32 = 0x40000000;
@@ -92,6 +93,7 @@ export const FLOW_FLAG_SINGLE: u32 = 0x8;
 export const WEIR_HOLD_PACKETS: u32 = 3;
 export const WEIR_DECISIONS_PER_WORKER: u32 = 1024;
 export const WEIR_MAX_WORKERS: u32 = 16;
+export const WEIR_SWEEP_SLICE_NS: u32 = 2000000;
 export const WEIR_SAMPLE_BYTES: u32 = 128;
 export const TRACE_FLAG_ROUTED: u32 = 0x1;
 export const WEIR_TRACE_STEPS: u32 = 1024;
@@ -217,7 +219,6 @@ export const FLOW_STATE_CLOSED: u32 = 4;
 export const DECISION_NONE: u32 = 0;
 export const DECISION_SET: u32 = 1;
 export const DECISION_DELETE: u32 = 2;
-export const DECISION_AGE: u32 = 3;
 
 // enum decision_result
 export const DECISION_PENDING: u32 = 0;
@@ -226,6 +227,12 @@ export const DECISION_STALE: u32 = 2;
 export const DECISION_EXISTS: u32 = 3;
 export const DECISION_FULL: u32 = 4;
 export const DECISION_MISSING: u32 = 5;
+
+// enum slot_state
+export const SLOT_FREE: u32 = 0;
+export const SLOT_SINGLE: u32 = 1;
+export const SLOT_PAIR: u32 = 2;
+export const SLOT_MISSING: u32 = 3;
 
 // enum sample_hook
 export const SAMPLE_NONE: u32 = 0;
@@ -490,7 +497,7 @@ export const FLOW6_KEY_DESTINATION_PORT: usize = 38;
 export const FLOW6_KEY_PROTOCOL: usize = 40;
 
 // struct flow_entry
-export const FLOW_ENTRY_SIZE: usize = 120;
+export const FLOW_ENTRY_SIZE: usize = 136;
 export const FLOW_ENTRY_LAST_SEEN: usize = 0;
 export const FLOW_ENTRY_CREATED: usize = 8;
 export const FLOW_ENTRY_PACKETS: usize = 16;
@@ -508,6 +515,7 @@ export const FLOW_ENTRY_WORKER: usize = 59;
 export const FLOW_ENTRY_DROP_REASON: usize = 60;
 export const FLOW_ENTRY_MIRROR: usize = 61;
 export const FLOW_ENTRY_TCP_FLAGS: usize = 62;
+export const FLOW_ENTRY_TCP_SCALE: usize = 63;
 export const FLOW_ENTRY_TRAPPED: usize = 64;
 export const FLOW_ENTRY_LABEL: usize = 68;
 export const FLOW_ENTRY_REVERSE_LABEL: usize = 72;
@@ -517,6 +525,10 @@ export const FLOW_ENTRY_NEW_SOURCE: usize = 80;
 export const FLOW_ENTRY_NEW_DESTINATION: usize = 96;
 export const FLOW_ENTRY_NEW_SOURCE_PORT: usize = 112;
 export const FLOW_ENTRY_NEW_DESTINATION_PORT: usize = 114;
+export const FLOW_ENTRY_SLOT: usize = 116;
+export const FLOW_ENTRY_TCP_END: usize = 120;
+export const FLOW_ENTRY_TCP_ACK: usize = 124;
+export const FLOW_ENTRY_TCP_WINDOW: usize = 128;
 
 // struct flow_guard
 export const FLOW_GUARD_SIZE: usize = 64;
@@ -576,13 +588,34 @@ export const FLOW_UPDATE_ARGS_COUNT: usize = 4;
 export const FLOW_UPDATE_ARGS_APPLIED: usize = 8;
 export const FLOW_UPDATE_ARGS_REMOVED: usize = 12;
 
+// struct flow_slot4
+export const FLOW_SLOT4_SIZE: usize = 32;
+export const FLOW_SLOT4_DUE: usize = 0;
+export const FLOW_SLOT4_STATE: usize = 8;
+export const FLOW_SLOT4_KEY: usize = 12;
+
+// struct flow_slot6
+export const FLOW_SLOT6_SIZE: usize = 64;
+export const FLOW_SLOT6_DUE: usize = 0;
+export const FLOW_SLOT6_STATE: usize = 8;
+export const FLOW_SLOT6_KEY: usize = 12;
+
+// struct flow_slot_pool
+export const FLOW_SLOT_POOL_SIZE: usize = 64;
+export const FLOW_SLOT_POOL_FREE: usize = 0;
+export const FLOW_SLOT_POOL_BEGUN: usize = 8;
+
 // struct flow_sweep_args
-export const FLOW_SWEEP_ARGS_SIZE: usize = 24;
+export const FLOW_SWEEP_ARGS_SIZE: usize = 40;
 export const FLOW_SWEEP_ARGS_FAMILY: usize = 0;
-export const FLOW_SWEEP_ARGS_SEEN: usize = 8;
-export const FLOW_SWEEP_ARGS_REMOVED: usize = 12;
-export const FLOW_SWEEP_ARGS_MARKED: usize = 16;
-export const FLOW_SWEEP_ARGS_HOLDS: usize = 20;
+export const FLOW_SWEEP_ARGS_ALL: usize = 4;
+export const FLOW_SWEEP_ARGS_NEXT: usize = 8;
+export const FLOW_SWEEP_ARGS_DONE: usize = 12;
+export const FLOW_SWEEP_ARGS_SEEN: usize = 16;
+export const FLOW_SWEEP_ARGS_LOOKED: usize = 20;
+export const FLOW_SWEEP_ARGS_REMOVED: usize = 24;
+export const FLOW_SWEEP_ARGS_MARKED: usize = 28;
+export const FLOW_SWEEP_ARGS_HOLDS: usize = 32;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;

@@ -1,58 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Runs the kernel's sweep of idle flows. */
-import { flowSweepArgsCodec, flowSweepArgsLayout } from "../layout/index.ts";
-import type { Program } from "../libbpf/index.ts";
+/** Sweeps idle flows out of the tables, now and then. */
+import type { FlowSweep } from "./flows/sweep.ts";
 
-/** Time between two sweeps. A flow goes at the second sweep after its idle time. */
+/** From the beginning of a round to that of the next. A flow goes in the second round after its idle time. */
 const INTERVAL_MS = 5000;
 
-/** What one sweep of both tables found. */
-export interface SweepResult {
-  readonly seen: number;
-  readonly removed: number;
-  readonly marked: number;
-  readonly holds: number;
-}
+/** Between two slices, so that the thread has time for others: at most some two fifths of it go to the sweep. */
+const PAUSE_MS = 3;
 
-/** Sweeps the flow tables periodically until disposed. */
+/** Runs rounds of the sweep, a slice at a time, until disposed. */
 export class Ageing implements Disposable {
-  readonly #program: Program;
-  readonly #timer: ReturnType<typeof setInterval>;
-  #last: SweepResult = { seen: 0, removed: 0, marked: 0, holds: 0 };
+  readonly #sweep: FlowSweep;
+  readonly #also: () => void;
+  readonly #onFailure: (reason: string) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #began = performance.now();
 
-  /** @param also done at the same times. */
-  constructor(program: Program, also: () => void) {
-    this.#program = program;
-    this.#timer = setInterval(() => {
-      this.sweep();
-      also();
-    }, INTERVAL_MS);
+  /**
+   * @param also done at the beginning of each round.
+   * @param onFailure told what neither could do.
+   */
+  constructor(sweep: FlowSweep, also: () => void, onFailure: (reason: string) => void) {
+    this.#sweep = sweep;
+    this.#also = also;
+    this.#onFailure = onFailure;
+    this.#after(INTERVAL_MS, () => this.#begin());
+  }
+
+  #after(delayMs: number, act: () => boolean): void {
+    this.#timer = setTimeout(() => {
+      let more = false;
+      try {
+        more = act();
+      } catch (error) {
+        this.#onFailure(error instanceof Error ? error.message : String(error));
+      }
+      if (more) return this.#after(PAUSE_MS, () => this.#sweep.slice());
+      this.#after(Math.max(PAUSE_MS, this.#began + INTERVAL_MS - performance.now()), () => this.#begin());
+    }, delayMs);
     this.#timer.unref();
   }
 
-  /** What the last sweep found; `seen - removed` is the number of flow entries then. */
-  get last(): SweepResult {
-    return this.#last;
-  }
-
-  /** Sweeps both tables now. */
-  sweep(): SweepResult {
-    const total = { seen: 0, removed: 0, marked: 0, holds: 0 };
-    for (const family of [4, 6]) {
-      const context = new Uint8Array(flowSweepArgsLayout.size);
-      flowSweepArgsCodec.family.set(new DataView(context.buffer), 0, family);
-      const result = this.#program.testRun({ context }).context;
-      const view = new DataView(result.buffer, result.byteOffset, result.byteLength);
-      total.seen += flowSweepArgsCodec.seen.get(view, 0);
-      total.removed += flowSweepArgsCodec.removed.get(view, 0);
-      total.marked += flowSweepArgsCodec.marked.get(view, 0);
-      total.holds += flowSweepArgsCodec.holds.get(view, 0);
-    }
-    this.#last = total;
-    return total;
+  #begin(): boolean {
+    this.#began = performance.now();
+    this.#also();
+    return this.#sweep.slice();
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 }

@@ -41,13 +41,14 @@ export class Core {
   readonly #watch: DeviceWatch;
   readonly #drops: DropRing;
   readonly #sampling: DropSampling;
-  readonly #onFailure: (reason: string) => void;
+  /** Told what went wrong that nobody asked for. */
+  readonly onFailure: (reason: string) => void;
   #revision: number;
   #closed = false;
 
   private constructor(parts: Opened, events: EventHub, onFailure: (reason: string) => void) {
     this.parts = parts;
-    this.#onFailure = onFailure;
+    this.onFailure = onFailure;
     this.#revision = readRevision(parts.store);
     this.#watch = new DeviceWatch({
       netlink: parts.devices.netlink,
@@ -206,7 +207,7 @@ export class Core {
     try {
       withNetns(this.parts.netns, act);
     } catch (error) {
-      this.#onFailure(error instanceof Error ? error.message : String(error));
+      this.onFailure(error instanceof Error ? error.message : String(error));
     }
   }
 

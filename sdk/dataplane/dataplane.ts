@@ -9,6 +9,7 @@ import { DEFAULT_OWNER } from "./desired.ts";
 import { type DropGroup, dropsOf } from "./drops.ts";
 import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events.ts";
 import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./flow_miss.ts";
+import { FlowSweep } from "./flows/sweep.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./flows/types.ts";
 import { type InjectAs, injection } from "./inject.ts";
 import { kernelEvents } from "./kernel_events.ts";
@@ -72,6 +73,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #core: Core;
   readonly #events: EventHub;
   readonly #counters: Counters;
+  readonly #sweep: FlowSweep;
   readonly #ageing: Ageing;
   readonly #misses: FlowMisses;
   readonly #packets: Packets;
@@ -83,10 +85,15 @@ export class DataPlane implements AsyncDisposable {
     this.#core = core;
     this.#events = events;
     this.#counters = new Counters(pipeline.maps);
-    this.#ageing = new Ageing(pipeline.program("weir_flow_sweep"), () => {
-      core.takeLearned();
-      ageLearned(core.parts);
-    });
+    this.#sweep = new FlowSweep(pipeline.program("weir_flow_sweep"), config.view);
+    this.#ageing = new Ageing(
+      this.#sweep,
+      () => {
+        core.takeLearned();
+        ageLearned(core.parts);
+      },
+      core.onFailure,
+    );
     this.#misses = new FlowMisses(
       slowPath,
       names,
@@ -202,7 +209,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** How full the kernel's tables are, and what the slow path did. */
   usage(): Usage {
-    return usageOf(this.#core.parts, this.#ageing.last, this.#core.dropSamples);
+    return usageOf(this.#core.parts, this.#sweep.last, this.#core.dropSamples);
   }
 
   /** Ends the process's part. The kernel forwards on; what needs a decision is dropped until the next `open`. */

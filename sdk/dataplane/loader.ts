@@ -38,6 +38,9 @@ const MAP_NAMES: readonly MapName[] = [
   "fdb",
   "flows4",
   "flows6",
+  "flow_slots4",
+  "flow_slots6",
+  "flow_slot_pools",
   "decisions",
   "tx_ports",
   "xsks",
@@ -77,6 +80,8 @@ export interface Pipeline extends Disposable {
 const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
   flows4: "flows",
   flows6: "flows",
+  flow_slots4: "flows",
+  flow_slots6: "flows",
   routes4: "routes",
   routes6: "routes",
   nexthops: "nexthops",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SlowPathStatistics } from "../slowpath/index.ts";
-import type { SweepResult } from "./ageing.ts";
 import type { DropSampleCounters } from "./drop_ring.ts";
+import type { SweepResult } from "./flows/sweep.ts";
 import type { Opened } from "./open.ts";
 
 /** Use of one table. */

@@ -127,6 +127,7 @@ export const FRAGMENT_PORTS = 0x1;
 /** later fragments came before the first */
 export const FRAGMENT_AWAITED = 0x2;
 export const WEIR_MAX_MIRRORS = 256;
+export const TCP_SEQUENCED = 0x80;
 export const FLOW_CLAIMED = 0x80000000;
 export const INGRESS_TUNNEL = 0x80000000;
 export const INGRESS_UNKNOWN = 0x40000000;
@@ -148,6 +149,8 @@ export const WEIR_HOLD_PACKETS = 3;
 /** 160 KiB: a multiple of the page */
 export const WEIR_DECISIONS_PER_WORKER = 1024;
 export const WEIR_MAX_WORKERS = 16;
+/** after which weir_flow_sweep returns */
+export const WEIR_SWEEP_SLICE_NS = 2000000;
 /** of a dropped packet that a sample holds */
 export const WEIR_SAMPLE_BYTES = 128;
 /** else bridged */
@@ -367,8 +370,6 @@ export const decisionOperations = [
   "set",
   /** remove the pair */
   "delete",
-  /** what weir_flow_sweep does, to this pair: ok removed, exists kept */
-  "age",
 ] as const;
 export type DecisionOperation = (typeof decisionOperations)[number];
 export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>> = valuesOf(decisionOperations);
@@ -387,6 +388,18 @@ export const decisionResults = [
 ] as const;
 export type DecisionResult = (typeof decisionResults)[number];
 export const DecisionResultValue: Readonly<Record<DecisionResult, number>> = valuesOf(decisionResults);
+
+export const slotStates = [
+  "free",
+  /** in use, by a hold or by an entry without a reverse one */
+  "single",
+  /** in use, by both entries of a flow */
+  "pair",
+  /** no entry was found at the last look */
+  "missing",
+] as const;
+export type SlotState = (typeof slotStates)[number];
+export const SlotStateValue: Readonly<Record<SlotState, number>> = valuesOf(slotStates);
 
 export const sampleHooks = [
   "none",
@@ -881,8 +894,10 @@ export const flowEntryCodec = {
   dropReason: u8(60),
   /** index in `mirrors`: copies of its packets; 0: none */
   mirror: u8(61),
-  /** seen so far (low byte) */
-  tcpFlags: u16(62),
+  /** seen so far; TCP_SEQUENCED */
+  tcpFlags: u8(62),
+  /** window scale of what this direction says (RFC 7323) */
+  tcpScale: u8(63),
   /** packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
   trapped: u32(64),
   /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
@@ -898,9 +913,17 @@ export const flowEntryCodec = {
   newDestination: bytes(96, 16),
   newSourcePort: be16(112),
   newDestinationPort: be16(114),
+  /** of the pair, plus one; 0: the reverse direction's entry, or none */
+  slot: u32(116),
+  /** sequence number behind the last byte */
+  tcpEnd: u32(120),
+  /** highest acknowledgement */
+  tcpAck: u32(124),
+  /** right edge of the window that it offers the other direction */
+  tcpWindow: u32(128),
 } as const;
-/** 120 bytes. */
-export const flowEntryLayout = layout(120, flowEntryCodec);
+/** 136 bytes. */
+export const flowEntryLayout = layout(136, flowEntryCodec);
 
 export const flowGuardCodec = {
   /** time that a flow takes at the rate, 2^-POLICER_TIME_SHIFT ns; 0: no limit */
@@ -1000,21 +1023,57 @@ export const flowUpdateArgsCodec = {
 /** 16 bytes. */
 export const flowUpdateArgsLayout = layout(16, flowUpdateArgsCodec);
 
-/** weir_flow_sweep: two phases, see bpf/flow_sweep.h. */
+/** Element of `flow_slots4`: where the sweep finds an entry, see bpf/flow_slot.h. */
+export const flowSlot4Codec = {
+  /** not to be looked at before; free: the next free one, plus one */
+  due: u64(0),
+  /** enum slot_state */
+  state: u32(8),
+  key: struct(12, 20),
+} as const;
+/** 32 bytes. */
+export const flowSlot4Layout = layout(32, flowSlot4Codec);
+
+/** Element of `flow_slots6`. */
+export const flowSlot6Codec = {
+  due: u64(0),
+  state: u32(8),
+  key: struct(12, 44),
+} as const;
+/** 64 bytes. */
+export const flowSlot6Layout = layout(64, flowSlot6Codec);
+
+/** Element of `flow_slot_pools`; 0: IPv4, 1: IPv6. */
+export const flowSlotPoolCodec = {
+  /** the first free slot, plus one; in the high half the number of changes */
+  free: u64(0),
+  /** slots that have ever been in use: all from this one on never were */
+  begun: u32(8),
+} as const;
+/** 64 bytes. */
+export const flowSlotPoolLayout = layout(64, flowSlotPoolCodec);
+
+/** Context of weir_flow_sweep: a slice of a round of ageing, see bpf/flow_sweep.h. Counts are entries. */
 export const flowSweepArgsCodec = {
   /** 4 or 6 */
   family: u32(0),
-  /** written: entries looked at */
-  seen: u32(8),
-  /** written */
-  removed: u32(12),
-  /** written */
-  marked: u32(16),
-  /** written: hold entries left */
-  holds: u32(20),
+  /** 1: look also at flows that are not due */
+  all: u32(4),
+  /** slot to begin with; written: to go on with */
+  next: u32(8),
+  /** written: 1 when that was the last one */
+  done: u32(12),
+  /** this and all that follow are added to */
+  seen: u32(16),
+  looked: u32(20),
+  removed: u32(24),
+  /** one a pair */
+  marked: u32(28),
+  /** that were left */
+  holds: u32(32),
 } as const;
-/** 24 bytes. */
-export const flowSweepArgsLayout = layout(24, flowSweepArgsCodec);
+/** 40 bytes. */
+export const flowSweepArgsLayout = layout(40, flowSweepArgsCodec);
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {

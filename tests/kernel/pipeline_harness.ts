@@ -5,6 +5,7 @@
  * packet (ifindex 1), so `devices` says which interface that is.
  */
 
+import { FlowSweep, type SweepResult } from "../../sdk/dataplane/flows/sweep.ts";
 import { halfOpenFlows, withoutTraces } from "../../sdk/dataplane/loader.ts";
 import {
   configCodec,
@@ -23,8 +24,8 @@ import {
   flowDecisionLayout,
   flowEntryCodec,
   flowEntryLayout,
-  flowSweepArgsCodec,
-  flowSweepArgsLayout,
+  flowSlotPoolCodec,
+  flowSlotPoolLayout,
   flowUpdateArgsCodec,
   flowUpdateArgsLayout,
   INTERFACE_MIRROR,
@@ -63,6 +64,7 @@ export class Pipeline implements Disposable {
   readonly #interfaces: Table;
   readonly #nexthops: Table;
   readonly #decisions: Table;
+  readonly #sweep: FlowSweep;
   #xsk = -1;
   readonly #mapped: Table[];
 
@@ -72,6 +74,8 @@ export class Pipeline implements Disposable {
     for (const [name, entries] of [
       ["flows4", o.flows ?? 1024],
       ["flows6", o.flows ?? 1024],
+      ["flow_slots4", o.flows ?? 1024],
+      ["flow_slots6", o.flows ?? 1024],
       ["routes4", 1024],
       ["routes6", 1024],
       ["nexthops", 1024],
@@ -82,6 +86,7 @@ export class Pipeline implements Disposable {
     }
     this.collection = withoutTraces(spec).load();
     this.#config = new Table(this.map("config"));
+    this.#sweep = new FlowSweep(this.collection.program("weir_flow_sweep"), this.#config.view);
     this.#interfaces = new Table(this.map("interfaces"));
     this.#nexthops = new Table(this.map("nexthops"));
     this.#decisions = new Table(this.map("decisions"));
@@ -262,6 +267,7 @@ export class Pipeline implements Disposable {
       const map = this.map(name);
       for (const { key } of map.entries()) map.delete(key.slice());
     }
+    this.#forgetSlots();
     for (const [name, width] of [
       ["drop_counters", 64],
       ["interface_counters", 1],
@@ -271,6 +277,18 @@ export class Pipeline implements Disposable {
       const map = this.map(name);
       const zero = new Uint8Array(map.valueBytes);
       for (let index = 0; index < 8 * width; index++) map.update(u32(index), zero);
+    }
+  }
+
+  /** All slots are as if none had ever been in use. */
+  #forgetSlots(): void {
+    const pools = this.map("flow_slot_pools");
+    const pool = new Uint8Array(flowSlotPoolLayout.size);
+    for (const [index, slots] of [this.map("flow_slots4"), this.map("flow_slots6")].entries()) {
+      pools.lookup(u32(index), pool);
+      const begun = flowSlotPoolCodec.begun.get(viewOf(pool), 0);
+      for (let slot = 0; slot < begun; slot++) slots.update(u32(slot), new Uint8Array(slots.valueBytes));
+      pools.update(u32(index), new Uint8Array(flowSlotPoolLayout.size));
     }
   }
 
@@ -322,6 +340,13 @@ export class Pipeline implements Disposable {
       worker: worker.get(view, 0),
       rule: rule.get(view, 0),
     };
+  }
+
+  /** Slot that an entry names, from 1 on; 0: none. */
+  slot(tuple: FlowTuple): number {
+    const { map, key } = this.#flowKey(tuple);
+    const value = new Uint8Array(flowEntryLayout.size);
+    return map.lookup(key, value) ? flowEntryCodec.slot.get(viewOf(value), 0) : 0;
   }
 
   /** Makes an entry look as if its last packet had come `seconds` ago. */
@@ -378,17 +403,9 @@ export class Pipeline implements Disposable {
     };
   }
 
-  sweep(family: 4 | 6): { seen: number; removed: number; marked: number; holds: number } {
-    const args = new Uint8Array(flowSweepArgsLayout.size);
-    flowSweepArgsCodec.family.set(viewOf(args), 0, family);
-    const { context } = this.collection.program("weir_flow_sweep").testRun({ context: args });
-    const view = viewOf(context);
-    const { seen, removed, marked, holds } = flowSweepArgsCodec;
-    return {
-      seen: seen.get(view, 0),
-      removed: removed.get(view, 0),
-      marked: marked.get(view, 0),
-      holds: holds.get(view, 0),
-    };
+  /** A whole round of ageing, over both tables. */
+  sweep(all = true): SweepResult {
+    while (this.#sweep.slice(all));
+    return this.#sweep.last;
   }
 }

@@ -42,7 +42,7 @@ export interface FlowState {
 }
 
 export interface DecisionOptions {
-  readonly operation?: "set" | "delete" | "age";
+  readonly operation?: "set" | "delete";
   readonly action?: "forward" | "drop" | "nat";
   /** Action nat: what its packets become. Default: what they are. */
   readonly becomes?: Partial<FlowTuple>;

@@ -4,6 +4,7 @@
 import type { Benchmark } from "../harness/benchmark.ts";
 import { afXdpReceive } from "./af-xdp-receive.ts";
 import { flowHitCost } from "./flow-hit-cost.ts";
+import { flowSweep } from "./flow-sweep.ts";
 import { newFlows } from "./new-flows.ts";
 import { overlayTcp } from "./overlay-tcp.ts";
 import { overlayUdp } from "./overlay-udp.ts";
@@ -23,6 +24,7 @@ export const benchmarks: readonly Benchmark[] = [
   wakeUp,
   flowHitCost,
   tunnelCost,
+  flowSweep,
   newFlows,
   policyClassifier,
   routes100k,
