@@ -548,9 +548,9 @@ enum flow_action {
 enum flow_state {
 	FLOW_STATE_NONE = 0,    /* no protocol state: ICMP, others */
 	FLOW_STATE_NEW,         /* one direction seen */
-	FLOW_STATE_ESTABLISHED, /* both directions seen; TCP: and the answer acknowledged */
-	FLOW_STATE_CLOSING,     /* TCP: a FIN seen */
-	FLOW_STATE_CLOSED,      /* TCP: FINs of both, or RST */
+	FLOW_STATE_ESTABLISHED, /* both directions seen; TCP: both have acknowledged */
+	FLOW_STATE_CLOSING,     /* TCP: a FIN of one side */
+	FLOW_STATE_CLOSED,      /* TCP: FINs of both, or a reset that counts */
 };
 
 struct flow_entry { /* 136 bytes */

@@ -11,18 +11,13 @@
 
 #include "counters.h"
 #include "drop.h"
+#include "flow_slot.h"
+#include "flow_tcp.h"
 #include "fragment.h"
 #include "handover.h"
 #include "mirror.h"
 #include "nexthop.h"
-#include "parse_l4.h"
 #include "trap.h"
-
-#define TCP_FLAG_FIN   0x01
-#define TCP_FLAG_SYN   0x02
-#define TCP_FLAG_RST   0x04
-#define TCP_FLAG_ACK   0x10
-#define TCP_FLAGS_KEPT 0x17
 
 /* `key`: on the caller's own stack, or in a map. */
 static __always_inline struct flow_entry *flow_at(__u8 family, const union flow_key *key)
@@ -106,77 +101,62 @@ static __always_inline void flow_key_partner(__u8 family, const union flow_key *
 	}
 }
 
-/* Both directions' entries get the state, that of the pair. */
-static __always_inline void flow_set_state(struct flow_entry *flow, struct flow_entry *other,
-					   __u8 state)
+/* Both directions' entries get the state, that of the pair. `other`: NULL, or the reverse one. */
+static __always_inline void flow_set_state(__u8 family, struct flow_entry *flow,
+					   struct flow_entry *other, __u8 state)
 {
-	flow->state = state;
-	if (other && other->generation == flow->generation)
-		other->state = state;
-}
+	__u32 slot = flow->slot;
 
-/*
- * Whether a segment with ACK ends the handshake: that of the side that began, once it was answered.
- * A SYN with a forged source is answered too, but not acknowledged. A connection that was begun
- * before its flow is established by any answer.
- */
-static __always_inline int ends_handshake(const struct flow_entry *flow,
-					  const struct flow_entry *other, __u8 tcp)
-{
-	if (!(tcp & TCP_FLAG_ACK) || (tcp & TCP_FLAG_SYN))
-		return 0;
-	return (flow->flags & FLOW_FLAG_REVERSE) ||
-	       (other && (other->tcp_flags & TCP_FLAG_SYN) && (other->tcp_flags & TCP_FLAG_ACK));
+	if (flow->state == state)
+		return;
+	if (other) {
+		other->state = state;
+		slot |= other->slot;
+	}
+	flow->state = state;
+	/* All other states may be idle for a shorter time than the one before. */
+	if (state != FLOW_STATE_ESTABLISHED && slot)
+		slot_hasten(family, slot);
 }
 
 /*
  * A packet that may change the state of its flow: CONTINUE if it is a new connection that
  * has to be decided, FORWARD otherwise.
  */
-__attribute__((noinline)) int flow_transition(struct walk *w)
+static __always_inline int flow_transition(const struct packet *p)
 {
-	struct flow_entry *flow, *other;
+	struct walk *w = p->walk;
+	struct flow_entry *flow = flow_find(w->family, &w->key);
+	struct flow_entry *other;
 	union flow_key reverse;
+	__u8 state;
 	int reused;
-	__u8 tcp;
 
-	if (!w)
-		return CONTINUE;
-	flow = flow_find(w->family, &w->key);
 	if (!flow)
 		return CONTINUE;
 	/* The ports are used again. Only the side that was allowed to may connect. */
-	tcp = w->tcp_flags & TCP_FLAGS_KEPT;
-	reused = w->protocol == IPPROTO_TCP && tcp == TCP_FLAG_SYN &&
-		 flow->state >= FLOW_STATE_CLOSING;
+	reused = w->protocol == IPPROTO_TCP && flow->state == FLOW_STATE_CLOSED &&
+		 (w->tcp_flags & TCP_FLAGS_KEPT) == TCP_FLAG_SYN;
 	if (reused && (flow->flags & FLOW_FLAG_REVERSE))
 		return CONTINUE;
 	if (tracing)
 		return FORWARD;
 	flow_key_partner(w->family, &w->key, flow, &reverse);
 	other = flow_find(w->family, &reverse);
-	if (w->protocol != IPPROTO_TCP) {
-		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
-		return FORWARD;
-	}
+	if (other && other->generation != flow->generation)
+		other = NULL;
 	if (reused) {
-		flow_set_state(flow, other, FLOW_STATE_NEW);
-		flow->tcp_flags = tcp;
+		flow_set_state(w->family, flow, other, FLOW_STATE_NEW);
+		tcp_forget(flow);
 		if (other)
-			other->tcp_flags = 0;
-		return FORWARD;
+			tcp_forget(other);
 	}
-	flow->tcp_flags |= tcp;
-	if (tcp & TCP_FLAG_RST)
-		flow_set_state(flow, other, FLOW_STATE_CLOSED);
-	else if (flow->tcp_flags & TCP_FLAG_FIN)
-		flow_set_state(flow, other,
-			       other && (other->tcp_flags & TCP_FLAG_FIN) ? FLOW_STATE_CLOSED
-									  : FLOW_STATE_CLOSING);
-	else if (flow->state == FLOW_STATE_NEW && ends_handshake(flow, other, tcp))
-		flow_set_state(flow, other, FLOW_STATE_ESTABLISHED);
+	state = w->protocol == IPPROTO_TCP ? tcp_next_state(p, flow, other)
+					   : FLOW_STATE_ESTABLISHED;
+	flow_set_state(w->family, flow, other, state);
 	return FORWARD;
 }
+STAGE(flow_transition)
 
 /* Whether flow_transition() is to be asked; false for the packets of an established flow. */
 static __always_inline int flow_may_change(const struct walk *w, const struct flow_entry *flow)
@@ -235,8 +215,12 @@ static __always_inline int follow_flow(const struct packet *p)
 			return verdict;
 		w->mirror = flow->mirror;
 	}
-	if (flow_may_change(w, flow) && flow_transition(w) != FORWARD)
-		return CONTINUE;
+	if (flow_may_change(w, flow)) {
+		if (call_flow_transition(p) != FORWARD)
+			return CONTINUE;
+	} else if (w->protocol == IPPROTO_TCP && !tracing) {
+		tcp_record(p, flow);
+	}
 	count_flow_hit(w);
 	if (tracing)
 		trace_step(p, TRACE_FLOW, flow->action, flow->rule, flow->nexthop);

@@ -124,6 +124,10 @@ static __always_inline void entry_inherit(struct flow_entry *flow, const struct 
 		return;
 	flow->state = old->state;
 	flow->tcp_flags = old->tcp_flags;
+	flow->tcp_scale = old->tcp_scale;
+	flow->tcp_end = old->tcp_end;
+	flow->tcp_ack = old->tcp_ack;
+	flow->tcp_window = old->tcp_window;
 }
 
 /* Whether the entry in place is the one that the decision is about; PENDING: go on. */

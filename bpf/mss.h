@@ -10,40 +10,11 @@
 #include "interface.h"
 #include "nexthop.h"
 #include "rewrite.h"
+#include "tcp_option.h"
 
-#define TCP_OPTION_END       0
-#define TCP_OPTION_NOP       1
-#define TCP_OPTION_MSS       2
-#define TCP_OPTION_MSS_BYTES 4
-#define MAX_TCP_OPTIONS      40  /* bytes */
-#define LEAST_MSS            216 /* nothing sensible is smaller (RFC 4821 section 7.2) */
+#define LEAST_MSS 216 /* nothing sensible is smaller (RFC 4821 section 7.2) */
 
 #define L4_CHECKSUM_MSS 2 /* flags of bpf_l4_csum_replace(): the field's size */
-
-/* Offset of the option's value, 0 if there is none. */
-static __always_inline __u32 mss_find(const struct packet *p, __u32 end)
-{
-	__u32 at = forget_range(p->walk, p->walk->l4_offset + MIN_TCP_BYTES);
-	__u32 i;
-
-	for (i = 0; i < MAX_TCP_OPTIONS; i++) {
-		__u8 *option;
-		__u32 length;
-
-		if (at + TCP_OPTION_MSS_BYTES > end)
-			return 0;
-		option = packet_at(p, at, TCP_OPTION_MSS_BYTES);
-		if (!option || option[0] == TCP_OPTION_END)
-			return 0;
-		if (option[0] == TCP_OPTION_MSS)
-			return option[1] == TCP_OPTION_MSS_BYTES ? at + 2 : 0;
-		length = option[0] == TCP_OPTION_NOP ? 1 : option[1];
-		if (length < 2 && option[0] != TCP_OPTION_NOP)
-			return 0;
-		at = forget_range(p->walk, at + length);
-	}
-	return 0;
-}
 
 static __always_inline int mss_checksum(const struct packet *p, __u16 from, __u16 to)
 {
@@ -118,7 +89,9 @@ static __always_inline int clamp_mss(const struct packet *p)
 	if (mtu < headers + LEAST_MSS)
 		return CONTINUE;
 	tcp = packet_at(p, w->l4_offset, sizeof(*tcp));
-	at = tcp ? mss_find(p, w->l4_offset + tcp->doff * 4) : 0;
+	at = tcp ? tcp_option_find(p, TCP_OPTION_MSS, TCP_OPTION_MSS_BYTES,
+				   w->l4_offset + tcp->doff * 4)
+		 : 0;
 	if (at)
 		mss_write(p, at, mtu - headers);
 	return CONTINUE;

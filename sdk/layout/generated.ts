@@ -354,11 +354,11 @@ export const flowStates = [
   "none",
   /** one direction seen */
   "new",
-  /** both directions seen; TCP: and the answer acknowledged */
+  /** both directions seen; TCP: both have acknowledged */
   "established",
-  /** TCP: a FIN seen */
+  /** TCP: a FIN of one side */
   "closing",
-  /** TCP: FINs of both, or RST */
+  /** TCP: FINs of both, or a reset that counts */
   "closed",
 ] as const;
 export type FlowState = (typeof flowStates)[number];

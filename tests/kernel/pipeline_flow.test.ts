@@ -15,21 +15,7 @@ import {
 } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
-import {
-  echo,
-  icmpError,
-  ip,
-  ipPacket,
-  MAC_A,
-  MAC_B,
-  TCP_ACK,
-  TCP_FIN,
-  TCP_RST,
-  TCP_SYN,
-  tcp,
-  udp,
-  udpSegment,
-} from "./pipeline_packets.ts";
+import { echo, icmpError, ip, ipPacket, MAC_A, MAC_B, udp, udpSegment } from "./pipeline_packets.ts";
 
 const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
 const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
@@ -310,68 +296,5 @@ describe.each(hooks)("on the %s hook", (hook) => {
     const held = misses.filter((trap) => trap !== undefined).length;
     expect(held).toBeGreaterThanOrEqual(4);
     expect(small.drops(1)).toEqual({ "flow-table-full": 12 - held });
-  });
-
-  describe("a TCP connection", () => {
-    const TUPLE = { ...V4, protocol: 6 };
-    const REVERSE = { ...back(V4), sourcePort: 2000, destinationPort: 1000, protocol: 6 };
-
-    function send(flags: number): string {
-      pipeline.receiveOn(1);
-      return trapOf(pipeline.run(hook, tcp({ ...V4, flags })))?.reason ?? "out";
-    }
-    function reply(flags: number): string {
-      pipeline.receiveOn(2);
-      return trapOf(pipeline.run(hook, tcp({ ...REVERSE, flags })))?.reason ?? "out";
-    }
-    function state(): number {
-      expect(pipeline.flow(REVERSE)?.state).toBe(pipeline.flow(TUPLE)?.state as number);
-      return pipeline.flow(TUPLE)?.state ?? -1;
-    }
-
-    beforeEach(() => {
-      expect(send(TCP_SYN)).toBe("flow-miss");
-      pipeline.decide(TUPLE, { generation: pipeline.flow(TUPLE)?.generation ?? 0 });
-      send(TCP_SYN);
-    });
-
-    test("is established when the answer to its SYN is acknowledged, and closed by the FINs of both", () => {
-      expect(state()).toBe(FlowStateValue.new);
-      reply(TCP_SYN | TCP_ACK);
-      expect(state()).toBe(FlowStateValue.new);
-      send(TCP_ACK);
-      expect(state()).toBe(FlowStateValue.established);
-      send(TCP_FIN | TCP_ACK);
-      expect(state()).toBe(FlowStateValue.closing);
-      reply(TCP_ACK);
-      expect(state()).toBe(FlowStateValue.closing);
-      reply(TCP_FIN | TCP_ACK);
-      expect(state()).toBe(FlowStateValue.closed);
-      expect(send(TCP_ACK)).toBe("out");
-      expect(state()).toBe(FlowStateValue.closed);
-    });
-
-    test("is closed by a RST of either side", () => {
-      reply(TCP_RST | TCP_ACK);
-      expect(state()).toBe(FlowStateValue.closed);
-    });
-
-    test("may use its ports again from the same side, but not from the other", () => {
-      reply(TCP_SYN | TCP_ACK);
-      send(TCP_RST);
-      expect(reply(TCP_SYN)).toBe("flow-miss");
-      expect(send(TCP_SYN)).toBe("out");
-      expect(state()).toBe(FlowStateValue.new);
-      reply(TCP_SYN | TCP_ACK);
-      send(TCP_ACK);
-      expect(state()).toBe(FlowStateValue.established);
-    });
-
-    test("that was begun before is established by any answer", () => {
-      send(TCP_ACK);
-      expect(state()).toBe(FlowStateValue.new);
-      reply(TCP_ACK);
-      expect(state()).toBe(FlowStateValue.established);
-    });
   });
 });

@@ -127,10 +127,23 @@ export function udp(o: PortOptions): Uint8Array {
   return ip(17, udpSegment(o), o);
 }
 
-export function tcp(o: PortOptions & { flags: number }): Uint8Array {
+export interface TcpOptions extends PortOptions {
+  readonly flags: number;
+  /** Sequence and acknowledgement numbers. Default 1. */
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
+  /** As it stands in the header. Default 512. */
+  readonly window?: number;
+  /** Options, a multiple of 4 bytes. */
+  readonly tcpOptions?: ArrayLike<number>;
+}
+
+export function tcp(o: TcpOptions): Uint8Array {
+  const options = o.tcpOptions ?? [];
   const ports = concat(be16(o.sourcePort ?? 1000), be16(o.destinationPort ?? 2000));
-  const rest = concat(be32(1), be32(1), [0x50, o.flags], be16(512), [0, 0, 0, 0], o.payload ?? []);
-  return ip(6, finish(concat(ports, rest), 16, 6, o), o);
+  const numbers = concat(be32(o.sequence ?? 1), be32(o.acknowledgement ?? 1));
+  const header = concat([(5 + options.length / 4) << 4, o.flags], be16(o.window ?? 512), [0, 0, 0, 0], options);
+  return ip(6, finish(concat(ports, numbers, header, o.payload ?? []), 16, 6, o), o);
 }
 
 export interface EchoOptions extends IpOptions {
