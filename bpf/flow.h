@@ -50,15 +50,14 @@ static __always_inline struct flow_entry *flow_find(__u8 family, const union flo
 static __always_inline long flow_put(__u8 family, const union flow_key *key,
 				     const struct flow_entry *flow, __u64 flags)
 {
+	union flow_key copy;
+
 	if (family == 4) {
-		struct flow4_key copy = key->v4;
-
-		return bpf_map_update_elem(&flows4, &copy, flow, flags);
-	} else {
-		struct flow6_key copy = key->v6;
-
-		return bpf_map_update_elem(&flows6, &copy, flow, flags);
+		copy.v4 = key->v4;
+		return bpf_map_update_elem(&flows4, &copy.v4, flow, flags);
 	}
+	copy.v6 = key->v6;
+	return bpf_map_update_elem(&flows6, &copy.v6, flow, flags);
 }
 
 /* `vrf`: of the reverse direction; 0: the same. */

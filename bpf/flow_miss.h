@@ -32,16 +32,13 @@ static __always_inline __u32 answer_vrf(const struct walk *w)
 }
 
 /* A function of its own: its entry is no part of the frame below which a trap is sent. */
-__attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation)
+__attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation, __u32 slot)
 {
 	struct flow_entry hold = {};
-	long error;
 
 	if (!w)
 		return -E_TOO_BIG;
-	hold.slot = slot_take(w->family, &w->key);
-	if (!hold.slot)
-		return -E_TOO_BIG;
+	hold.slot = slot;
 	hold.nexthop = w->nexthop;
 	hold.label = w->label;
 	hold.reverse_label = w->reverse_label;
@@ -54,12 +51,24 @@ __attribute__((noinline)) long hold_insert(struct walk *w, __u32 generation)
 	hold.worker = w->worker;
 	hold.trapped = 1;
 	hold.owner = w->interface;
-	error = flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
+	return flow_put(w->family, &w->key, &hold, BPF_NOEXIST);
+}
+
+/* Functions of their own for the same reason: a slot for the hold entry, and what becomes of it. */
+__attribute__((noinline)) __u32 hold_take_slot(struct walk *w)
+{
+	return w ? slot_take(w->family, &w->key) : SLOT_NONE;
+}
+
+__attribute__((noinline)) int hold_settle_slot(struct walk *w, __u32 slot, long error)
+{
+	if (!w)
+		return 0;
 	if (error)
-		slot_return(w->family, hold.slot);
+		slot_return(w->family, slot);
 	else
-		slot_use(w->family, &hold);
-	return error;
+		slot_use(w->family, slot, SLOT_SINGLE);
+	return 0;
 }
 
 /* Both directions of a flow go to one worker: that of an entry which is there already. */
@@ -184,6 +193,7 @@ static __always_inline int flow_new(const struct packet *p)
 	struct interface *i = interface_get(w->interface);
 	struct config *c = the_config();
 	struct flow_entry *flow;
+	__u32 slot;
 	long error;
 
 	if (!i || !c)
@@ -191,7 +201,10 @@ static __always_inline int flow_new(const struct packet *p)
 	if (!flow_admit(w->interface))
 		return drop(p, DROP_FLOW_LIMIT);
 	w->generation = next_generation(c);
-	error = hold_insert(w, w->generation);
+	slot = hold_take_slot(w);
+	error = slot ? hold_insert(w, w->generation, slot) : -E_TOO_BIG;
+	if (slot)
+		hold_settle_slot(w, slot, error);
 	if (error) {
 		flow_uncount(w->interface);
 		if (error != -E_EXIST)

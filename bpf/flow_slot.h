@@ -138,14 +138,14 @@ static __always_inline __u32 slot_state_of(const struct flow_entry *flow)
 }
 
 /* The entry that names the slot is in place. The next sweep looks at it. */
-static __always_inline void slot_use(__u8 family, const struct flow_entry *flow)
+static __always_inline void slot_use(__u8 family, __u32 slot, __u32 state)
 {
-	struct slot_head *head = slot_get(family, flow->slot);
+	struct slot_head *head = slot_get(family, slot);
 
 	if (!head)
 		return;
 	head->due = 0;
-	head->state = slot_state_of(flow);
+	head->state = state;
 }
 
 /* The entry for which it was taken has not come into place. */

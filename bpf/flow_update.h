@@ -185,24 +185,26 @@ static __always_inline void remove_old_partner(const struct flow_decision *d, __
 
 /*
  * Writes the reverse direction's entry; DECISION_OK: it is in place. The flow of an entry that gives
- * way to it goes on in the new pair, or ends.
+ * way to it goes on in the new pair, or ends. `entry` is the forward direction's; meanwhile it is turned,
+ * for there is no room for two on the stack.
  */
 static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, __u8 family,
 						 const union flow_key *reverse,
 						 struct flow_entry *old, struct flow_entry *entry)
 {
-	struct flow_entry back = *entry;
+	__u32 generation = entry->generation, own_slot = entry->slot;
 	__u32 owner = old ? old->owner : 0;
 	__u32 slot = old ? old->slot : SLOT_NONE;
+	__u16 own_owner = entry->owner;
 
 	if (is_in_the_way(d, old))
 		return DECISION_EXISTS;
 	if (old && !flow_claim(family, reverse, old))
 		return DECISION_STALE;
-	entry_turn(d, &back);
-	back.slot = SLOT_NONE;
-	entry_inherit(&back, old);
-	switch (flow_put(family, reverse, &back, old ? BPF_ANY : BPF_NOEXIST)) {
+	entry_turn(d, entry);
+	entry->slot = SLOT_NONE;
+	entry_inherit(entry, old);
+	switch (flow_put(family, reverse, entry, old ? BPF_ANY : BPF_NOEXIST)) {
 	case 0:
 		break;
 	case -E_EXIST:
@@ -214,9 +216,11 @@ static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, 
 	}
 	if (slot)
 		slot_free(family, slot);
-	if (!entry->owner)
-		entry->owner = owner;
-	else
+	entry_from_decision(d, entry);
+	entry->generation = generation;
+	entry->slot = own_slot;
+	entry->owner = own_owner ? own_owner : owner;
+	if (own_owner)
 		flow_uncount(owner);
 	return DECISION_OK;
 }
@@ -288,7 +292,7 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 		return decision_fail(family, key, old,
 				     error == -E_EXIST ? DECISION_EXISTS : DECISION_FULL);
 	}
-	slot_use(family, &entry);
+	slot_use(family, entry.slot, slot_state_of(&entry));
 	/* Changed just now: whoever deletes the flows may be past this one. */
 	if (is_outdated(d, c)) {
 		flow_remove_generation(family, key, entry.generation);
