@@ -96,33 +96,35 @@ describe.each(families)("a translated flow of %s", (family, { a, b, service, poo
     set();
     pipeline.makeOlder(key(), 61);
     pipeline.makeOlder(answer(), 61);
-    const number = family === "IPv4" ? 4 : 6;
-    pipeline.sweep(number);
-    pipeline.sweep(number);
+    pipeline.sweep();
+    pipeline.sweep();
     expect([pipeline.flow(key()), pipeline.flow(answer())]).toEqual([undefined, undefined]);
     set();
     pipeline.makeOlder(key(), 61);
-    pipeline.sweep(number);
-    pipeline.sweep(number);
+    pipeline.sweep();
+    pipeline.sweep();
     expect([pipeline.flow(key()), pipeline.flow(answer())]).not.toContain(undefined);
   });
 
   test.each(hooks)("follows a TCP connection from both sides on the %s hook", (hook) => {
     set({}, 6);
-    const send = (flags: number) => {
+    const send = (flags: number, sequence: number, acknowledgement: number) => {
       pipeline.receiveOn(1);
-      expect(pipeline.run(hook, tcp({ ...key(6), flags })).verdict).toBe("out");
+      const frame = tcp({ ...key(6), flags, sequence, acknowledgement });
+      expect(pipeline.run(hook, frame).verdict).toBe("out");
     };
-    const reply = (flags: number) => {
+    const reply = (flags: number, sequence: number, acknowledgement: number) => {
       pipeline.receiveOn(2);
-      expect(pipeline.run(hook, tcp({ ...answer(6), from: MAC_B, flags })).verdict).toBe("out");
+      const frame = tcp({ ...answer(6), from: MAC_B, flags, sequence, acknowledgement });
+      expect(pipeline.run(hook, frame).verdict).toBe("out");
     };
     const states = () => [pipeline.flow(key(6))?.state, pipeline.flow(answer(6))?.state];
-    send(TCP_SYN);
-    reply(TCP_SYN | TCP_ACK);
+    send(TCP_SYN, 100, 0);
+    reply(TCP_SYN | TCP_ACK, 500, 101);
+    send(TCP_ACK, 101, 501);
     expect(states()).toEqual([FlowStateValue.established, FlowStateValue.established]);
-    send(TCP_FIN | TCP_ACK);
-    reply(TCP_FIN | TCP_ACK);
+    send(TCP_FIN | TCP_ACK, 101, 501);
+    reply(TCP_FIN | TCP_ACK, 501, 102);
     expect(states()).toEqual([FlowStateValue.closed, FlowStateValue.closed]);
   });
 });
