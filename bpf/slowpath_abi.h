@@ -258,7 +258,7 @@ enum command_kind {
 	COMMAND_RECLAIM, /* takes the frames back that port `frame` had when it was closed */
 };
 
-struct command {    /* 64 bytes */
+struct command {    /* 128 bytes */
 	__u32 kind; /* enum command_kind */
 	__u32 ticket;
 	__u32 frame;
@@ -270,7 +270,19 @@ struct command {    /* 64 bytes */
 	__u32 nexthop;      /* verdict: instead of the one that the pipeline found; 0: that one */
 	__u32 idle_seconds; /* verdict; 0: the protocol's default */
 	__u32 mirror;       /* verdict: index in `mirrors`; 0: what the policy's rules say */
-	__u32 reserved[7];
+	/* verdict: the rest of what struct flow_decision says */
+	__u32 label;           /* that goes with `nexthop` */
+	__u32 reverse_vrf;     /* that goes with `nexthop` */
+	__u32 reverse_nexthop; /* 0: the one that the pipeline found */
+	__u8 new_source[16];
+	__u8 new_destination[16];
+	__be16 new_source_port;
+	__be16 new_destination_port;
+	__u8 translate; /* 1: action nat, by the four fields above */
+	__u8 single;    /* 1: without the reverse direction */
+	__u8 log;       /* 1: the flow is reported, as by a rule with log */
+	__u8 reverse_mirror;
+	__u32 reserved[10];
 };
 
 #endif

@@ -34,6 +34,8 @@ export {
   eventKinds,
 } from "./dataplane/events.ts";
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
+export type { TranslatedEnd, Translation } from "./dataplane/flows/translation.ts";
+export type { FlowTreatment, ReverseTreatment } from "./dataplane/flows/treatment.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
 export type { InjectAs } from "./dataplane/inject.ts";
 export type { GuardStatus } from "./dataplane/kernel/guard_table.ts";

@@ -157,6 +157,12 @@ export const flowSchema = Type.Object({
   policy: Type.Optional(text("Policy that decided.")),
   rule: Type.Optional(text("Rule that decided.")),
   mirror: Type.Optional(text("Mirror that gets copies of its packets.")),
+  translate: Type.Optional(
+    Type.Object(
+      {},
+      { additionalProperties: true, description: "Action nat: what its packets become, source and destination." },
+    ),
+  ),
   generation: count("Grows with each decision on this key."),
   reverse: Type.Object({}, { additionalProperties: true, description: "Key of the other direction." }),
 });

@@ -2,14 +2,14 @@
 /** Flows that policy leaves to the controller: reported with a ticket, and held until its verdict or the time-out. */
 
 import { count, get, now } from "./control";
-import { UNDECIDED, awaitDecision, decide, decisionsLeft } from "./decision";
+import { UNDECIDED, adoptVerdict, awaitDecision, decide, decisionsLeft } from "./decision";
 import { reportDrop } from "./drops";
 import { freePacket } from "./frames";
 import { endHold, heldByTicket, hold, issueTicket, lookAgain, takeHeld } from "./hold";
 import {
   COMMAND_IDLE_SECONDS,
+  COMMAND_LOG,
   COMMAND_MIRROR,
-  COMMAND_NEXTHOP,
   COMMAND_RULE_ACTION,
   COMMAND_TICKET,
   DROP_HOLD_LIMIT,
@@ -40,7 +40,7 @@ import {
   WORKER_CONTROL_REJECTED,
   WORKER_CONTROL_TIMEOUTS,
 } from "./layout";
-import { eventAsk } from "./message";
+import { eventAsk, eventLog } from "./message";
 import { giveToMirror, sendCopy } from "./mirror";
 import { direction, egressHits, hit, ingressHits, judge, mirror, rule } from "./policy/judge";
 import { policyRevision } from "./policy/table";
@@ -84,9 +84,7 @@ export function verdict(command: usize): bool {
   // Timed out meanwhile, or answered twice.
   if (first == 0) return true;
   const action: u32 = load<u8>(command + COMMAND_RULE_ACTION);
-  const nexthop = load<u32>(command + COMMAND_NEXTHOP);
-  const given = load<u32>(command + COMMAND_MIRROR);
-  settle(first, action, DROP_POLICY_DENY, nexthop, load<u32>(command + COMMAND_IDLE_SECONDS), given);
+  settle(first, action, DROP_POLICY_DENY, command);
   return true;
 }
 
@@ -97,17 +95,26 @@ export function askTimedOut(first: usize): void {
     return;
   }
   count(WORKER_CONTROL_TIMEOUTS);
-  settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0, 0, 0);
+  settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0);
 }
 
-/** Decides the flow and lets its packets go on, or ends them. */
-function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSeconds: u32, given: u32): void {
+/** The mirror that a verdict names; `otherwise` if it names none. */
+function mirrorOr(command: usize, otherwise: u32): u32 {
+  const given: u32 = command == 0 ? 0 : load<u32>(command + COMMAND_MIRROR);
+  return given != 0 ? given : otherwise;
+}
+
+/**
+ * Decides the flow and lets its packets go on, or ends them.
+ * @param command the controller's verdict; 0: there is none
+ */
+function settle(first: usize, action: u32, dropReason: u32, command: usize): void {
   endHold(first);
   const leader: usize = load<u32>(first + HELD_PACKET_FRAME);
   const length = load<u32>(first + HELD_PACKET_LENGTH);
   const packets = load<u32>(first + HELD_PACKET_COUNT);
   let decidedBy = load<u32>(first + HELD_PACKET_RULE);
-  let copies = given != 0 ? given : load<u32>(first + HELD_PACKET_MIRROR);
+  let copies = mirrorOr(command, load<u32>(first + HELD_PACKET_MIRROR));
   let known = true;
   // It was parsed when it came; only then was it asked for.
   parseTrapped(leader, length);
@@ -118,25 +125,25 @@ function settle(first: usize, action: u32, dropReason: u32, nexthop: u32, idleSe
       known = judged != RULE_NONE;
       action = known ? judged : RULE_DENY;
       dropReason = known ? DROP_POLICY_DENY : DROP_HOLD_TIMEOUT;
-      nexthop = 0;
-      idleSeconds = 0;
-      given = 0;
+      command = 0;
     }
     decidedBy = rule;
-    copies = given != 0 ? given : mirror;
+    copies = mirrorOr(command, mirror);
   }
   const allowed = action == RULE_ALLOW;
   const rejected = action == RULE_REJECT;
   count(allowed ? WORKER_CONTROL_ALLOWED : rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
+  if (command != 0 && load<u8>(command + COMMAND_LOG) != 0) eventLog(leader, length, decidedBy, 0);
   let decision = UNDECIDED;
   if (allowed) {
-    decision = decide(leader, FLOW_FORWARD, 0, decidedBy, copies, nexthop, idleSeconds, 0, 0);
+    decision = decide(leader, FLOW_FORWARD, 0, decidedBy, copies, 0, 0, 0);
+    if (command != 0) adoptVerdict(decision, command);
     noteSettled(generationOf(leader), packets);
   } else if (known && (flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
     // See flowMiss: nobody else may have an entry replaced by a drop.
     noteSettled(generationOf(leader), packets);
-    const idle = rejected ? REJECT_IDLE_SECONDS : idleSeconds;
-    decide(leader, FLOW_DROP, dropReason, decidedBy, copies, 0, idle, 0, 0);
+    const given: u32 = command == 0 ? 0 : load<u32>(command + COMMAND_IDLE_SECONDS);
+    decide(leader, FLOW_DROP, dropReason, decidedBy, copies, rejected ? REJECT_IDLE_SECONDS : given, 0, 0);
   }
   for (let slot = first; slot != 0; ) {
     const packet: usize = load<u32>(slot + HELD_PACKET_FRAME);

@@ -14,6 +14,19 @@ import {
   BURST_SLOT_GENERATION,
   BURST_SLOT_ROUND,
   BURST_SLOT_SIZE,
+  COMMAND_IDLE_SECONDS,
+  COMMAND_LABEL,
+  COMMAND_NEW_DESTINATION,
+  COMMAND_NEW_DESTINATION_PORT,
+  COMMAND_NEW_SOURCE,
+  COMMAND_NEW_SOURCE_PORT,
+  COMMAND_NEXTHOP,
+  COMMAND_REVERSE_MIRROR,
+  COMMAND_REVERSE_NEXTHOP,
+  COMMAND_REVERSE_VRF,
+  COMMAND_SINGLE,
+  COMMAND_TRANSLATE,
+  DECISION_EXISTS,
   DECISION_FULL,
   DECISION_NOTE_HITS,
   DECISION_NOTE_SIZE,
@@ -23,6 +36,7 @@ import {
   DECISION_STALE,
   DROP_FLOW_TABLE_FULL,
   DROP_HOLD_TIMEOUT,
+  DROP_NAT_EXHAUSTED,
   FLOW_DECISION_ACTION,
   FLOW_DECISION_DESTINATION,
   FLOW_DECISION_DESTINATION_PORT,
@@ -32,13 +46,20 @@ import {
   FLOW_DECISION_GENERATION,
   FLOW_DECISION_IDLE_SECONDS,
   FLOW_DECISION_INGRESS,
+  FLOW_DECISION_LABEL,
   FLOW_DECISION_MIRROR,
+  FLOW_DECISION_NEW_DESTINATION,
+  FLOW_DECISION_NEW_DESTINATION_PORT,
+  FLOW_DECISION_NEW_SOURCE,
+  FLOW_DECISION_NEW_SOURCE_PORT,
   FLOW_DECISION_NEXTHOP,
   FLOW_DECISION_OPERATION,
   FLOW_DECISION_PROTOCOL,
   FLOW_DECISION_RESULT,
   FLOW_DECISION_REVERSE_INGRESS,
+  FLOW_DECISION_REVERSE_MIRROR,
   FLOW_DECISION_REVERSE_NEXTHOP,
+  FLOW_DECISION_REVERSE_VRF,
   FLOW_DECISION_REVISION,
   FLOW_DECISION_RULE,
   FLOW_DECISION_SIZE,
@@ -50,6 +71,7 @@ import {
   FLOW_FLAG_BRIDGED,
   FLOW_FLAG_SINGLE,
   FLOW_FORWARD,
+  FLOW_NAT,
   PENDING_PACKET_DECISION,
   PENDING_PACKET_FRAME,
   PENDING_PACKET_LENGTH,
@@ -135,7 +157,13 @@ function recordOf(decision: u32): usize {
 
 /** True if the decision lets the flow's packets through. */
 export function forwards(decision: u32): bool {
-  return load<u8>(recordOf(decision) + FLOW_DECISION_ACTION) == FLOW_FORWARD;
+  const action: u32 = load<u8>(recordOf(decision) + FLOW_DECISION_ACTION);
+  return action == FLOW_FORWARD || action == FLOW_NAT;
+}
+
+/** True if it lets them through as something else. */
+function translates(decision: u32): bool {
+  return load<u8>(recordOf(decision) + FLOW_DECISION_ACTION) == FLOW_NAT;
 }
 
 /** The reason of a decision that does not. */
@@ -160,7 +188,6 @@ export function decide(
   dropReason: u32,
   rule: u32,
   mirror: u32,
-  nexthop: u32,
   idleSeconds: u32,
   hits0: usize,
   hits1: usize,
@@ -196,7 +223,7 @@ export function decide(
   store<u8>(record + FLOW_DECISION_PROTOCOL, protocol);
   store<u32>(record + FLOW_DECISION_INGRESS, ingressOf(packet));
   store<u32>(record + FLOW_DECISION_REVERSE_INGRESS, outInterfaceIdOf(packet));
-  store<u32>(record + FLOW_DECISION_NEXTHOP, nexthop != 0 ? nexthop : nexthopIdOf(packet));
+  store<u32>(record + FLOW_DECISION_NEXTHOP, nexthopIdOf(packet));
   store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, reverseNexthopIdOf(packet));
   store<u32>(record + FLOW_DECISION_RULE, rule);
   store<u32>(record + FLOW_DECISION_IDLE_SECONDS, idleSeconds);
@@ -211,6 +238,35 @@ export function decide(
   store<u32>(slot + BURST_SLOT_ROUND, round);
   store<u32>(slot + BURST_SLOT_DECISION, decision);
   return decision;
+}
+
+/** Puts into a decision that lets packets through what the controller's verdict (a COMMAND_VERDICT) says of them. */
+export function adoptVerdict(decision: u32, command: usize): void {
+  const record = recordOf(decision);
+  const nexthop = load<u32>(command + COMMAND_NEXTHOP);
+  if (nexthop != 0) {
+    store<u32>(record + FLOW_DECISION_NEXTHOP, nexthop);
+    store<u32>(record + FLOW_DECISION_LABEL, load<u32>(command + COMMAND_LABEL));
+    store<u32>(record + FLOW_DECISION_REVERSE_VRF, load<u32>(command + COMMAND_REVERSE_VRF));
+    // Answers come from where it leads, and not from where the route would have led.
+    store<u32>(record + FLOW_DECISION_REVERSE_INGRESS, 0);
+  }
+  let flags: u32 = load<u8>(record + FLOW_DECISION_FLAGS);
+  const back = load<u32>(command + COMMAND_REVERSE_NEXTHOP);
+  if (back != 0) {
+    store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, back);
+    flags &= ~FLOW_FLAG_SINGLE;
+  }
+  if (load<u8>(command + COMMAND_SINGLE) != 0) flags |= FLOW_FLAG_SINGLE;
+  store<u8>(record + FLOW_DECISION_FLAGS, flags);
+  store<u8>(record + FLOW_DECISION_REVERSE_MIRROR, load<u8>(command + COMMAND_REVERSE_MIRROR));
+  store<u32>(record + FLOW_DECISION_IDLE_SECONDS, load<u32>(command + COMMAND_IDLE_SECONDS));
+  if (load<u8>(command + COMMAND_TRANSLATE) == 0) return;
+  store<u8>(record + FLOW_DECISION_ACTION, FLOW_NAT);
+  memory.copy(record + FLOW_DECISION_NEW_SOURCE, command + COMMAND_NEW_SOURCE, 16);
+  memory.copy(record + FLOW_DECISION_NEW_DESTINATION, command + COMMAND_NEW_DESTINATION, 16);
+  store<u16>(record + FLOW_DECISION_NEW_SOURCE_PORT, load<u16>(command + COMMAND_NEW_SOURCE_PORT));
+  store<u16>(record + FLOW_DECISION_NEW_DESTINATION_PORT, load<u16>(command + COMMAND_NEW_DESTINATION_PORT));
 }
 
 /** Lets a packet wait until its decision is in the kernel. There must be room (`decisionsLeft`). */
@@ -244,8 +300,13 @@ export function finishDecisions(): void {
     const pending = get(WORKER_CONTROL_PENDING) + i * PENDING_PACKET_SIZE;
     const packet: usize = load<u32>(pending + PENDING_PACKET_FRAME);
     const length = load<u32>(pending + PENDING_PACKET_LENGTH);
-    const result: u32 = load<u8>(recordOf(load<u32>(pending + PENDING_PACKET_DECISION)) + FLOW_DECISION_RESULT);
-    if (result == DECISION_FULL && mayGoWithout(packet)) {
+    const decision = load<u32>(pending + PENDING_PACKET_DECISION);
+    const result: u32 = load<u8>(recordOf(decision) + FLOW_DECISION_RESULT);
+    if (result == DECISION_EXISTS && translates(decision)) {
+      // Another flow has become what it would become.
+      reportDrop(packet, length, DROP_NAT_EXHAUSTED, ruleOf(decision), 0);
+      freePacket(packet);
+    } else if (result == DECISION_FULL && !translates(decision) && mayGoWithout(packet)) {
       injectAllowed(packet, length);
     } else if (result == DECISION_FULL || result == DECISION_PENDING) {
       reportDrop(packet, length, result == DECISION_FULL ? DROP_FLOW_TABLE_FULL : DROP_HOLD_TIMEOUT, 0, 0);

@@ -1048,7 +1048,7 @@ export const EVENT_HEAD_LENGTH: usize = 92;
 export const EVENT_HEAD: usize = 96;
 
 // struct command
-export const COMMAND_SIZE: usize = 64;
+export const COMMAND_SIZE: usize = 128;
 export const COMMAND_KIND: usize = 0;
 export const COMMAND_TICKET: usize = 4;
 export const COMMAND_FRAME: usize = 8;
@@ -1060,3 +1060,14 @@ export const COMMAND_VRF: usize = 20;
 export const COMMAND_NEXTHOP: usize = 24;
 export const COMMAND_IDLE_SECONDS: usize = 28;
 export const COMMAND_MIRROR: usize = 32;
+export const COMMAND_LABEL: usize = 36;
+export const COMMAND_REVERSE_VRF: usize = 40;
+export const COMMAND_REVERSE_NEXTHOP: usize = 44;
+export const COMMAND_NEW_SOURCE: usize = 48;
+export const COMMAND_NEW_DESTINATION: usize = 64;
+export const COMMAND_NEW_SOURCE_PORT: usize = 80;
+export const COMMAND_NEW_DESTINATION_PORT: usize = 82;
+export const COMMAND_TRANSLATE: usize = 84;
+export const COMMAND_SINGLE: usize = 85;
+export const COMMAND_LOG: usize = 86;
+export const COMMAND_REVERSE_MIRROR: usize = 87;

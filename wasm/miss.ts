@@ -103,7 +103,7 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   }
   if (verdict == RULE_ALLOW) {
     count(WORKER_CONTROL_ALLOWED);
-    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, mirror, 0, 0, egressHits, ingressHits));
+    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, mirror, 0, egressHits, ingressHits));
     return;
   }
   const rejected = verdict == RULE_REJECT;
@@ -112,7 +112,7 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   // interface names the generation of somebody else's flow.
   if ((flagsOf(packet) & TRAP_FLAG_HOLD_OWNER) != 0) {
     const idleSeconds = rejected ? REJECT_IDLE_SECONDS : 0;
-    decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, mirror, 0, idleSeconds, egressHits, ingressHits);
+    decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, mirror, idleSeconds, egressHits, ingressHits);
   }
   reportDrop(packet, length, DROP_POLICY_DENY, rule, direction);
   if (!rejected) {

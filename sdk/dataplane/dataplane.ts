@@ -16,6 +16,7 @@ import { kernelEvents } from "./kernel_events.ts";
 import type { OpenOptions } from "./options.ts";
 import { type PacketHandler, type PacketMatch, type PacketOptions, Packets } from "./packets.ts";
 import { stateOf } from "./read_state.ts";
+import { RouteLookup } from "./route_lookup.ts";
 import type { State } from "./schema/index.ts";
 import { Staging } from "./staging.ts";
 import { type Tables, tables } from "./status.ts";
@@ -97,6 +98,7 @@ export class DataPlane implements AsyncDisposable {
     this.#misses = new FlowMisses(
       slowPath,
       names,
+      new RouteLookup(core.parts.tables, core.parts.ids),
       (timeoutMs) => configCodec.holdTimeoutMs.set(config.view, 0, timeoutMs + HOLD_MARGIN_MS),
       ({ key, interface: from }) => events.emit({ kind: "flow-miss", interface: from, flow: key }),
     );

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Flows that policy leaves to the controller. */
 import { WeirError } from "../errors.ts";
-import type { AskedFlow, SlowPath } from "../slowpath/index.ts";
+import type { AskedFlow, AskVerdict, SlowPath } from "../slowpath/index.ts";
+import type { FlowLookup } from "./flows/decider.ts";
+import { type FlowTreatment, treatmentOf } from "./flows/treatment.ts";
 import type { FlowKey } from "./flows/types.ts";
 import type { Names } from "./names.ts";
 
-/** What a controller decides about a flow. */
-export interface Verdict {
-  /** forward: both directions. drop: silently. reject: the sender is told (TCP RST, else ICMP). */
-  readonly action: "forward" | "drop" | "reject";
-  /** Next hop in place of the one that the route gave. */
-  readonly nexthop?: string | undefined;
-  /** Idle time after which the flow goes, 1 to 2^32 - 1. Default: the protocol's. */
-  readonly idleSeconds?: number | undefined;
-  /** Mirror that gets copies of its packets, both directions. Default: that of the policy's rules, if any. */
-  readonly mirror?: string | undefined;
+/** What a controller decides about a flow. Its `mirror` is, where none is named, that of the policy's rules. */
+export interface Verdict extends FlowTreatment {
+  /**
+   * forward: both directions. nat: forward, and `translate` says as what. drop: silently. reject: the sender is told
+   * (TCP RST, else ICMP).
+   */
+  readonly action: "forward" | "drop" | "reject" | "nat";
+  /** VRF in which the (translated) destination is looked up. Default: the flow's. */
+  readonly vrf?: string | undefined;
+  /** True: an event `log`, as of a rule with `log`. Default false. */
+  readonly log?: boolean | undefined;
 }
 
 /** A new flow that waits for its verdict. Up to three of its packets wait with it. */
@@ -32,7 +35,7 @@ export interface FlowMiss {
   copy(): Uint8Array;
   /**
    * Decides it, now or later. Only the first call counts, and none after the time-out.
-   * @throws WeirError `EINVAL` for a next hop or mirror that is not there, `ENOTSUPPORTED` for what is not supported yet.
+   * @throws WeirError `EINVAL` for what names something that is not there or does not go together; then it waits on.
    */
   decide(verdict: Verdict): void;
 }
@@ -51,13 +54,14 @@ export type FlowMissHandler = (misses: readonly FlowMiss[]) => void;
 const DEFAULT_TIMEOUT_MS = 1000;
 const MAX_TIMEOUT_MS = 60_000;
 
-/** Fields of the contract's verdict that later work brings. */
-const LATER = ["translate", "vrf", "log", "reverse"] as const;
+const OPERATION = "decide a flow";
+const ACTIONS = ["forward", "drop", "reject", "nat"];
 
 /** Hands asked flows to the one handler. */
 export class FlowMisses {
   readonly #slowPath: SlowPath;
   readonly #names: Names;
+  readonly #lookup: FlowLookup;
   readonly #onTimeout: (timeoutMs: number) => void;
   readonly #onMiss: (miss: FlowMiss) => void;
   #handler: FlowMissHandler | undefined;
@@ -69,11 +73,13 @@ export class FlowMisses {
   constructor(
     slowPath: SlowPath,
     names: Names,
+    lookup: FlowLookup,
     onTimeout: (timeoutMs: number) => void,
     onMiss: (miss: FlowMiss) => void,
   ) {
     this.#slowPath = slowPath;
     this.#names = names;
+    this.#lookup = lookup;
     this.#onTimeout = onTimeout;
     this.#onMiss = onMiss;
   }
@@ -117,29 +123,29 @@ export class FlowMisses {
       generation: flow.generation,
       frame: flow.frame,
       copy: () => flow.frame.slice(),
-      decide: (verdict) => {
-        refuseLater(verdict);
-        const nexthop = known("next hop", verdict.nexthop, (name) => this.#names.nexthopId(name));
-        const mirror = known("mirror", verdict.mirror, (name) => this.#names.mirrorId(name));
-        flow.decide({ ...verdict, nexthop, mirror });
-      },
+      decide: (verdict) => flow.decide(this.#asked(flow, verdict)),
     };
   }
-}
 
-const OPERATION = "decide a flow";
-
-function refuseLater(verdict: Verdict): void {
-  const given = verdict as unknown as Readonly<Record<string, unknown>>;
-  const later = LATER.find((field) => given[field] !== undefined);
-  if (later === undefined && given["action"] !== "nat") return;
-  const what = later ?? "action nat";
-  throw new WeirError({ code: "ENOTSUPPORTED", operation: OPERATION, reason: `${what} is not supported yet` });
-}
-
-/** Number of what a verdict names. */
-function known(what: string, name: string | undefined, idOf: (name: string) => number | undefined): number | undefined {
-  const id = name === undefined ? undefined : idOf(name);
-  if (name === undefined || id !== undefined) return id;
-  throw new WeirError({ code: "EINVAL", operation: OPERATION, reason: `there is no ${what} "${name}"` });
+  #asked(flow: AskedFlow, verdict: Verdict): AskVerdict {
+    const { action, vrf, log } = verdict;
+    const how = { actions: ACTIONS, vrf, operation: OPERATION };
+    const { becomes, forward, reverse, mirror, reverseMirror, idleSeconds, single } = treatmentOf(
+      this.#lookup,
+      flow.key,
+      verdict,
+      how,
+    );
+    return {
+      action: action === "nat" ? "forward" : action,
+      becomes,
+      way: forward,
+      reverseNexthop: reverse?.nexthop,
+      mirror,
+      reverseMirror,
+      idleSeconds,
+      single,
+      log,
+    };
+  }
 }

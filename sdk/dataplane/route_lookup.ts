@@ -28,12 +28,25 @@ export class RouteLookup implements FlowLookup {
     return this.#ids.nexthop.get(name);
   }
 
+  vrfId(name: string): number | undefined {
+    return this.#ids.vrf.get(name);
+  }
+
   mirrorId(name: string): number | undefined {
     return this.#ids.mirror.get(name);
   }
 
   route(family: Family, vrf: number, address: Uint8Array, hash: number): RouteTarget {
-    let target = this.#lookUp(family, vrf, address);
+    return this.#resolve(family, this.#lookUp(family, vrf, address), address, hash);
+  }
+
+  through(nexthop: number, family: Family, vrf: number, address: Uint8Array, hash: number): RouteTarget {
+    // A next hop by name has no label of its own.
+    return this.#resolve(family, { nexthop, tag: 0, vrf }, address, hash);
+  }
+
+  #resolve(family: Family, first: RouteTarget, address: Uint8Array, hash: number): RouteTarget {
+    let target = first;
     for (let i = 0; i < MAX_RESOLUTIONS; i++) {
       const next = this.#follow(family, target, address, hash);
       if (next === undefined) return { ...target, vrf: this.#answerVrf(target) };

@@ -1825,6 +1825,23 @@ export const commandCodec = {
   idleSeconds: u32(28),
   /** verdict: index in `mirrors`; 0: what the policy's rules say */
   mirror: u32(32),
+  /** that goes with `nexthop` */
+  label: u32(36),
+  /** that goes with `nexthop` */
+  reverseVrf: u32(40),
+  /** 0: the one that the pipeline found */
+  reverseNexthop: u32(44),
+  newSource: bytes(48, 16),
+  newDestination: bytes(64, 16),
+  newSourcePort: be16(80),
+  newDestinationPort: be16(82),
+  /** 1: action nat, by the four fields above */
+  translate: u8(84),
+  /** 1: without the reverse direction */
+  single: u8(85),
+  /** 1: the flow is reported, as by a rule with log */
+  log: u8(86),
+  reverseMirror: u8(87),
 } as const;
-/** 64 bytes. */
-export const commandLayout = layout(64, commandCodec);
+/** 128 bytes. */
+export const commandLayout = layout(128, commandCodec);

@@ -33,10 +33,10 @@ export function askedFlow(
   return {
     ...event,
     frame,
-    decide: ({ action, nexthop = 0, idleSeconds = 0, mirror = 0 }) => {
+    decide: (verdict) => {
       if (decided) return;
       decided = true;
-      host.verdict(ticket, ACTIONS[action], nexthop, idleSeconds, mirror);
+      host.verdict(ticket, ACTIONS[verdict.action], verdict);
     },
   };
 }

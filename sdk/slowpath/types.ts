@@ -108,11 +108,29 @@ export interface HostOptions {
   readonly spin: boolean;
 }
 
+/** The part of a flow's key that a translation changes. */
+export interface NewKey {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
 /** What the controller decides about an asked flow. */
 export interface AskVerdict {
   readonly action: "forward" | "drop" | "reject";
-  /** Id of the next hop to use in place of the one that the pipeline found. */
-  readonly nexthop?: number | undefined;
+  /** Action forward: what its packets become; addresses of 16 bytes, IPv4 mapped. */
+  readonly becomes?: NewKey | undefined;
+  /** Where its packets go, in place of what the pipeline found: next hop, label with its kind, VRF of the answers. */
+  readonly way?: { readonly nexthop: number; readonly tag: number; readonly vrf: number } | undefined;
+  /** Next hop of the answers. Default: the one that the pipeline found. */
+  readonly reverseNexthop?: number | undefined;
+  /** Index in `mirrors` of copies of the answers. Default: as `mirror`. */
+  readonly reverseMirror?: number | undefined;
+  /** True: the answers are no part of it. */
+  readonly single?: boolean | undefined;
+  /** True: reported, as by a rule with log. */
+  readonly log?: boolean | undefined;
   /** Seconds until an idle flow ends; default: that of its protocol. */
   readonly idleSeconds?: number | undefined;
   /** Index in `mirrors` of copies of its packets. Default: what the policy's rules say. */

@@ -20,7 +20,7 @@ import { CommandRing, EventRing } from "./message_ring.ts";
 import { PolicySlots } from "./policy/slots.ts";
 import { PortTable } from "./port_table.ts";
 import { TableMapping } from "./table_mapping.ts";
-import type { HostOptions } from "./types.ts";
+import type { AskVerdict, HostOptions } from "./types.ts";
 import { Watches } from "./watches.ts";
 import { WorkerMemory } from "./worker_memory.ts";
 import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
@@ -213,14 +213,27 @@ export class WorkerHost implements Disposable {
   }
 
   /** Decides an asked flow. False if the ring is full: the flow will time out. */
-  verdict(ticket: number, action: RuleAction, nexthop: number, idleSeconds: number, mirror: number): boolean {
+  verdict(ticket: number, action: RuleAction, verdict: Omit<AskVerdict, "action">): boolean {
+    const { becomes, way } = verdict;
     if (this.#commands.room <= RELEASE_RESERVE) return false;
     return this.#push("verdict", (view, at) => {
       commandCodec.ticket.set(view, at, ticket);
       commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
-      commandCodec.nexthop.set(view, at, nexthop);
-      commandCodec.idleSeconds.set(view, at, idleSeconds);
-      commandCodec.mirror.set(view, at, mirror);
+      commandCodec.idleSeconds.set(view, at, verdict.idleSeconds ?? 0);
+      commandCodec.mirror.set(view, at, verdict.mirror ?? 0);
+      commandCodec.reverseMirror.set(view, at, verdict.reverseMirror ?? 0);
+      commandCodec.nexthop.set(view, at, way?.nexthop ?? 0);
+      commandCodec.label.set(view, at, way?.tag ?? 0);
+      commandCodec.reverseVrf.set(view, at, way?.vrf ?? 0);
+      commandCodec.reverseNexthop.set(view, at, verdict.reverseNexthop ?? 0);
+      commandCodec.single.set(view, at, verdict.single === true ? 1 : 0);
+      commandCodec.log.set(view, at, verdict.log === true ? 1 : 0);
+      if (becomes === undefined) return;
+      commandCodec.translate.set(view, at, 1);
+      commandCodec.newSource.set(this.memory.bytes, at, becomes.source);
+      commandCodec.newDestination.set(this.memory.bytes, at, becomes.destination);
+      commandCodec.newSourcePort.set(view, at, becomes.sourcePort);
+      commandCodec.newDestinationPort.set(view, at, becomes.destinationPort);
     });
   }
 

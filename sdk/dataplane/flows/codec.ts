@@ -2,10 +2,12 @@
 /** Keys and entries of `flows4` and `flows6`. */
 import { type Family, formatAddress, MAPPED_OFFSET } from "../../address.ts";
 import {
+  FlowActionValue,
   flow4KeyCodec,
   flow4KeyLayout,
   flow6KeyCodec,
   flow6KeyLayout,
+  flowEntryCodec,
   INGRESS_ID,
   INGRESS_TUNNEL,
   INGRESS_UNKNOWN,
@@ -109,6 +111,26 @@ export function reverseKey(key: RawFlowKey): RawFlowKey {
     destination: key.source,
     sourcePort: key.destinationPort,
     destinationPort: key.sourcePort,
+  };
+}
+
+/** The same for both directions of a flow. */
+export function hashOf(key: RawFlowKey): number {
+  const sum = (bytes: Uint8Array) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5);
+  const ends = [sum(key.source) + key.sourcePort, sum(key.destination) + key.destinationPort];
+  return (Math.imul((ends[0] ?? 0) + (ends[1] ?? 0), 0x9e3779b1) ^ key.protocol) >>> 0;
+}
+
+/** What the packets of an entry become; `undefined` unless its action is nat. */
+export function becomesOf(key: RawFlowKey, value: Uint8Array): RawFlowKey | undefined {
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  if (flowEntryCodec.action.get(view, 0) !== FlowActionValue.nat) return undefined;
+  return {
+    ...key,
+    source: flowEntryCodec.newSource.bytes(value, 0).slice(),
+    destination: flowEntryCodec.newDestination.bytes(value, 0).slice(),
+    sourcePort: flowEntryCodec.newSourcePort.get(view, 0),
+    destinationPort: flowEntryCodec.newDestinationPort.get(view, 0),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   DecisionOperationValue,
   DropReasonValue,
   decisionResults,
+  FLOW_FLAG_SINGLE,
   FlowActionValue,
   flowDecisionCodec,
   flowDecisionLayout,
@@ -15,7 +16,8 @@ import {
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping, Program } from "../../libbpf/index.ts";
 import type { LabelTag } from "../kernel/label_tag.ts";
-import type { RawFlowKey } from "./codec.ts";
+import { hashOf, type RawFlowKey } from "./codec.ts";
+import { treatmentOf } from "./treatment.ts";
 import type { FlowResult, FlowSetting } from "./types.ts";
 
 /** The last worker's part of `decisions` is the main thread's. */
@@ -39,6 +41,8 @@ export interface FlowLookup {
   interfaceId(name: string): number | undefined;
   /** Number of a mirror. */
   mirrorId(name: string): number | undefined;
+  /** Number of a VRF. */
+  vrfId(name: string): number | undefined;
   /** Number of a next hop. */
   nexthopId(name: string): number | undefined;
   /**
@@ -46,9 +50,13 @@ export interface FlowLookup {
    * @param hash of the flow, which chooses among the members of an ecmp.
    */
   route(family: 4 | 6, vrf: number, address: Uint8Array, hash: number): RouteTarget;
+  /** Where next hop `nexthop` leads for `address`: through ecmp and vrf. */
+  through(nexthop: number, family: 4 | 6, vrf: number, address: Uint8Array, hash: number): RouteTarget;
   /** Number of the interface that a next hop leads to; 0: none. */
   interfaceOf(nexthop: number): number;
 }
+
+const ACTIONS = ["forward", "drop", "nat"];
 
 interface Item {
   readonly setting: FlowSetting;
@@ -130,19 +138,20 @@ export class FlowDecider implements Disposable {
   #write(base: number, { setting, key }: Item): void {
     const lookup = this.#lookup;
     const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
-    const mirror =
-      setting.mirror === undefined ? 0 : (lookup.mirrorId(setting.mirror) ?? missing("mirror", setting.mirror));
+    const { nexthopVrf: vrf } = setting;
+    const treatment = treatmentOf(lookup, key, setting, { actions: ACTIONS, vrf, operation: "set a flow" });
     const hash = hashOf(key);
-    const named = (name: string | undefined) => this.#target(name, key.vrf);
-    const forward = named(setting.nexthop) ?? lookup.route(key.family, key.vrf, key.destination, hash);
-    const reverse = named(setting.reverseNexthop) ?? lookup.route(key.family, key.vrf, key.source, hash);
+    const forward = treatment.forward ?? lookup.route(key.family, key.vrf, key.destination, hash);
+    const reverse = treatment.reverse ?? lookup.route(key.family, key.vrf, key.source, hash);
     const codec = flowDecisionCodec;
     const view = this.#view;
     this.#writeKey(base, key);
     codec.operation.set(view, base, DecisionOperationValue.set);
     codec.action.set(view, base, FlowActionValue[setting.action]);
     if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
-    codec.mirror.set(view, base, mirror);
+    codec.flags.set(view, base, treatment.single ? FLOW_FLAG_SINGLE : 0);
+    codec.mirror.set(view, base, treatment.mirror);
+    codec.reverseMirror.set(view, base, treatment.reverseMirror);
     codec.generation.set(view, base, setting.generation ?? 0);
     codec.ingress.set(view, base, ingress);
     codec.reverseIngress.set(view, base, lookup.interfaceOf(forward.nexthop));
@@ -151,26 +160,19 @@ export class FlowDecider implements Disposable {
     codec.label.set(view, base, forward.tag);
     codec.reverseLabel.set(view, base, reverse.tag);
     codec.reverseVrf.set(view, base, forward.vrf);
-    codec.idleSeconds.set(view, base, setting.idleSeconds ?? 0);
+    codec.idleSeconds.set(view, base, treatment.idleSeconds);
+    if (treatment.becomes !== undefined) {
+      codec.newSource.set(this.#bytes, base, treatment.becomes.source);
+      codec.newDestination.set(this.#bytes, base, treatment.becomes.destination);
+      codec.newSourcePort.set(view, base, treatment.becomes.sourcePort);
+      codec.newDestinationPort.set(view, base, treatment.becomes.destinationPort);
+    }
     codec.revision.set(view, base, this.#revision());
-  }
-
-  /** A next hop by name has no label of its own. */
-  #target(name: string | undefined, vrf: number): RouteTarget | undefined {
-    if (name === undefined) return undefined;
-    return { nexthop: this.#lookup.nexthopId(name) ?? missing("next hop", name), tag: 0, vrf };
   }
 
   [Symbol.dispose](): void {
     this.#mapping[Symbol.dispose]();
   }
-}
-
-/** The same for both directions of a flow. */
-function hashOf(key: RawFlowKey): number {
-  const sum = (bytes: Uint8Array) => bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5);
-  const ends = [sum(key.source) + key.sourcePort, sum(key.destination) + key.destinationPort];
-  return (Math.imul((ends[0] ?? 0) + (ends[1] ?? 0), 0x9e3779b1) ^ key.protocol) >>> 0;
 }
 
 function missing(what: string, name: string): never {

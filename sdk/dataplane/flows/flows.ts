@@ -11,6 +11,7 @@ import type { Maps } from "../kernel/tables.ts";
 import type { Policies } from "../policies.ts";
 import type { StaleFlows } from "../reconcile/context.ts";
 import {
+  becomesOf,
   decodeFlowKey,
   encodeFlowKey,
   endpoints,
@@ -23,6 +24,7 @@ import {
 import type { FlowDecider } from "./decider.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import { matcher } from "./selector.ts";
+import { translationOf } from "./translation.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
 
 /** Reads, sets and deletes flows. */
@@ -149,6 +151,7 @@ export class Flows {
     const tunnel = this.#ids.nexthop.nameOf(tunnelOf(ingress));
     const nexthop = this.#ids.nexthop.nameOf(flowEntryCodec.nexthop.get(view, 0));
     const mirror = this.#ids.mirror.nameOf(flowEntryCodec.mirror.get(view, 0));
+    const becomes = becomesOf(key, bytes);
     return {
       vrf: this.#ids.vrf.nameOf(key.vrf) ?? String(key.vrf),
       proto: protocolName(key.protocol),
@@ -164,9 +167,10 @@ export class Flows {
       ...(tunnel === undefined ? {} : { tunnel }),
       ...(nexthop === undefined ? {} : { nexthop }),
       ...(mirror === undefined ? {} : { mirror }),
+      ...(becomes === undefined ? {} : { translate: translationOf(key, becomes) }),
       ...labelFields(flowEntryCodec.label.get(view, 0)),
       generation: flowEntryCodec.generation.get(view, 0),
-      reverse: endpoints(reverseKey(key)),
+      reverse: endpoints(reverseKey(becomes ?? key)),
     };
   }
 }
@@ -181,6 +185,8 @@ function staleTest(stale: StaleFlows): EntryTest | undefined {
   if (interfaces.size === 0 && nexthops.size === 0 && mirrors.size === 0 && prefixes.empty) return undefined;
   // A flow is known by the VRF that it began in, also where its route is another VRF's.
   const translated = [...stale.translated].filter((vrf) => prefixes.has(vrf));
+  const touches = (ends: RawFlowKey) =>
+    [ends.vrf, ...translated].some((vrf) => prefixes.holds(vrf, ends.destination) || prefixes.holds(vrf, ends.source));
   return (key, value) => {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const ingress = flowEntryCodec.ingress.get(view, 0);
@@ -189,7 +195,7 @@ function staleTest(stale: StaleFlows): EntryTest | undefined {
       nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
       nexthops.has(tunnelOf(ingress)) ||
       mirrors.has(flowEntryCodec.mirror.get(view, 0)) ||
-      [key.vrf, ...translated].some((vrf) => prefixes.holds(vrf, key.destination) || prefixes.holds(vrf, key.source))
+      [key, becomesOf(key, value)].some((ends) => ends !== undefined && touches(ends))
     );
   };
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Flows as controllers see them. */
 
+import type { Translation } from "./translation.ts";
+import type { FlowTreatment } from "./treatment.ts";
+
 /** Names one direction of a flow. */
 export interface FlowKey {
   readonly vrf: string;
@@ -36,11 +39,14 @@ export interface Flow extends FlowKey {
   readonly nexthop?: string;
   /** Mirror that gets copies of its packets. */
   readonly mirror?: string;
+  /** Action nat: what its packets become. */
+  readonly translate?: Translation;
   /** VNI or label that it gets, where that is a tunnel. */
   readonly vni?: number;
   readonly label?: number;
   /** Unique for the pair; `set` may demand it. */
   readonly generation: number;
+  /** Key of the other direction. */
   readonly reverse: { readonly src: string; readonly sport: number; readonly dst: string; readonly dport: number };
 }
 
@@ -56,18 +62,12 @@ export interface FlowSelector {
 }
 
 /** A flow to be set: both directions. */
-export interface FlowSetting extends FlowKey {
-  readonly action: "forward" | "drop";
+export interface FlowSetting extends FlowKey, FlowTreatment {
+  readonly action: "forward" | "drop" | "nat";
   /** Interface that it must come from. */
   readonly interface: string;
-  /** Default: by the route of its destination. */
-  readonly nexthop?: string | undefined;
-  /** Next hop of the way back. Default: by the route of its source. */
-  readonly reverseNexthop?: string | undefined;
-  /** Idle time after which it goes. Default: the protocol's. */
-  readonly idleSeconds?: number | undefined;
-  /** Mirror that gets copies of its packets, both directions. Default: none. */
-  readonly mirror?: string | undefined;
+  /** VRF in which the destination is looked up. Default: that of the key. */
+  readonly nexthopVrf?: string | undefined;
   /** The generation that it replaces. Default 0: there must be no flow. */
   readonly generation?: number | undefined;
 }
