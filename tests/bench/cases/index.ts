@@ -4,6 +4,7 @@
 import type { Benchmark } from "../harness/benchmark.ts";
 import { afXdpReceive } from "./af-xdp-receive.ts";
 import { flowHitCost } from "./flow-hit-cost.ts";
+import { flowSetup } from "./flow-setup.ts";
 import { flowSweep } from "./flow-sweep.ts";
 import { newFlows } from "./new-flows.ts";
 import { overlayTcp } from "./overlay-tcp.ts";
@@ -26,6 +27,7 @@ export const benchmarks: readonly Benchmark[] = [
   tunnelCost,
   flowSweep,
   newFlows,
+  flowSetup,
   policyClassifier,
   routes100k,
 ];

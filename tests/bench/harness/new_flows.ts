@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Packets that are each the first of a flow, and the search for the highest rate at which none is lost. */
+/** Packets that are each the first of a flow. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { object, program } from "./build.ts";
@@ -74,32 +74,4 @@ export class NewFlows implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sink[Symbol.asyncDispose]();
   }
-}
-
-export interface SearchOptions {
-  readonly lowest: number;
-  readonly highest: number;
-  /** The search ends when it knows the answer to this share of it. */
-  readonly precision: number;
-}
-
-/**
- * The highest rate of which `lossless` says yes, found by bisection; 0 if the lowest already
- * fails. The answer is a rate that was tried.
- */
-export async function highestLossless(
-  lossless: (rate: number) => Promise<boolean>,
-  options: SearchOptions,
-): Promise<number> {
-  let low = 0;
-  let high = options.highest;
-  let rate = options.lowest;
-  for (let step = 0; step < 24; step++) {
-    if (await lossless(rate)) low = rate;
-    else high = rate;
-    if (low === 0 || high - low <= low * options.precision) return low;
-    rate = high === options.highest ? Math.min(low * 1.5, high) : (low + high) / 2;
-    if (rate === low) return low;
-  }
-  return low;
 }

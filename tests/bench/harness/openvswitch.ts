@@ -15,11 +15,28 @@ const FLOW_LIMIT = "4000000";
 const PMD_MASK = "0x2";
 
 /** Touching every field of the 5-tuple makes each flow its own entry, decided by an upcall. */
-const FLOWS = `table=0,priority=0,actions=drop
-table=0,priority=100,in_port=1,udp,actions=${["IP_SRC", "IP_DST", "UDP_SRC", "UDP_DST"]
+const EXACT = ["IP_SRC", "IP_DST", "UDP_SRC", "UDP_DST"]
   .map((field, i) => `move:NXM_OF_${field}[]->NXM_NX_REG${i}[${field.startsWith("UDP") ? "0..15" : ""}]`)
-  .join(",")},output:2
-`;
+  .join(",");
+
+/** Forwards UDP from port 1 to port 2, each flow by its own entry. */
+export const EXACT_FLOWS: readonly string[] = [
+  "table=0,priority=0,actions=drop",
+  `table=0,priority=100,in_port=1,udp,actions=${EXACT},output:2`,
+];
+
+/** The same with connection tracking, for what is new and not among `denied`: matches, the first one counts most. */
+export function trackedFlows(denied: readonly string[]): string[] {
+  const isNew = "table=1,in_port=1,ct_state=+trk+new";
+  return [
+    "table=0,priority=0,actions=drop",
+    "table=1,priority=0,actions=drop",
+    "table=0,priority=100,in_port=1,ip,ct_state=-trk,actions=ct(table=1)",
+    "table=1,priority=60000,in_port=1,ip,ct_state=+trk+est,actions=output:2",
+    ...denied.map((match, i) => `${isNew},priority=${50_000 - i},${match},actions=drop`),
+    `${isNew},priority=10,udp,actions=${EXACT},ct(commit),output:2`,
+  ];
+}
 
 export class OpenVSwitch implements AsyncDisposable {
   readonly #folder: string;
@@ -30,7 +47,8 @@ export class OpenVSwitch implements AsyncDisposable {
     this.#processes = processes;
   }
 
-  static async start(lab: SameNode): Promise<OpenVSwitch> {
+  /** Starts it with OpenFlow rules; port 1 leads to pod a, port 2 to pod b. */
+  static async start(lab: SameNode, flows: readonly string[]): Promise<OpenVSwitch> {
     const folder = mkdtempSync(join(tmpdir(), "weir-bench-ovs-"));
     const processes = new AsyncDisposableStack();
     const ovs = new OpenVSwitch(folder, processes);
@@ -44,7 +62,7 @@ export class OpenVSwitch implements AsyncDisposable {
       const control = [`--unixctl=${folder}/switch.ctl`, `--log-file=${folder}/switch.log`];
       processes.use(await daemon(["ovs-vswitchd", `unix:${folder}/db.sock`, ...control]));
       await appears(`${folder}/switch.ctl`);
-      await ovs.#configure(lab);
+      await ovs.#configure(lab, flows);
     } catch (error) {
       await ovs[Symbol.asyncDispose]();
       throw error;
@@ -52,7 +70,7 @@ export class OpenVSwitch implements AsyncDisposable {
     return ovs;
   }
 
-  async #configure(lab: SameNode): Promise<void> {
+  async #configure(lab: SameNode, flows: readonly string[]): Promise<void> {
     const limits = [`other_config:flow-limit=${FLOW_LIMIT}`, `other_config:pmd-cpu-mask=${PMD_MASK}`];
     const bridge = ["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "fail_mode=secure"];
     const ports = [lab.clientDevice, lab.serverDevice].flatMap((device, i) => [
@@ -60,12 +78,13 @@ export class OpenVSwitch implements AsyncDisposable {
       ...["--", "set", "int", device, "type=afxdp", "options:n_rxq=1", `ofport_request=${i + 1}`],
     ]);
     await this.#vsctl(["set", "Open_vSwitch", ".", ...limits, "--", ...bridge, ...ports]);
-    await run(["ovs-ofctl", "add-flows", `unix:${this.#folder}/br0.mgmt`, "-"], { input: FLOWS });
+    await run(["ovs-ofctl", "add-flows", `unix:${this.#folder}/br0.mgmt`, "-"], { input: `${flows.join("\n")}\n` });
     await this.#appctl(["upcall/set-flow-limit", FLOW_LIMIT]);
   }
 
-  /** Forgets all flows that packets have made. */
+  /** Forgets all flows and connections that packets have made. */
   async flush(): Promise<void> {
+    await this.#appctl(["dpctl/flush-conntrack"]);
     await this.#appctl(["dpctl/del-flows"]);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Weir between the two pods of a lab, in this process. */
 
-import { DataPlane, destroyInstance, type State } from "../../../sdk/index.ts";
+import { DataPlane, destroyInstance, type Rule, type State } from "../../../sdk/index.ts";
 import { removeOnInterrupt } from "./interrupt.ts";
 import { CLIENT, GATEWAY, type SameNode, SERVER } from "./topology.ts";
 
@@ -17,6 +17,8 @@ export interface WeirNodeOptions {
   readonly hook: "tc" | "xdp";
   /** Both pods have a policy that allows all: each flow is decided once, and then looked up. */
   readonly policy: boolean;
+  /** Rules that the policy of pod a begins with. Default: none. */
+  readonly rules?: readonly Rule[];
   /** The node's `bigTcp`. Default: Weir's own. */
   readonly bigTcp?: boolean;
   /** Keep the desired state in SQLite, as by default; else in memory only. Default: false. */
@@ -60,16 +62,32 @@ export class WeirNode implements AsyncDisposable {
 }
 
 function state(lab: SameNode, options: WeirNodeOptions): State {
-  const policies = options.policy ? { policies: ["all"] } : {};
+  const { policy, rules = [] } = options;
   const bigTcp = options.bigTcp === undefined ? {} : { bigTcp: options.bigTcp };
-  const workload = { role: "workload", vrf: VRF, hook: options.hook, ...policies } as const;
+  const workload = (names: readonly string[]) =>
+    ({ role: "workload", vrf: VRF, hook: options.hook, ...(policy ? { policies: [...names] } : {}) }) as const;
   return {
     node: { name: "bench", gatewayMac: GATEWAY.mac, ...bigTcp },
     vrfs: [{ name: VRF }],
-    policies: [{ name: "all", default: "allow" }],
+    policies: [
+      { name: "from-a", default: "allow", rules: [...rules] },
+      { name: "all", default: "allow" },
+    ],
     interfaces: [
-      { ...workload, name: CLIENT_INTERFACE, device: lab.clientDevice, netns: lab.client, ...addressing(CLIENT) },
-      { ...workload, name: SERVER_INTERFACE, device: lab.serverDevice, netns: lab.server, ...addressing(SERVER) },
+      {
+        ...workload(["from-a"]),
+        name: CLIENT_INTERFACE,
+        device: lab.clientDevice,
+        netns: lab.client,
+        ...addressing(CLIENT),
+      },
+      {
+        ...workload(["all"]),
+        name: SERVER_INTERFACE,
+        device: lab.serverDevice,
+        netns: lab.server,
+        ...addressing(SERVER),
+      },
     ],
   };
 }
