@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is built from what. */
 
-import { mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { compileBpf } from "../clang.ts";
 import { updateLayouts } from "../layouts.ts";
 import { root } from "../root.ts";
+import { waysToAllocate } from "./allocation_free.ts";
 import type { Step } from "./step.ts";
 
 const SELF = ["scripts/build/*.ts", "scripts/clang.ts"];
@@ -44,7 +45,10 @@ const slowPath: Step = {
     atomically("assets/slowpath.wasm", (output) => {
       // As a program, not by its API: the compiler's types declare globals that contradict Bun's.
       const options = ["--config", "wasm/asconfig.json", "--target", "release", "--outFile", output];
-      execute("wasm", [process.execPath, "node_modules/assemblyscript/bin/asc.js", ...options]);
+      const text = root("build/slowpath.wat");
+      execute("wasm", [process.execPath, "node_modules/assemblyscript/bin/asc.js", ...options, "--textFile", text]);
+      const way = waysToAllocate(readFileSync(text, "utf8"));
+      if (way !== undefined) throw new Error(`Cannot build "assets/slowpath.wasm": ${way}; its packet path must not`);
     }),
 };
 

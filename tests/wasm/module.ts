@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The slow path's module compiled for tests: with the exports of wasm/testing.ts. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { root } from "../../scripts/root.ts";
 
 /** What the test module exports. */
@@ -36,15 +37,32 @@ export function compileModule(): { wasm: Uint8Array<ArrayBuffer>; text: string }
   const output = root("build", `test-slowpath-${hash}`);
   if (!existsSync(`${output}.wasm`)) {
     mkdirSync(root("build"), { recursive: true });
-    const compiler = [process.execPath, "node_modules/assemblyscript/bin/asc.js", "--config", "wasm/asconfig.json"];
-    const files = ["wasm/testing.ts", "--outFile", `${output}.wasm`, "--textFile", `${output}.wat`];
-    const result = Bun.spawnSync([...compiler, "--target", "release", ...files], { cwd: root() });
-    if (!result.success) throw new Error(`Cannot compile the slow path: ${result.stdout}${result.stderr}`);
+    compile("wasm/testing.ts", output);
   }
   return {
     wasm: new Uint8Array(readFileSync(`${output}.wasm`)),
     text: readFileSync(`${output}.wat`, "utf8"),
   };
+}
+
+/** A module of another source, with the same options, in WebAssembly's text format. */
+export function compileText(source: string): string {
+  const folder = mkdtempSync(join(root("build"), "test-module-"));
+  try {
+    writeFileSync(join(folder, "index.ts"), source);
+    compile(join(folder, "index.ts"), join(folder, "module"));
+    return readFileSync(join(folder, "module.wat"), "utf8");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Makes `output`.wasm and `output`.wat. */
+function compile(source: string, output: string): void {
+  const compiler = [process.execPath, "node_modules/assemblyscript/bin/asc.js", "--config", "wasm/asconfig.json"];
+  const files = [source, "--outFile", `${output}.wasm`, "--textFile", `${output}.wat`];
+  const result = Bun.spawnSync([...compiler, "--target", "release", ...files], { cwd: root() });
+  if (!result.success) throw new Error(`Cannot compile ${source}: ${result.stdout}${result.stderr}`);
 }
 
 // Here and not in the first test, whose time it would use up.

@@ -9,7 +9,7 @@ export interface Attempt {
 }
 
 export interface SearchOptions {
-  /** If this already loses, the answer is 0. */
+  /** If this is too much already, the search ends. */
   readonly lowest: number;
   readonly highest: number;
   /** The search ends when it knows the answer to this share of it. */
@@ -55,7 +55,7 @@ export async function highestLossless(
     } else if (rate >= highest) {
       return { rate: low, limit: "range" };
     }
-    if (low === 0 && rate <= lowest) return { rate: 0, limit };
+    if (rate <= lowest && high === rate) return { rate: low, limit };
     if (high - low <= low * precision) return { rate: low, limit };
     if (low > 0 && high < Number.POSITIVE_INFINITY) rate = (low + high) / 2;
     else {
