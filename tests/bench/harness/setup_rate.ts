@@ -36,7 +36,7 @@ export async function losslessRates(switches: readonly Switch[], settings: Setti
     for (const [index, each] of switches.entries()) {
       settings.progress(`search ${round} of ${searches}: ${each.label}`);
       await settings.patience.wait();
-      found[index]?.push(await search(each, found[index]?.at(-1)?.rate));
+      found[index]?.push(await highestRate(each, found[index]?.at(-1)?.rate));
     }
   }
   const series = switches.map(({ label }, index) => ({
@@ -56,7 +56,8 @@ function limitNote(label: string, found: readonly Found[]): string[] {
   ];
 }
 
-function search(each: Switch, earlier: number | undefined): Promise<Found> {
+/** The highest rate without a loss. @param earlier an answer of an earlier search, where this one begins */
+export function highestRate(each: Switch, earlier?: number): Promise<Found> {
   const attempt = async (rate: number) => {
     const whole = trialAt(rate);
     if (whole.flows <= SCREEN_FLOWS) return each.trial(whole);

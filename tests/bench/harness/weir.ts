@@ -9,6 +9,8 @@ import { CLIENT, GATEWAY, type SameNode, SERVER } from "./topology.ts";
 export const VRF = "red";
 export const CLIENT_INTERFACE = "a";
 export const SERVER_INTERFACE = "b";
+/** Policy of the client's interface. */
+export const CLIENT_POLICY = "from-a";
 
 /** Flows of the largest trial take two entries each; a table that is half empty stays fast. */
 const LIMITS = { flows: 1_048_576, routes: 262_144, nexthops: 4096 };
@@ -70,12 +72,12 @@ function state(lab: SameNode, options: WeirNodeOptions): State {
     node: { name: "bench", gatewayMac: GATEWAY.mac, ...bigTcp },
     vrfs: [{ name: VRF }],
     policies: [
-      { name: "from-a", default: "allow", rules: [...rules] },
+      { name: CLIENT_POLICY, default: "allow", rules: [...rules] },
       { name: "all", default: "allow" },
     ],
     interfaces: [
       {
-        ...workload(["from-a"]),
+        ...workload([CLIENT_POLICY]),
         name: CLIENT_INTERFACE,
         device: lab.clientDevice,
         netns: lab.client,
