@@ -12,7 +12,11 @@ test("nothing on the packet path can allocate memory", () => {
 test.each([
   ["an object", "export function f(): usize { return changetype<usize>(new Uint8Array(8)); }", "runtime"],
   ["pages", "export function f(): i32 { return memory.grow(1); }", "memory.grow"],
-  ["a foreign function", '@external("env", "now") declare function now(): f64; export function f(): f64 { return now(); }', '"now"'],
+  [
+    "a foreign function",
+    '@external("env", "now") declare function now(): f64; export function f(): f64 { return now(); }',
+    '"now"',
+  ],
 ])("the build refuses a module that asks for %s", (_what, source, why) => {
   expect(waysToAllocate(compileText(source))).toContain(why);
 });
