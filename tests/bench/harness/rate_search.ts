@@ -40,23 +40,24 @@ export async function highestLossless(
   const { lowest, highest, precision } = options;
   let rate = Math.min(Math.max(options.start ?? lowest, lowest), highest);
   let step = options.start === undefined ? FAR_STEP : NEAR_STEP;
+  let best = 0;
   let low = 0;
   let high = Number.POSITIVE_INFINITY;
   let limit: Found["limit"] = "range";
   for (;;) {
     const { lost, rate: reached } = await attempt(rate);
-    if (lost === 0) low = Math.max(low, reached);
+    if (lost === 0) best = Math.max(best, reached);
     if (lost > 0) {
       high = rate;
       limit = "loss";
     } else if (reached < rate * (1 - precision)) {
       high = rate;
       limit = "generator";
-    } else if (rate >= highest) {
-      return { rate: low, limit: "range" };
+    } else {
+      if (rate >= highest) return { rate: best, limit: "range" };
+      low = rate;
     }
-    if (rate <= lowest && high === rate) return { rate: low, limit };
-    if (high - low <= low * precision) return { rate: low, limit };
+    if ((rate <= lowest && high === rate) || high - low <= low * precision) return { rate: best, limit };
     if (low > 0 && high < Number.POSITIVE_INFINITY) rate = (low + high) / 2;
     else {
       rate = low > 0 ? Math.min(rate * step, highest) : Math.max(rate / step, lowest);
