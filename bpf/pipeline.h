@@ -5,31 +5,12 @@
 
 #include "answer.h"
 #include "bridge.h"
+#include "controller_protocols.h"
 #include "decapsulate.h"
 #include "flow_miss.h"
 #include "nat.h"
 #include "rpf.h"
 #include "source_check.h"
-
-#define DHCP_CLIENT_PORT   68
-#define DHCP_SERVER_PORT   67
-#define DHCPV6_CLIENT_PORT 546
-#define DHCPV6_SERVER_PORT 547
-
-#define MLD_QUERY   130
-#define MLD_DONE    132
-#define MLD2_REPORT 143
-
-static __always_inline int is_dhcp_request(const struct walk *w)
-{
-	if (w->protocol != IPPROTO_UDP || !w->l4_offset)
-		return 0;
-	if (w->family == 4)
-		return w->key.v4.source_port == bpf_htons(DHCP_CLIENT_PORT) &&
-		       w->key.v4.destination_port == bpf_htons(DHCP_SERVER_PORT);
-	return w->key.v6.source_port == bpf_htons(DHCPV6_CLIENT_PORT) &&
-	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
-}
 
 /* From another node, for the MAC of an address: it may be answered where the way back is known. */
 static __always_inline int is_question_of_node(const struct walk *w)
@@ -147,16 +128,6 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	return nh->type == NEXTHOP_LOCAL ? drop(p, DROP_NO_NEXTHOP) : forward(p);
-}
-
-/* Who listens to which groups is the controller's business (RFC 2236, 3376; RFC 2710, 3810). */
-static __always_inline int is_group_report(const struct walk *w)
-{
-	if (w->family == 4)
-		return w->protocol == IPPROTO_IGMP;
-	return w->protocol == IPPROTO_ICMPV6 && w->l4_offset &&
-	       ((w->icmp_type >= MLD_QUERY && w->icmp_type <= MLD_DONE) ||
-		w->icmp_type == MLD2_REPORT);
 }
 
 /* An address may be unspecified as long as its owner is not sure of it (RFC 4862, RFC 5227). */

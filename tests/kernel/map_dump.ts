@@ -2,8 +2,8 @@
 /** What kernel tables hold, to compare at two moments. */
 import { type BpfMap, RingBuffer } from "../../sdk/libbpf/index.ts";
 
-/** Sockets cannot be read from user space, and a ring is not read by keys. */
-const UNREADABLE: ReadonlySet<string> = new Set(["xskmap", "ringbuf"]);
+/** Sockets cannot be read from user space. */
+const UNREADABLE: ReadonlySet<string> = new Set(["xskmap"]);
 
 /** By the name of each map, all its entries, in an order that does not depend on when they were made. */
 export function dumpMaps(maps: Iterable<BpfMap>): Map<string, Map<string, string>> {
