@@ -9,19 +9,12 @@ import { FlowSweep, type SweepResult } from "../../sdk/dataplane/flows/sweep.ts"
 import { halfOpenFlows, withoutTraces } from "../../sdk/dataplane/loader.ts";
 import {
   configCodec,
-  DecisionOperationValue,
   type DecisionResult,
   type DropReason,
   decisionResults,
   dropCounterCodec,
   dropReasons,
-  FlowActionValue,
-  flow4KeyCodec,
-  flow4KeyLayout,
-  flow6KeyCodec,
-  flow6KeyLayout,
   flowDecisionCodec,
-  flowDecisionLayout,
   flowEntryCodec,
   flowEntryLayout,
   flowSlotPoolCodec,
@@ -40,6 +33,7 @@ import {
 import { type BpfMap, type Collection, CollectionSpec, xdpContext } from "../../sdk/libbpf/index.ts";
 import { close, socket } from "../../sdk/runtime/libc.ts";
 import { AF_XDP } from "../../sdk/xsk/constants.ts";
+import { flowKey, flowState, writeDecision } from "./pipeline_flow_records.ts";
 import type { DecisionOptions, FlowState, FlowTuple, InterfaceOptions } from "./pipeline_options.ts";
 import type { Outcome, Verdict } from "./pipeline_outcome.ts";
 import { addressBytes, GATEWAY_MAC, isV6, macBytes, mappedBytes } from "./pipeline_packets.ts";
@@ -293,26 +287,7 @@ export class Pipeline implements Disposable {
   }
 
   #flowKey(flow: FlowTuple): { map: BpfMap; key: Uint8Array } {
-    if (isV6(flow.source)) {
-      const key = new Uint8Array(flow6KeyLayout.size);
-      const view = viewOf(key);
-      flow6KeyCodec.vrf.set(view, 0, flow.vrf ?? 1);
-      flow6KeyCodec.source.set(key, 0, addressBytes(flow.source));
-      flow6KeyCodec.destination.set(key, 0, addressBytes(flow.destination));
-      flow6KeyCodec.sourcePort.set(view, 0, flow.sourcePort ?? 1000);
-      flow6KeyCodec.destinationPort.set(view, 0, flow.destinationPort ?? 2000);
-      flow6KeyCodec.protocol.set(view, 0, flow.protocol ?? 17);
-      return { map: this.map("flows6"), key };
-    }
-    const key = new Uint8Array(flow4KeyLayout.size);
-    const view = viewOf(key);
-    flow4KeyCodec.vrf.set(view, 0, flow.vrf ?? 1);
-    flow4KeyCodec.source.set(view, 0, viewOf(addressBytes(flow.source)).getUint32(0));
-    flow4KeyCodec.destination.set(view, 0, viewOf(addressBytes(flow.destination)).getUint32(0));
-    flow4KeyCodec.sourcePort.set(view, 0, flow.sourcePort ?? 1000);
-    flow4KeyCodec.destinationPort.set(view, 0, flow.destinationPort ?? 2000);
-    flow4KeyCodec.protocol.set(view, 0, flow.protocol ?? 17);
-    return { map: this.map("flows4"), key };
+    return { map: this.map(isV6(flow.source) ? "flows6" : "flows4"), key: flowKey(flow) };
   }
 
   /** Takes a flow's entry away. */
@@ -325,21 +300,7 @@ export class Pipeline implements Disposable {
     const { map, key } = this.#flowKey(tuple);
     const value = new Uint8Array(flowEntryLayout.size);
     if (!map.lookup(key, value)) return undefined;
-    const view = viewOf(value);
-    const { action, state, flags, generation, nexthop, ingress, trapped, worker, rule } = flowEntryCodec;
-    return {
-      action: action.get(view, 0),
-      state: state.get(view, 0),
-      flags: flags.get(view, 0),
-      generation: generation.get(view, 0),
-      nexthop: nexthop.get(view, 0),
-      ingress: ingress.get(view, 0),
-      packets: flowEntryCodec.packets.getNumber(view, 0),
-      bytes: flowEntryCodec.bytes.getNumber(view, 0),
-      trapped: trapped.get(view, 0),
-      worker: worker.get(view, 0),
-      rule: rule.get(view, 0),
-    };
+    return flowState(value);
   }
 
   /** Slot that an entry names, from 1 on; 0: none. */
@@ -362,44 +323,13 @@ export class Pipeline implements Disposable {
 
   /** Writes a decision and has it applied. */
   decide(tuple: FlowTuple, o: DecisionOptions = {}): { result: DecisionResult; generation: number } {
-    const { bytes, view } = this.#decisions;
-    bytes.fill(0, 0, flowDecisionLayout.size);
-    const d = flowDecisionCodec;
-    d.operation.set(view, 0, DecisionOperationValue[o.operation ?? "set"]);
-    d.family.set(view, 0, isV6(tuple.source) ? 6 : 4);
-    d.action.set(view, 0, FlowActionValue[o.action ?? "forward"]);
-    d.flags.set(view, 0, o.flags ?? 0);
-    d.worker.set(view, 0, o.worker ?? 0);
-    d.generation.set(view, 0, o.generation ?? 0);
-    d.vrf.set(view, 0, tuple.vrf ?? 1);
-    d.source.set(bytes, 0, mappedBytes(tuple.source));
-    d.destination.set(bytes, 0, mappedBytes(tuple.destination));
-    d.sourcePort.set(view, 0, tuple.sourcePort ?? 1000);
-    d.destinationPort.set(view, 0, tuple.destinationPort ?? 2000);
-    d.protocol.set(view, 0, tuple.protocol ?? 17);
-    d.ingress.set(view, 0, o.ingress ?? 1);
-    d.reverseIngress.set(view, 0, o.reverseIngress ?? 2);
-    d.nexthop.set(view, 0, o.nexthop ?? 2);
-    d.reverseNexthop.set(view, 0, o.reverseNexthop ?? 1);
-    d.rule.set(view, 0, o.rule ?? 0);
-    d.label.set(view, 0, o.label ?? 0);
-    d.idleSeconds.set(view, 0, o.idleSeconds ?? 0);
-    d.mirror.set(view, 0, o.mirror ?? 0);
-    d.reverseMirror.set(view, 0, o.reverseMirror ?? 0);
-    d.reverseVrf.set(view, 0, o.reverseVrf ?? 0);
-    if (o.action === "nat") {
-      const becomes = { ...tuple, ...o.becomes };
-      d.newSource.set(bytes, 0, mappedBytes(becomes.source));
-      d.newDestination.set(bytes, 0, mappedBytes(becomes.destination));
-      d.newSourcePort.set(view, 0, becomes.sourcePort ?? 1000);
-      d.newDestinationPort.set(view, 0, becomes.destinationPort ?? 2000);
-    }
+    writeDecision(this.#decisions, tuple, o);
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
     this.collection.program("weir_flow_update").testRun({ context: args });
     return {
-      result: decisionResults[d.result.get(view, 0)] ?? "pending",
-      generation: d.newGeneration.get(view, 0),
+      result: decisionResults[flowDecisionCodec.result.get(this.#decisions.view, 0)] ?? "pending",
+      generation: flowDecisionCodec.newGeneration.get(this.#decisions.view, 0),
     };
   }
 
