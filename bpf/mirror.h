@@ -17,10 +17,10 @@
 
 /* skb->mark of a clone: this, the interface that it is a copy for, the index in `mirrors`. */
 #define MIRROR_MARK            0x57400000
-#define MIRROR_MARK_MASK       0xfff00000
+#define MIRROR_MARK_MASK       0xffe00000
 #define MIRROR_INTERFACE_SHIFT 8
 
-_Static_assert(WEIR_MAX_INTERFACES << MIRROR_INTERFACE_SHIFT <= 0x100000,
+_Static_assert(WEIR_MAX_INTERFACES << MIRROR_INTERFACE_SHIFT <= ~MIRROR_MARK_MASK + 1,
 	       "it has room in the mark");
 _Static_assert(WEIR_MAX_MIRRORS <= 1 << MIRROR_INTERFACE_SHIFT, "it has room in the mark");
 

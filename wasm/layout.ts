@@ -5,8 +5,8 @@
 
 // ---- bpf/abi.h
 
-export const WEIR_ABI_VERSION: u32 = 6;
-export const WEIR_MAX_INTERFACES: u32 = 4096;
+export const WEIR_ABI_VERSION: u32 = 7;
+export const WEIR_MAX_INTERFACES: u32 = 8192;
 export const WEIR_MAX_REASONS: u32 = 64;
 export const WEIR_MAX_KINDS: u32 = 16;
 export const WEIR_LOW_NUMBERS: u32 = 65536;

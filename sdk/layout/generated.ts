@@ -5,8 +5,8 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/abi.h: constants
 
-export const WEIR_ABI_VERSION = 6;
-export const WEIR_MAX_INTERFACES = 4096;
+export const WEIR_ABI_VERSION = 7;
+export const WEIR_MAX_INTERFACES = 8192;
 /** drop reasons per interface in the drop counters */
 export const WEIR_MAX_REASONS = 64;
 /** counters of a VRF: one for each enum vrf_kind */
