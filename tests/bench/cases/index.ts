@@ -11,6 +11,7 @@ import { overlayTcp } from "./overlay-tcp.ts";
 import { overlayUdp } from "./overlay-udp.ts";
 import { policyClassifier } from "./policy-classifier.ts";
 import { routes100k } from "./routes-100k.ts";
+import { scale } from "./scale.ts";
 import { tcpSameNode } from "./tcp-same-node.ts";
 import { tunnelCost } from "./tunnel-cost.ts";
 import { udpXdp } from "./udp-xdp.ts";
@@ -30,4 +31,5 @@ export const benchmarks: readonly Benchmark[] = [
   flowSetup,
   policyClassifier,
   routes100k,
+  scale,
 ];
