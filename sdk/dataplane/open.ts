@@ -18,7 +18,7 @@ import { Flows } from "./flows/flows.ts";
 import { Ids } from "./ids.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
 import { KernelTables } from "./kernel/tables.ts";
-import type { LiveInterface } from "./live.ts";
+import { LiveInterfaces } from "./live_interfaces.ts";
 import { loadPipeline, type Pipeline } from "./loader.ts";
 import { InstanceLock } from "./lock.ts";
 import { Names } from "./names.ts";
@@ -139,7 +139,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
   ids.restore(store);
   const policies = new Policies(slowPath);
   const attacher = new Attacher(pipeline, paths);
-  const live = new Map<string, LiveInterface>();
+  const live = new LiveInterfaces();
   stack.defer(() => {
     for (const { attachment } of live.values()) if (attachment !== undefined) attacher.release(attachment);
   });

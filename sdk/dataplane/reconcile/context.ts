@@ -9,7 +9,8 @@ import type { Device, Devices } from "../devices.ts";
 import type { Ids } from "../ids.ts";
 import type { RouteChange } from "../kernel/routes.ts";
 import type { KernelTables } from "../kernel/tables.ts";
-import type { DirectSockets, LiveInterface } from "../live.ts";
+import type { DirectSockets } from "../live.ts";
+import type { LiveInterfaces } from "../live_interfaces.ts";
 import type { RaisedPacketLimits } from "../packet_limits.ts";
 import type { PeerFeatures } from "../peer_features.ts";
 import type { Policies } from "../policies.ts";
@@ -43,7 +44,7 @@ export interface Parts {
   readonly slowPath: SlowPath;
   readonly limits: Required<Limits>;
   readonly workers: number;
-  readonly live: Map<string, LiveInterface>;
+  readonly live: LiveInterfaces;
 }
 
 /** One run over a set of changes. */

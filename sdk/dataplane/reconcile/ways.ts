@@ -138,7 +138,7 @@ export class Ways {
   }
 
   *#pathsOut(run: Run, ifindex: number): Generator<[string, LiveInterface]> {
-    const live = byIndex(run).get(ifindex);
+    const live = run.live.onDevice(ifindex);
     if (live === undefined) return;
     const begin = pathName(live, "");
     for (const name of this.#users.keys()) if (name.startsWith(begin)) yield [name, live];
@@ -187,21 +187,11 @@ export class Ways {
 
 const pathName = (live: LiveInterface, gateway: string): string => `${OWN_PREFIX}path ${live.object.name} ${gateway}`;
 
-function byIndex(run: Run): Map<number, LiveInterface> {
-  const lives = new Map<number, LiveInterface>();
-  for (const live of run.live.values()) {
-    if (live.device !== undefined && live.object.parent === undefined) lives.set(live.device.ifindex, live);
-  }
-  return lives;
-}
-
 /** Sorted, so that the same paths make the same set in whatever order the kernel tells them. */
 function legsOf(run: Run, hops: readonly Hop[]): Leg[] {
   const legs = new Map<string, Leg>();
-  if (hops.length === 0) return [];
-  const lives = byIndex(run);
   for (const hop of hops) {
-    const live = lives.get(hop.ifindex);
+    const live = run.live.onDevice(hop.ifindex);
     if (live === undefined) continue;
     const name = pathName(live, hop.gateway);
     legs.set(name, { live, hop, name });
