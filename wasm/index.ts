@@ -35,7 +35,7 @@ import {
   XSK_PORT_RX_PACKETS,
   XSK_PORT_SIZE,
 } from "./layout";
-import { direction, judge, rule } from "./policy/judge";
+import { direction, judge, mirror, rule } from "./policy/judge";
 import { loadPolicy } from "./policy/table";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
@@ -86,7 +86,7 @@ export function poll(budget: u32): u32 {
 export function examine(packet: u32, length: u32): u64 {
   loadPolicy();
   const action: u32 = parseTrapped(packet, length) ? judge(packet, length) : RULE_NONE;
-  return (<u64>action << 40) | (<u64>direction << 32) | <u64>rule;
+  return (<u64>mirror << 48) | (<u64>action << 40) | (<u64>direction << 32) | <u64>rule;
 }
 
 /** To be called when weir_flow_update has written the results into the decision records. */

@@ -15,6 +15,7 @@ import { Devices } from "./devices.ts";
 import { directPorts } from "./direct_ports.ts";
 import { FlowDecider, MAX_WORKERS } from "./flows/decider.ts";
 import { Flows } from "./flows/flows.ts";
+import { StillAllowed } from "./flows/still_allowed.ts";
 import { Ids } from "./ids.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
 import { KernelTables } from "./kernel/tables.ts";
@@ -164,7 +165,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
   const update = pipeline.program("weir_flow_update");
   const lookup = new RouteLookup(tables, ids);
   const decider = stack.use(new FlowDecider(pipeline.maps.decisions, update, lookup, () => policies.revision));
-  const flows = new Flows(pipeline.maps, ids, policies, decider);
+  const flows = new Flows(pipeline.maps, ids, policies, decider, new StillAllowed(tables, slowPath));
   return { ...parts, moved, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
 }
 

@@ -123,10 +123,8 @@ export class Policies {
         if (peers.some((peer) => typeof peer === "object" && sets.has(peer.set))) policies.add(policy.name);
       }
     }
-    for (const { object, id, nexthop } of run.live.values()) {
-      if (object.policies?.some((name) => policies.has(name)) !== true) continue;
-      run.stale.interfaces.add(id);
-      run.stale.nexthops.add(nexthop);
+    for (const { object, id } of run.live.values()) {
+      if (object.policies?.some((name) => policies.has(name)) === true) run.stale.policies.add(id);
     }
   }
 

@@ -39,6 +39,8 @@ export interface Judgement {
   readonly direction: RuleDirection;
   /** Number of the rule that decided; 0: none did. */
   readonly rule: number;
+  /** Number of the mirror that the rules want copies for; 0: none. */
+  readonly mirror: number;
 }
 
 /** Numbers of the two interfaces in the judge's own memory. */
@@ -93,9 +95,10 @@ class Instance {
     bytes.set(frame, packet);
     const answer = this.#module.examine(packet, frame.byteLength);
     return {
-      action: (ruleActions[Number(answer >> 40n)] ?? "none") as Judgement["action"],
+      action: (ruleActions[Number((answer >> 40n) & 255n)] ?? "none") as Judgement["action"],
       direction: ruleDirections[Number((answer >> 32n) & 255n)] ?? "none",
       rule: Number(answer & 0xffff_ffffn),
+      mirror: Number(answer >> 48n),
     };
   }
 }
@@ -120,7 +123,7 @@ export class Judge {
   }
 
   judge(packet: JudgedPacket): Judgement {
-    if (this.#policy === undefined) return { action: "none", direction: "none", rule: 0 };
+    if (this.#policy === undefined) return { action: "none", direction: "none", rule: 0, mirror: 0 };
     this.#instance ??= new Instance(this.#module, this.#policy);
     const judgement = this.#instance.examine(packet);
     return judgement.action === "ask" && this.unasked !== undefined

@@ -24,6 +24,7 @@ import {
 import type { FlowDecider } from "./decider.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import { matcher } from "./selector.ts";
+import type { StillAllowed } from "./still_allowed.ts";
 import { translationOf } from "./translation.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
 
@@ -33,12 +34,14 @@ export class Flows {
   readonly #ids: Ids;
   readonly #policies: Policies;
   readonly #decider: FlowDecider;
+  readonly #stillAllowed: StillAllowed;
 
-  constructor(maps: Maps, ids: Ids, policies: Policies, decider: FlowDecider) {
+  constructor(maps: Maps, ids: Ids, policies: Policies, decider: FlowDecider, stillAllowed: StillAllowed) {
     this.#maps = { 4: maps.flows4, 6: maps.flows6 };
     this.#ids = ids;
     this.#policies = policies;
     this.#decider = decider;
+    this.#stillAllowed = stillAllowed;
   }
 
   /** The flows that `selector` matches, one entry a direction, in no order. Changes meanwhile may or may not be seen. */
@@ -81,7 +84,7 @@ export class Flows {
 
   /** How many entries a change would have decided again. */
   countStale(stale: StaleFlows): number {
-    const test = this.empty ? undefined : staleTest(stale);
+    const test = this.empty ? undefined : this.#staleTest(stale);
     if (test === undefined) return 0;
     let count = 0;
     for (const family of [4, 6] as const) {
@@ -90,10 +93,29 @@ export class Flows {
     return count;
   }
 
-  /** Deletes what a change concerns: the next packet of each is decided again. @returns entries deleted */
+  /**
+   * Decides again what a change of policy concerns, and what is not allowed as before goes. What another change concerns
+   * goes in any case. The next packet of what went is decided anew. @returns entries deleted
+   */
   revalidate(stale: StaleFlows): number {
-    const test = this.empty ? undefined : staleTest(stale);
-    return test === undefined ? 0 : this.#deleteWhere(test);
+    const concerned = this.empty ? undefined : this.#staleTest(stale);
+    if (concerned === undefined) return 0;
+    const elsewhere = staleTest(stale);
+    return this.#deleteWhere((key, value) => {
+      if (!concerned(key, value)) return false;
+      return elsewhere?.(key, value) === true || !this.#stillAllowed.keeps(this.#maps[key.family], key, value);
+    });
+  }
+
+  /** What a change concerns; `undefined` when nothing is. */
+  #staleTest(stale: StaleFlows): EntryTest | undefined {
+    const elsewhere = staleTest(stale);
+    const { policies } = stale;
+    if (policies.size === 0) return elsewhere;
+    return (key, value) => {
+      const ends = this.#stillAllowed.ends(new DataView(value.buffer, value.byteOffset, value.byteLength));
+      return ends.some((id) => policies.has(id)) || elsewhere?.(key, value) === true;
+    };
   }
 
   #deleteWhere(test: EntryTest): number {
@@ -177,7 +199,7 @@ export class Flows {
 
 type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
 
-/** `undefined` when nothing is stale. */
+/** What other changes than those of policies concern; `undefined` when nothing is. */
 function staleTest(stale: StaleFlows): EntryTest | undefined {
   const prefixes = new PrefixIndex();
   for (const { vrf, prefix } of stale.prefixes) prefixes.add(vrf, prefix.bytes, mappedLength(prefix));

@@ -66,6 +66,8 @@ export interface StaleFlows {
   readonly interfaces: Set<number>;
   /** Numbers of next hops that they go to. */
   readonly nexthops: Set<number>;
+  /** Numbers of interfaces whose policy, and nothing else, has changed: what it still allows goes on. */
+  readonly policies: Set<number>;
   /** Numbers of mirrors that they are copied for. */
   readonly mirrors: Set<number>;
   /** Prefixes that source or destination lies in. */

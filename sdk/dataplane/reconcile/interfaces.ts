@@ -282,10 +282,11 @@ function noteStale(run: Run, before: LiveInterface | undefined, now: Interface):
   const changed =
     vrfOf(old) !== vrfOf(now) ||
     !sameValue(
-      [old.policies, old.addresses, old.allowedAddresses, old.sourceCheck, old.mac],
-      [now.policies, now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
+      [old.addresses, old.allowedAddresses, old.sourceCheck, old.mac],
+      [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
     );
   if (changed) noteAllStale(run, before);
+  else if (!sameValue(old.policies, now.policies)) run.stale.policies.add(before.id);
 }
 
 function noteAllStale(run: Run, live: LiveInterface): void {

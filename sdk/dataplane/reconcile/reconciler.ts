@@ -86,7 +86,14 @@ export class Reconciler {
       undo: new Undo(),
       node: this.#parts.state.get("node", NODE_KEY) ?? {},
       retire: [],
-      stale: { interfaces: new Set(), nexthops: new Set(), mirrors: new Set(), prefixes: [], translated: new Set() },
+      stale: {
+        interfaces: new Set(),
+        nexthops: new Set(),
+        policies: new Set(),
+        mirrors: new Set(),
+        prefixes: [],
+        translated: new Set(),
+      },
     };
   }
 
