@@ -10,10 +10,16 @@
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
-#define CRC32C_POLYNOMIAL 0x82f63b78       /* reflected: the highest bit stands for 1 */
-#define CRC32C_X8         (1U << (31 - 8)) /* x^8: eight bits more */
+#define CRC32C_POLYNOMIAL 0x82f63b78 /* reflected: the highest bit stands for 1 */
 #define CRC32C_BITS       32
 #define MAX_LENGTH_BITS   17 /* of a packet's length in bytes */
+
+/* x^(8 * 2^i) modulo the polynomial: 2^i bytes more. */
+static const __u32 crc32c_powers[MAX_LENGTH_BITS] = {
+	0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a,
+	0xb82be955, 0xb8fdb1e7, 0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a,
+	0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc, 0xfe7740e6,
+};
 
 /* Product of two polynomials modulo that of the CRC. Without branches: one path to verify. */
 static __always_inline __u32 crc32c_multiply(__u32 a, __u32 b)
@@ -34,14 +40,13 @@ static __always_inline __u32 crc32c_multiply(__u32 a, __u32 b)
  */
 __attribute__((noinline)) __u32 crc32c_change(__u32 change, __u32 length)
 {
-	__u32 power = CRC32C_X8, result = change, i;
+	__u32 result = change, i;
 
 	for (i = 0; i < MAX_LENGTH_BITS; i++) {
-		__u32 multiplied = crc32c_multiply(power, result);
+		__u32 multiplied = crc32c_multiply(crc32c_powers[i], result);
 		__u32 wanted = -((length >> i) & 1);
 
 		result = (multiplied & wanted) | (result & ~wanted);
-		power = crc32c_multiply(power, power);
 	}
 	return result;
 }

@@ -49,11 +49,17 @@ static __always_inline struct flow_slot_pool *slot_pool(__u8 family)
 	return bpf_map_lookup_elem(&flow_slot_pools, &index);
 }
 
-/* A slot from the list of free ones; SLOT_NONE: it is empty, or others were always faster. */
-static __always_inline __u32 slot_pop(__u8 family, struct flow_slot_pool *pool)
+/*
+ * A slot from the list of free ones; SLOT_NONE: it is empty, or others were always faster. This and
+ * what puts one back are functions of their own: the verifier goes through their tries once.
+ */
+__attribute__((noinline)) __u32 slot_pop(__u8 family)
 {
+	struct flow_slot_pool *pool = slot_pool(family);
 	__u32 i;
 
+	if (!pool)
+		return SLOT_NONE;
 	for (i = 0; i < SLOT_TRIES; i++) {
 		__u64 free = *(volatile __u64 *)&pool->free;
 		__u32 slot = free & FREE_INDEX;
@@ -119,7 +125,7 @@ static __always_inline __u32 slot_take(__u8 family, const union flow_key *key)
 
 	if (!pool)
 		return SLOT_NONE;
-	slot = slot_pop(family, pool);
+	slot = slot_pop(family);
 	if (!slot) {
 		slot = __sync_fetch_and_add(&pool->begun, 1) + 1;
 		if (!slot_get(family, slot)) {
@@ -149,14 +155,15 @@ static __always_inline void slot_use(__u8 family, __u32 slot, __u32 state)
 }
 
 /* The entry for which it was taken has not come into place. */
-static __always_inline void slot_return(__u8 family, __u32 slot)
+__attribute__((noinline)) int slot_return(__u8 family, __u32 slot)
 {
 	if (slot)
 		slot_push(family, slot);
+	return 0;
 }
 
 /* The entry that named it is gone. */
-static __always_inline void slot_free(__u8 family, __u32 slot)
+__attribute__((noinline)) int slot_free(__u8 family, __u32 slot)
 {
 	struct slot_head *head = slot_get(family, slot);
 	__u32 state = head ? head->state : SLOT_FREE;
@@ -164,6 +171,7 @@ static __always_inline void slot_free(__u8 family, __u32 slot)
 	if (state != SLOT_FREE &&
 	    __sync_val_compare_and_swap(&head->state, state, SLOT_FREE) == state)
 		slot_push(family, slot);
+	return 0;
 }
 
 /* The flow may be idle sooner than it seemed: the next sweep looks at it. */

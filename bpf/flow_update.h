@@ -318,12 +318,10 @@ static __always_inline __u8 decision_set(struct flow_decision *d, struct config 
 		return result;
 	if (is_outdated(d, c))
 		return DECISION_STALE;
-	if (!old)
-		return decision_write(d, c, family, &key, NULL);
-	if (!flow_claim(family, &key, old))
+	if (old && !flow_claim(family, &key, old))
 		return DECISION_STALE;
 	/* Not the one that was looked at. */
-	if (old->generation != d->generation)
+	if (old && old->generation != d->generation)
 		return decision_fail(family, &key, old, DECISION_STALE);
 	return decision_write(d, c, family, &key, old);
 }
