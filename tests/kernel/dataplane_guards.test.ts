@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Limits of new flows, a full flow table and a flood of SYNs, with real traffic between pods. */
 import { describe, expect, test } from "bun:test";
+import { availableParallelism } from "node:os";
 import type { GuardStatus } from "../../sdk/index.ts";
 import { type Pod, pods, waitFor } from "../../sdk/lab/index.ts";
 import { DataPlaneNode, type PodName } from "./dataplane_node.ts";
@@ -135,7 +136,8 @@ for (const hook of ["tc", "xdp"] as const) {
       await flood(node, 5000);
       await waitFor(() => flows(node, a).gaveWay > 3000);
       expect(flows(node, a).tableFull).toBe(0);
-      expect(flows(node, a).now).toBeLessThanOrEqual(ENTRIES / 4);
+      // The server goes on answering: on each CPU one may be counted before the one that it takes the place of is not.
+      expect(flows(node, a).now).toBeLessThanOrEqual(ENTRIES / 4 + availableParallelism());
       expect(await node.received("c", b.ipv4)).toBe(3);
       const states = [...node.dp.flows.entries({ proto: "tcp" })].filter(({ src }) => src === c.ipv4);
       expect(states.map(({ state }) => state)).toEqual(states.map(() => "established"));
