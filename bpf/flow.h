@@ -199,6 +199,8 @@ static __always_inline int follow_flow(const struct packet *p)
 	flow = flow_find(w->family, &w->key);
 	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
 		return CONTINUE;
+	if ((w->flags & WALK_LEADS_NOWHERE) && flow->action != FLOW_NAT)
+		return CONTINUE;
 	nh = nexthop_get(flow->nexthop);
 	if ((w->flags & WALK_UNROUTED) && (!nh || !(nh->flags & NEXTHOP_FLAG_POLICY)))
 		return CONTINUE;

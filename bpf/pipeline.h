@@ -40,7 +40,10 @@ static __always_inline int is_underlay(const struct walk *w, const struct interf
  */
 static __always_inline int follow_translated(const struct packet *p, const struct interface *i)
 {
-	return i->flags & INTERFACE_POLICY ? CONTINUE : call_follow_flow(p);
+	if (i->flags & INTERFACE_POLICY)
+		return CONTINUE;
+	p->walk->flags |= WALK_LEADS_NOWHERE;
+	return call_follow_flow(p);
 }
 
 /* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */

@@ -76,8 +76,9 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_QOS            0x4000 /* received by an interface with a QoS map */
 #define WALK_MIRRORED       0x10000 /* the copy that its flow asks for has been made */
 #define WALK_UNROUTED       0x20000 /* its flow is looked for before its route: is policy concerned? */
-#define WALK_STATELESS      0x40000 /* policy allows this packet; there is no room for its flow */
-#define WALK_NAT            0x80000 /* its flow translates it */
+#define WALK_STATELESS      0x40000  /* policy allows this packet; there is no room for its flow */
+#define WALK_NAT            0x80000  /* its flow translates it */
+#define WALK_LEADS_NOWHERE  0x100000 /* only a flow that translates it is followed */
 
 /* A copy that a mirror has made: it is not copied again, here or at another node. */
 static __always_inline int is_copy(const struct walk *w)

@@ -261,7 +261,7 @@ export class Pipeline implements Disposable {
       const map = this.map(name);
       for (const { key } of map.entries()) map.delete(key.slice());
     }
-    this.#forgetSlots();
+    this.forgetSlots();
     for (const [name, width] of [
       ["drop_counters", 64],
       ["interface_counters", 1],
@@ -274,8 +274,8 @@ export class Pipeline implements Disposable {
     }
   }
 
-  /** All slots are as if none had ever been in use. */
-  #forgetSlots(): void {
+  /** All slots are as if none had ever been in use: for who takes entries away by hand. */
+  forgetSlots(): void {
     const pools = this.map("flow_slot_pools");
     const pool = new Uint8Array(flowSlotPoolLayout.size);
     for (const [index, slots] of [this.map("flow_slots4"), this.map("flow_slots6")].entries()) {

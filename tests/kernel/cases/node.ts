@@ -211,6 +211,7 @@ export function setNode(pipeline: Pipeline, state: State, devices: Devices = () 
     const map = pipeline.map(name);
     for (const { key } of map.entries()) map.delete(key.slice());
   }
+  pipeline.forgetSlots();
   for (const name of ARRAYS) pipeline.empty(name);
   pipeline.controllerStops();
   if (state.controller !== false) pipeline.controllerStarts();
