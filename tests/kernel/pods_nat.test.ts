@@ -130,7 +130,8 @@ describe.each(hooks)("nat on the %s hook", (hook) => {
       { action: "jump" },
     ];
     translate((miss) => {
-      for (const verdict of wrong) {
+      // The pod says other things too, as router solicitations.
+      for (const verdict of miss.key.dst === "10.96.0.10" ? wrong : []) {
         try {
           miss.decide(verdict as Verdict);
         } catch (error) {
