@@ -9,83 +9,85 @@
 #include "policy_abi.h"
 #include "slowpath_abi.h"
 
-/* abi.h */
-enum drop_reason layout_drop_reason;
-enum trap_reason layout_trap_reason;
-struct trap_meta layout_trap_meta;
-enum inject_action layout_inject_action;
-struct inject_meta layout_inject_meta;
-struct device_key layout_device_key;
-enum interface_role layout_interface_role;
-struct interface layout_interface;
-struct interface_address_key layout_interface_address_key;
-struct class_marks layout_class_marks;
-struct qos_map layout_qos_map;
-struct policer layout_policer;
-struct route4_key layout_route4_key;
-struct route6_key layout_route6_key;
-struct route layout_route;
-struct fdb_key layout_fdb_key;
-struct fdb_entry layout_fdb_entry;
-enum nexthop_type layout_nexthop_type;
-enum encap layout_encap;
-struct nexthop layout_nexthop;
-struct member layout_member;
-struct label_entry layout_label_entry;
-struct vni_entry layout_vni_entry;
-struct underlay_address layout_underlay_address;
-struct tunnel_key layout_tunnel_key;
-struct tunnel_counters layout_tunnel_counters;
-struct vrf layout_vrf;
-enum vrf_kind layout_vrf_kind;
-struct vrf_counter layout_vrf_counter;
-struct fragment_key layout_fragment_key;
-struct fragment_entry layout_fragment_entry;
-struct mirror layout_mirror;
-struct mirror_counters layout_mirror_counters;
-struct flow4_key layout_flow4_key;
-struct flow6_key layout_flow6_key;
-enum flow_action layout_flow_action;
-enum flow_state layout_flow_state;
-enum slot_state layout_slot_state;
-struct flow_entry layout_flow_entry;
-struct flow_guard layout_flow_guard;
-struct half_open layout_half_open;
+/* config_abi.h */
+struct config layout_config;
+
+/* decision_abi.h */
 enum decision_operation layout_decision_operation;
 enum decision_result layout_decision_result;
 struct flow_decision layout_flow_decision;
 struct flow_update_args layout_flow_update_args;
-struct flow_slot4 layout_flow_slot4;
-struct flow_slot6 layout_flow_slot6;
-struct flow_slot_pool layout_flow_slot_pool;
-struct flow_sweep_args layout_flow_sweep_args;
-struct config layout_config;
-struct interface_counters layout_interface_counters;
+
+/* drop_abi.h */
+enum drop_reason layout_drop_reason;
 struct drop_counter layout_drop_counter;
 enum sample_hook layout_sample_hook;
 struct drop_sample layout_drop_sample;
 struct drop_sampling layout_drop_sampling;
 struct drop_sample_counters layout_drop_sample_counters;
-struct trap_limit layout_trap_limit;
-enum trace_stage layout_trace_stage;
-enum trace_learned layout_trace_learned;
-struct trace_log layout_trace_log;
-struct trace_record layout_trace_record;
-struct trace_frame layout_trace_frame;
+
+/* flow_abi.h */
+struct flow4_key layout_flow4_key;
+struct flow6_key layout_flow6_key;
+enum flow_action layout_flow_action;
+enum flow_state layout_flow_state;
+struct flow_entry layout_flow_entry;
+struct flow_guard layout_flow_guard;
+struct half_open layout_half_open;
+
+/* flow_slot_abi.h */
+enum slot_state layout_slot_state;
+struct flow_slot4 layout_flow_slot4;
+struct flow_slot6 layout_flow_slot6;
+struct flow_slot_pool layout_flow_slot_pool;
+struct flow_sweep_args layout_flow_sweep_args;
+
+/* fragment_abi.h */
+struct fragment_key layout_fragment_key;
+struct fragment_entry layout_fragment_entry;
+
+/* interface_abi.h */
+struct device_key layout_device_key;
+enum interface_role layout_interface_role;
+struct interface layout_interface;
+struct interface_address_key layout_interface_address_key;
+struct interface_counters layout_interface_counters;
+
+/* mirror_abi.h */
+struct mirror layout_mirror;
+struct mirror_counters layout_mirror_counters;
+
+/* nexthop_abi.h */
+enum nexthop_type layout_nexthop_type;
+enum encap layout_encap;
+struct nexthop layout_nexthop;
+struct member layout_member;
 
 /* policy_abi.h */
 enum rule_action layout_rule_action;
 enum rule_direction layout_rule_direction;
+struct policy_root layout_policy_root;
+struct interval_index layout_interval_index;
 struct policy_table layout_policy_table;
 struct policy_set layout_policy_set;
 struct policy_rule layout_policy_rule;
-struct policy_root layout_policy_root;
-struct interval_index layout_interval_index;
 struct classifier_side layout_classifier_side;
 struct classifier layout_classifier;
 struct classifier_rule layout_classifier_rule;
 struct set_rules layout_set_rules;
 struct address_sets layout_address_sets;
+
+/* qos_abi.h */
+struct class_marks layout_class_marks;
+struct qos_map layout_qos_map;
+struct policer layout_policer;
+
+/* route_abi.h */
+struct route4_key layout_route4_key;
+struct route6_key layout_route6_key;
+struct route layout_route;
+struct fdb_key layout_fdb_key;
+struct fdb_entry layout_fdb_entry;
 
 /* slowpath_abi.h */
 struct xsk_ring layout_xsk_ring;
@@ -103,3 +105,29 @@ enum event_kind layout_event_kind;
 struct event layout_event;
 enum command_kind layout_command_kind;
 struct command layout_command;
+
+/* trace_abi.h */
+enum trace_stage layout_trace_stage;
+enum trace_learned layout_trace_learned;
+struct trace_log layout_trace_log;
+struct trace_record layout_trace_record;
+struct trace_frame layout_trace_frame;
+
+/* trap_abi.h */
+enum trap_reason layout_trap_reason;
+struct trap_meta layout_trap_meta;
+enum inject_action layout_inject_action;
+struct inject_meta layout_inject_meta;
+struct trap_limit layout_trap_limit;
+
+/* tunnel_abi.h */
+struct label_entry layout_label_entry;
+struct vni_entry layout_vni_entry;
+struct underlay_address layout_underlay_address;
+struct tunnel_key layout_tunnel_key;
+struct tunnel_counters layout_tunnel_counters;
+
+/* vrf_abi.h */
+struct vrf layout_vrf;
+enum vrf_kind layout_vrf_kind;
+struct vrf_counter layout_vrf_counter;

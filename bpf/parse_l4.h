@@ -170,7 +170,7 @@ static __always_inline __u8 icmp_counterpart(__u8 family, __u8 type)
 	return paired ? ((type - 1) ^ 1) + 1 : 0;
 }
 
-/* What stands for the ports in the key (abi.h, struct flow4_key); not for errors. */
+/* What stands for the ports in the key (flow_abi.h, struct flow4_key); not for errors. */
 static __always_inline void icmp_ports(__u8 family, const struct icmp_header *icmp, __be16 *source,
 				       __be16 *destination)
 {

@@ -42,7 +42,7 @@ export let source0: u64 = 0;
 export let source1: u64 = 0;
 export let destination0: u64 = 0;
 export let destination1: u64 = 0;
-/** Host order. ICMP: what stands for them in a flow's key (bpf/abi.h, struct flow4_key). Others without ports: 0. */
+/** Host order. ICMP: what stands for them in a flow's key (bpf/flow_abi.h, struct flow4_key). Others without ports: 0. */
 export let sourcePort: u32 = 0;
 export let destinationPort: u32 = 0;
 /** True for TCP, UDP and SCTP packets that hold their ports. */

@@ -15,7 +15,7 @@ const SELF = ["scripts/build/*.ts", "scripts/clang.ts"];
 const layouts: Step = {
   name: "layouts",
   inputs: [
-    "bpf/*abi.h",
+    "bpf/*_abi.h",
     "bpf/layout.bpf.c",
     "scripts/layouts.ts",
     "scripts/layouts/*.ts",

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The layouts as the writers take them: BTF for the numbers, the headers for order and comments. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { root } from "../root.ts";
 import { constantValues, type Member, readTypes, type Types } from "./btf.ts";
 import { type Declarations, readDeclarations } from "./headers.ts";
 
-export const HEADERS = ["bpf/abi.h", "bpf/policy_abi.h", "bpf/slowpath_abi.h"] as const;
+/** Those whose structs cross a border; bpf/abi.h only includes. */
+export const HEADERS: readonly string[] = readdirSync(root("bpf"))
+  .filter((name) => name.endsWith("_abi.h"))
+  .sort()
+  .map((name) => `bpf/${name}`);
 
 export interface Struct {
   /** C name. */

@@ -22,7 +22,7 @@ export interface PacketKey {
   /** 16 bytes, IPv4 mapped. */
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  /** ICMP: as in the flow's key (bpf/abi.h, struct flow4_key); without ports: 0. */
+  /** ICMP: as in the flow's key (bpf/flow_abi.h, struct flow4_key); without ports: 0. */
   readonly sourcePort: number;
   readonly destinationPort: number;
   /** ICMP and ICMPv6 only, else 0. */

@@ -44,7 +44,7 @@ export interface RawFlowKey {
   readonly protocol: number;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  /** ICMP and ICMPv6: the echo's identifier in both, or types and codes (bpf/abi.h, struct flow4_key). */
+  /** ICMP and ICMPv6: the echo's identifier in both, or types and codes (bpf/flow_abi.h, struct flow4_key). */
   readonly sourcePort: number;
   readonly destinationPort: number;
 }

@@ -9,10 +9,10 @@ import {
 } from "../../layout/index.ts";
 import type { RawFlowKey } from "../flows/codec.ts";
 
-/** A step as the kernel programs wrote it (bpf/abi.h, struct trace_record). */
+/** A step as the kernel programs wrote it (bpf/trace_abi.h, struct trace_record). */
 export interface TraceRecord {
   readonly stage: TraceStage;
-  /** By stage, see bpf/abi.h, enum trace_stage. */
+  /** By stage, see bpf/trace_abi.h, enum trace_stage. */
   readonly code: number;
   readonly id: number;
   readonly other: number;
