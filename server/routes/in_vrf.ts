@@ -8,8 +8,8 @@ import type { Facade, FacadeEnv } from "../facade.ts";
 import { type Kind, kindOf } from "../kinds.ts";
 import { page } from "../paging.ts";
 import { setRevision } from "../revision.ts";
-import { inVrfQuery, ownerQuery, pageQuery, readSchema, writtenSchema } from "../schemas.ts";
-import { deleteObject, existing, putObject, tableOf } from "./named.ts";
+import { inVrfQuery, pageQuery, readSchema } from "../schemas.ts";
+import { existing, objectRoutes, tableOf } from "./object.ts";
 
 /** The kinds, and what their objects are called. */
 const NAMES = {
@@ -43,28 +43,7 @@ export function resourceInVrf(facade: Facade, plural: keyof typeof NAMES) {
         return list(c, facade, kind, c.req.param("vrf"));
       },
     )
-    .get(path, describe({ summary: `Get ${one}`, tag, answer: schema, problems: [404, 503] }), (c) => {
-      setRevision(c, facade.dataPlane.revision);
-      return c.json(existing(facade, kind, keyIn(c)));
-    })
-    .put(
-      path,
-      describe({
-        summary: `Create or replace ${one}`,
-        tag,
-        body: writtenSchema(plural),
-        answer: schema,
-        problems: [400, 409, 412, 422, 503, 507],
-      }),
-      query(ownerQuery),
-      (c) => putObject(c, facade, kind, keyIn(c)),
-    )
-    .delete(
-      path,
-      describe({ summary: `Delete ${one}`, tag, status: 204, problems: [404, 409, 412, 503] }),
-      query(ownerQuery),
-      (c) => deleteObject(c, facade, kind, keyIn(c)),
-    );
+    .route("/", objectRoutes(facade, { plural, one, path, keyIn }));
 }
 
 async function list(c: Context, facade: Facade, kind: Kind, vrf: string | undefined): Promise<Response> {
