@@ -5,11 +5,12 @@ import {
   dropReasons,
   dropSampleCodec,
   dropSampleCountersCodec,
+  type RawFlowKey,
+  readFlowKey,
   type SampleHook,
   sampleHooks,
 } from "../layout/index.ts";
 import { type BpfMap, RingBuffer } from "../libbpf/index.ts";
-import type { RawFlowKey } from "./flows/codec.ts";
 
 /** A packet as it was when a kernel program dropped it. */
 export interface KernelDrop {
@@ -102,23 +103,8 @@ function decode(view: DataView, bytes: Uint8Array, at: number): KernelDrop {
     ingress: codec.ingress.get(view, at),
     length: codec.length.get(view, at),
     vlan: codec.vlan.get(view, at),
-    key: decodeKey(view, bytes, at),
+    key: readFlowKey(codec, view, bytes, at),
     rule: codec.rule.get(view, at),
     head: codec.head.bytes(bytes, at).slice(0, codec.headLength.get(view, at)),
-  };
-}
-
-function decodeKey(view: DataView, bytes: Uint8Array, at: number): RawFlowKey | undefined {
-  const codec = dropSampleCodec;
-  const family = codec.family.get(view, at);
-  if (family !== 4 && family !== 6) return undefined;
-  return {
-    vrf: codec.vrf.get(view, at),
-    family,
-    protocol: codec.protocol.get(view, at),
-    source: codec.source.bytes(bytes, at).slice(),
-    destination: codec.destination.bytes(bytes, at).slice(),
-    sourcePort: codec.sourcePort.get(view, at),
-    destinationPort: codec.destinationPort.get(view, at),
   };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { endpoints, protocolName, type RawFlowKey, tunnelOf } from "./flows/codec.ts";
+import type { RawFlowKey } from "../layout/index.ts";
+import { endpoints, protocolName, tunnelOf } from "./flows/codec.ts";
 import type { FlowKey } from "./flows/types.ts";
 import type { Ids } from "./ids.ts";
 import type { Policies } from "./policies.ts";

@@ -5,7 +5,9 @@ import {
   type DropReason,
   dropReasons,
   eventCodec,
+  type RawFlowKey,
   RuleDirectionValue,
+  readFlowKey,
   TRAP_FLAG_BRIDGED,
   TRAP_FLAG_MOVED,
   type TrapReason,
@@ -14,17 +16,7 @@ import {
 import type { DirectionName } from "./policy/types.ts";
 
 /** What a packet says of itself, from its headers. */
-export interface PacketKey {
-  readonly vrf: number;
-  readonly family: 4 | 6;
-  /** IP protocol number of the upper layer. */
-  readonly protocol: number;
-  /** 16 bytes, IPv4 mapped. */
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  /** ICMP: as in the flow's key (bpf/flow_abi.h, struct flow4_key); without ports: 0. */
-  readonly sourcePort: number;
-  readonly destinationPort: number;
+export interface PacketKey extends RawFlowKey {
   /** ICMP and ICMPv6 only, else 0. */
   readonly icmpType: number;
   readonly icmpCode: number;
@@ -97,21 +89,9 @@ export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPa
 }
 
 function readKey(view: DataView, bytes: Uint8Array, at: number): PacketKey | undefined {
-  const codec = eventCodec;
-  const family = codec.family.get(view, at);
-  if (family !== 4 && family !== 6) return undefined;
-  return {
-    vrf: codec.vrf.get(view, at),
-    family,
-    protocol: codec.protocol.get(view, at),
-    // Copies: the record is given back when the event has been handed on.
-    source: codec.source.bytes(bytes, at).slice(),
-    destination: codec.destination.bytes(bytes, at).slice(),
-    sourcePort: codec.sourcePort.get(view, at),
-    destinationPort: codec.destinationPort.get(view, at),
-    icmpType: codec.icmpType.get(view, at),
-    icmpCode: codec.icmpCode.get(view, at),
-  };
+  const key = readFlowKey(eventCodec, view, bytes, at);
+  if (key === undefined) return undefined;
+  return { ...key, icmpType: eventCodec.icmpType.get(view, at), icmpCode: eventCodec.icmpCode.get(view, at) };
 }
 
 /** Reads the EVENT_DROP at `at`. */

@@ -11,6 +11,7 @@ import {
   INGRESS_ID,
   INGRESS_TUNNEL,
   INGRESS_UNKNOWN,
+  type RawFlowKey,
 } from "../../layout/index.ts";
 
 /** IP protocols that have names here (IANA protocol numbers). */
@@ -35,18 +36,6 @@ export function protocolNumber(name: string): number | undefined {
   if (known !== undefined) return known;
   const number = /^\d{1,3}$/.test(name) ? Number(name) : Number.NaN;
   return number <= 255 ? number : undefined;
-}
-
-/** A decoded key. Addresses are 16 bytes, IPv4 mapped. */
-export interface RawFlowKey {
-  readonly family: Family;
-  readonly vrf: number;
-  readonly protocol: number;
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  /** ICMP and ICMPv6: the echo's identifier in both, or types and codes (bpf/flow_abi.h, struct flow4_key). */
-  readonly sourcePort: number;
-  readonly destinationPort: number;
 }
 
 function mapped(number: number): Uint8Array {

@@ -11,12 +11,13 @@ import {
   flowDecisionLayout,
   flowUpdateArgsCodec,
   flowUpdateArgsLayout,
+  type RawFlowKey,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_WORKERS,
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping, Program } from "../../libbpf/index.ts";
 import type { LabelTag } from "../kernel/label_tag.ts";
-import { hashOf, type RawFlowKey } from "./codec.ts";
+import { hashOf } from "./codec.ts";
 import { treatmentOf } from "./treatment.ts";
 import type { FlowResult, FlowSetting } from "./types.ts";
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { contains, mappedLength, networkOf, type Prefix, parsePrefix } from "../../address.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
 import { Ids } from "../ids.ts";
-import { decodeFlowKey, encodeFlowKey, protocolName, protocolNumber, type RawFlowKey, reverseKey } from "./codec.ts";
+import { decodeFlowKey, encodeFlowKey, protocolName, protocolNumber, reverseKey } from "./codec.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import { matcher } from "./selector.ts";
 

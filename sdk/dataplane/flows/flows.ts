@@ -2,7 +2,7 @@
 /** The flow tables. */
 import { type Family, mappedLength, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import { dropReasons, flowActions, flowEntryCodec, flowStates } from "../../layout/index.ts";
+import { dropReasons, flowActions, flowEntryCodec, flowStates, type RawFlowKey } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { wallClockOffsetMs } from "../clock.ts";
 import type { Ids } from "../ids.ts";
@@ -17,7 +17,6 @@ import {
   endpoints,
   protocolName,
   protocolNumber,
-  type RawFlowKey,
   reverseKey,
   tunnelOf,
 } from "./codec.ts";

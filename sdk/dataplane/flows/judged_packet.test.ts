@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import { parsePrefix } from "../../address.ts";
-import type { RawFlowKey } from "./codec.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
 import { packetOf } from "./judged_packet.ts";
 
 function key(protocol: number, source: string, destination: string, ports: readonly [number, number]): RawFlowKey {

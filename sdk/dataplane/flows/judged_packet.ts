@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The smallest packet that has a flow's key, for policy to be asked about a flow of which no packet is at hand. */
 import { MAPPED_OFFSET } from "../../address.ts";
-import type { RawFlowKey } from "./codec.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
 
 const ETHERNET_BYTES = 14;
 const HEADER_BYTES = { 4: 20, 6: 40 } as const;

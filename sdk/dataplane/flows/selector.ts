@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { contains, type Prefix, parsePrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
 import type { Ids } from "../ids.ts";
-import { protocolNumber, type RawFlowKey } from "./codec.ts";
+import { protocolNumber } from "./codec.ts";
 import type { FlowSelector } from "./types.ts";
 
 /** Tells whether a key is selected. */

@@ -10,11 +10,12 @@ import {
   INGRESS_TUNNEL,
   interfaceCodec,
   nexthopCodec,
+  type RawFlowKey,
 } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import type { JudgedPacket, Judgement } from "../../slowpath/index.ts";
 import type { KernelTables } from "../kernel/tables.ts";
-import { encodeFlowKey, type RawFlowKey, reverseKey } from "./codec.ts";
+import { encodeFlowKey, reverseKey } from "./codec.ts";
 import { packetOf } from "./judged_packet.ts";
 
 /** Asked what policy says, without anything coming of it. */

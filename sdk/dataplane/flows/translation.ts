@@ -2,7 +2,7 @@
 /** What a translated flow's packets become. */
 import { formatAddress, isLinkLocal, isUnusableForHost, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import type { RawFlowKey } from "./codec.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
 
 /** One end of a translated flow; what is left out stays. */
 export interface TranslatedEnd {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a controller says of a flow, whether it was asked or not: names become numbers, and routes are looked up. */
+
 import { formatAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import { hashOf, type RawFlowKey } from "./codec.ts";
+import type { RawFlowKey } from "../../layout/index.ts";
+import { hashOf } from "./codec.ts";
 import type { FlowLookup, RouteTarget } from "./decider.ts";
 import { type Translation, translated } from "./translation.ts";
 

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatMac } from "../../address.ts";
-import {
-  traceRecordCodec as codec,
-  INGRESS_TUNNEL,
-  INGRESS_UNKNOWN,
-  type TraceStage,
-  traceStages,
-} from "../../layout/index.ts";
-import type { RawFlowKey } from "../flows/codec.ts";
+import { traceRecordCodec as codec, type RawFlowKey, type TraceStage, traceStages } from "../../layout/index.ts";
+import { tunnelOf } from "../flows/codec.ts";
 
 /** A step as the kernel programs wrote it (bpf/trace_abi.h, struct trace_record). */
 export interface TraceRecord {
@@ -37,7 +31,6 @@ export interface TraceRecord {
 /** @param frameOf gives the frame of a number. */
 export function readRecord(bytes: Uint8Array, frameOf: (number: number) => Uint8Array | undefined): TraceRecord {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const ingress = codec.ingress.get(view, 0);
   return {
     stage: traceStages[codec.stage.get(view, 0)] ?? "none",
     code: codec.code.get(view, 0),
@@ -57,8 +50,7 @@ export function readRecord(bytes: Uint8Array, frameOf: (number: number) => Uint8
     nexthop: codec.nexthop.get(view, 0),
     reverseNexthop: codec.reverseNexthop.get(view, 0),
     tag: codec.label.get(view, 0),
-    tunnel:
-      (ingress & INGRESS_TUNNEL) === 0 || (ingress & INGRESS_UNKNOWN) !== 0 ? 0 : (ingress & ~INGRESS_TUNNEL) >>> 0,
+    tunnel: tunnelOf(codec.ingress.get(view, 0)),
     interface: codec.interface.get(view, 0),
     outInterface: codec.outInterface.get(view, 0),
     destinationMac: formatMac(codec.destinationMac.bytes(bytes, 0)),
