@@ -27,7 +27,7 @@ struct {
 } tunnel_cost SEC(".maps");
 
 /* The start of the frame is moved in every case, even by nothing: restoring costs all the same. */
-static __always_inline bool restore_tunnel_frame(struct xdp_md *ctx)
+static __always_inline bool restore_frame(struct xdp_md *ctx)
 {
 	int grown = CONTEXT_FIELD(ctx, data_end) - CONTEXT_FIELD(ctx, data) - TUNNEL_COST_FRAME;
 	__u32 zero = 0;

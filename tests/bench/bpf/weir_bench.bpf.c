@@ -1,34 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* The pipeline itself, and what it is measured beside, each on a frame that is restored every round. */
-#include "pipeline.h"
-#include "fib_forward.h"
+/* One flow among many, and what a test run costs by itself. */
 #include "flow_cost.h"
-
-char _license[] SEC("license") = "Dual BSD/GPL";
+#include "restored_programs.h"
 
 SEC("xdp")
 int bench_empty(struct xdp_md *ctx)
 {
 	return XDP_DROP;
-}
-
-SEC("xdp")
-int bench_restore(struct xdp_md *ctx)
-{
-	return restore_frame(ctx) ? XDP_DROP : XDP_ABORTED;
-}
-
-SEC("xdp")
-int bench_fib(struct xdp_md *ctx)
-{
-	return restore_frame(ctx) ? forward_by_fib(ctx) : XDP_ABORTED;
-}
-
-SEC("xdp")
-int bench_pipeline(struct xdp_md *ctx)
-{
-	struct walk walk = {};
-	struct packet p = { .hook = HOOK_XDP, .xdp = ctx, .linear = 1, .walk = &walk };
-
-	return restore_frame(ctx) ? receive(&p) : XDP_ABORTED;
 }

@@ -56,14 +56,14 @@ async function run(settings: Settings): Promise<Result> {
   const contenders: Contender[] = [
     {
       label: RESTORING,
-      measure: async () => testRun(netns, first.collection, "tunnel_restore", XDP_DROP, podFrame()),
+      measure: async () => testRun(netns, first.collection, "bench_restore", XDP_DROP, podFrame()),
     },
-    { label: FIB, measure: async () => testRun(netns, first.collection, "tunnel_fib", XDP_REDIRECT, podFrame()) },
+    { label: FIB, measure: async () => testRun(netns, first.collection, "bench_fib", XDP_REDIRECT, podFrame()) },
     ...tables.map(({ label, collection, frame, direction }) => ({
       label,
       measure: async () => {
         const before = flowPackets(collection, direction);
-        const cost = testRun(netns, collection, "tunnel_pipeline", XDP_REDIRECT, frame);
+        const cost = testRun(netns, collection, "bench_pipeline", XDP_REDIRECT, frame);
         const hits = flowPackets(collection, direction) - before;
         if (hits < REPEAT) throw new Error(`${label}: the flow had ${hits} packets of ${REPEAT}`);
         return cost;

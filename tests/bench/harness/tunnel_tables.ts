@@ -71,7 +71,7 @@ export interface TunnelTablesOptions {
 /** Loads the bench object and fills its maps: a pod with policy, a fabric, a tunnel, both directions of a flow. */
 export function loadTunnelTables(o: TunnelTablesOptions): Collection {
   const spec = CollectionSpec.fromFile(object("tunnel_bench"));
-  for (const [name, program] of spec.programs) program.autoload = name.startsWith("tunnel_");
+  for (const [name, program] of spec.programs) program.autoload = name.startsWith("bench_");
   const collection = spec.load();
   const into = o.direction === "encapsulation";
   writeConfig(collection);
