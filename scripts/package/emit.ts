@@ -22,7 +22,7 @@ export function emitJavaScript(stage: string): void {
       typeRoots: [root("node_modules/@types")],
     },
     include: [root("sdk"), root("server")],
-    exclude: [root("**/*.test.ts"), root("server/testing")],
+    exclude: [root("**/*.test.ts"), root("**/testing")],
   };
   const file = root("build/package.tsconfig.json");
   writeFileSync(file, JSON.stringify(project, null, 2));

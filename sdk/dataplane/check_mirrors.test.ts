@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { WeirError } from "../errors.ts";
-import { checkChanges } from "./check.ts";
 import { DesiredState } from "./desired.ts";
-import { Staging } from "./staging.ts";
+import { refusal } from "./testing/desired.ts";
 
 const base = {
   node: { underlay: "192.0.2.1" },
@@ -22,38 +20,18 @@ const base = {
   ],
 };
 
-function apply(state: DesiredState, what: unknown): void {
-  state.begin();
-  try {
-    const locate = Staging.ofState(what, "state").bringInto(state);
-    checkChanges(state, state.changes(), locate);
-    state.keep();
-  } catch (error) {
-    state.rollBack();
-    throw error;
-  }
-}
-
-/** Why the base with more beside it is refused; `undefined`: it is not. */
-function refusal(more: object, state: DesiredState = new DesiredState()): string | undefined {
-  try {
-    apply(state, { ...base, ...more });
-    return undefined;
-  } catch (error) {
-    if (error instanceof WeirError) return error.message.replace("Cannot apply the state: ", "");
-    throw error;
-  }
-}
+/** Why the base with more beside it is refused. */
+const refused = (more: object, state = new DesiredState()) => refusal(state, { ...base, ...more });
 
 const tap = (fields: object) => ({ mirrors: [{ name: "tap", via: "h1", ...fields }] });
 
 test("the contract's mirror is accepted, and so are those to a device, to an ecmp, and of rules and flows alone", () => {
   const contract = { via: "to-n9", vni: 999, truncateBytes: 128 };
-  expect(refusal(tap({ source: { interface: "h0", direction: "both" }, ...contract }))).toBeUndefined();
-  expect(refusal(tap({ source: { interface: "f0" }, ...contract }))).toBeUndefined();
-  expect(refusal(tap({ source: { interface: "h0", direction: "ingress" } }))).toBeUndefined();
-  expect(refusal(tap({ via: "pair" }))).toBeUndefined();
-  expect(refusal(tap({}))).toBeUndefined();
+  expect(refused(tap({ source: { interface: "h0", direction: "both" }, ...contract }))).toBeUndefined();
+  expect(refused(tap({ source: { interface: "f0" }, ...contract }))).toBeUndefined();
+  expect(refused(tap({ source: { interface: "h0", direction: "ingress" } }))).toBeUndefined();
+  expect(refused(tap({ via: "pair" }))).toBeUndefined();
+  expect(refused(tap({}))).toBeUndefined();
 });
 
 test.each([
@@ -75,7 +53,7 @@ test.each([
     "/mirrors/0/source/direction must be one of ingress, egress, both",
   ],
 ])("a mirror %o is refused with the field", (fields, reason) => {
-  expect(refusal(tap(fields))).toContain(reason);
+  expect(refused(tap(fields))).toContain(reason);
 });
 
 test("a direction of an interface has one mirror", () => {
@@ -84,21 +62,21 @@ test("a direction of an interface has one mirror", () => {
     { name: "two", via: "h1", ...second },
   ];
   const of = (direction: string) => ({ source: { interface: "h0", direction } });
-  expect(refusal({ mirrors: mirrors(of("ingress"), of("egress")) })).toBeUndefined();
-  expect(refusal({ mirrors: mirrors(of("ingress"), of("both")) })).toContain('which mirror "one" copies');
+  expect(refused({ mirrors: mirrors(of("ingress"), of("egress")) })).toBeUndefined();
+  expect(refused({ mirrors: mirrors(of("ingress"), of("both")) })).toContain('which mirror "one" copies');
   const interfaces = [{ ...base.interfaces[0], mirror: "one" }, ...base.interfaces.slice(1)];
-  expect(refusal({ interfaces, mirrors: mirrors({}, {}) })).toBeUndefined();
-  expect(refusal({ interfaces, mirrors: mirrors(of("both"), {}) })).toBeUndefined();
-  expect(refusal({ interfaces, mirrors: mirrors({}, of("egress")) })).toContain('which mirror "one" copies');
+  expect(refused({ interfaces, mirrors: mirrors({}, {}) })).toBeUndefined();
+  expect(refused({ interfaces, mirrors: mirrors(of("both"), {}) })).toBeUndefined();
+  expect(refused({ interfaces, mirrors: mirrors({}, of("egress")) })).toContain('which mirror "one" copies');
 });
 
 test("what a mirror uses stays, and so does a mirror that is used", () => {
   const state = new DesiredState();
   const policies = [{ name: "p", rules: [{ action: "allow", direction: "ingress", mirror: "tap" }] }];
   const mirrors = [{ name: "tap", via: "to-n9", vni: 1, source: { interface: "h0" } }];
-  expect(refusal({ policies, mirrors }, state)).toBeUndefined();
+  expect(refused({ policies, mirrors }, state)).toBeUndefined();
   const nexthops = base.nexthops.slice(1, 3);
-  expect(refusal({ nexthops, mirrors, policies }, state)).toContain('next hop "to-n9" is still used by mirror "tap"');
-  expect(refusal({ policies }, state)).toContain('mirror "tap" is still used by policy "p"');
-  expect(refusal({ nexthops }, state)).toBeUndefined();
+  expect(refused({ nexthops, mirrors, policies }, state)).toContain('next hop "to-n9" is still used by mirror "tap"');
+  expect(refused({ policies }, state)).toContain('mirror "tap" is still used by policy "p"');
+  expect(refused({ nexthops }, state)).toBeUndefined();
 });

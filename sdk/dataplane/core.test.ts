@@ -1,42 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { WeirError } from "../errors.ts";
 import { MemoryStore } from "../store/index.ts";
-import { describeChanges } from "./change.ts";
-import { checkChanges } from "./check.ts";
 import { DesiredState } from "./desired.ts";
 import { Ids } from "./ids.ts";
 import { Staging } from "./staging.ts";
-
-/** Brings a document in as a transaction would, without kernel and store. */
-function bring(state: DesiredState, staging: Staging): string[] {
-  state.begin();
-  try {
-    const locate = staging.bringInto(state);
-    const changes = state.changes();
-    checkChanges(state, changes, locate);
-    const lines = describeChanges(changes).map((change) => change.text);
-    state.keep();
-    return lines;
-  } catch (error) {
-    state.rollBack();
-    throw error;
-  }
-}
-
-const apply = (state: DesiredState, document: unknown, owner = "state") =>
-  bring(state, Staging.ofState(document, owner));
-
-function refusal(state: DesiredState, document: unknown, owner = "state"): string {
-  try {
-    apply(state, document, owner);
-  } catch (error) {
-    if (error instanceof WeirError) return error.message;
-    throw error;
-  }
-  throw new Error("The state was accepted");
-}
+import { apply, bring, refusal } from "./testing/desired.ts";
 
 const pods = {
   vrfs: [{ name: "red" }],

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { WeirError } from "../errors.ts";
-import { describeChanges } from "./change.ts";
 import { checkChanges } from "./check.ts";
 import { DesiredState } from "./desired.ts";
 import { Staging } from "./staging.ts";
+import { apply, refusal } from "./testing/desired.ts";
 
 const base = {
   node: { underlay: "192.0.2.1" },
@@ -30,32 +30,8 @@ function document(more: Readonly<Record<string, readonly object[] | object>>): o
   return merged;
 }
 
-function apply(state: DesiredState, what: unknown): string[] {
-  state.begin();
-  try {
-    const locate = Staging.ofState(what, "state").bringInto(state);
-    const changes = state.changes();
-    checkChanges(state, changes, locate);
-    state.keep();
-    return describeChanges(changes).map(({ text }) => text);
-  } catch (error) {
-    state.rollBack();
-    throw error;
-  }
-}
-
-function refusal(state: DesiredState, what: unknown): string {
-  try {
-    apply(state, what);
-  } catch (error) {
-    if (error instanceof WeirError) return error.message.replace("Cannot apply the state: ", "");
-    throw error;
-  }
-  throw new Error("The state was accepted");
-}
-
-const refused = (more: Readonly<Record<string, readonly object[] | object>>): string =>
-  refusal(new DesiredState(), document(more));
+const refused = (more: Readonly<Record<string, readonly object[] | object>>) =>
+  refusal(new DesiredState(), document(more))?.replace("Cannot apply the state: ", "");
 
 test("the contract's tunnels, ecmp, floods, bridge entries, labels and VNIs are accepted, whatever their order", () => {
   const lines = apply(
@@ -164,7 +140,7 @@ describe("a next hop is refused", () => {
   }
   test("without a source address", () => {
     const { node: _, ...rest } = base;
-    expect(refusal(new DesiredState(), rest)).toStartWith("/nexthops/0 has no source address; give node.underlay");
+    expect(refusal(new DesiredState(), rest)).toContain(": /nexthops/0 has no source address; give node.underlay");
   });
 });
 

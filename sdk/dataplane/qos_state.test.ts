@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { WeirError } from "../errors.ts";
-import { describeChanges } from "./change.ts";
-import { checkChanges } from "./check.ts";
 import { DesiredState } from "./desired.ts";
 import { policerOf } from "./records_of.ts";
-import { Staging } from "./staging.ts";
+import { apply, refusal } from "./testing/desired.ts";
 
 const base = {
   vrfs: [{ name: "red" }],
@@ -14,30 +11,6 @@ const base = {
     { name: "h0", role: "workload", vrf: "red", qos: "voice" },
     { name: "f0", role: "fabric", qos: "voice", police: { ingress: { bitsPerSecond: 1e9, burstBytes: 250_000 } } },
   ],
-};
-
-function apply(state: DesiredState, what: unknown): string[] {
-  state.begin();
-  try {
-    const locate = Staging.ofState(what, "state").bringInto(state);
-    const changes = state.changes();
-    checkChanges(state, changes, locate);
-    state.keep();
-    return describeChanges(changes).map(({ text }) => text);
-  } catch (error) {
-    state.rollBack();
-    throw error;
-  }
-}
-
-const refusal = (state: DesiredState, what: unknown): string => {
-  try {
-    apply(state, what);
-  } catch (error) {
-    if (error instanceof WeirError) return error.message;
-    throw error;
-  }
-  throw new Error("The state was accepted");
 };
 
 describe("a QoS map", () => {
