@@ -28,7 +28,6 @@ import {
   WORKER_CONTROL_DENIED,
   WORKER_CONTROL_REJECTED,
 } from "./layout";
-import { injectReceived } from "./inject";
 import { giveToMirror, sendCopy } from "./mirror";
 import * as parsed from "./parse";
 import { direction, egressHits, ingressHits, judge, mirror, rule } from "./policy/judge";

@@ -5,6 +5,7 @@ import type { FlowMiss } from "../../sdk/index.ts";
 import { pods, waitFor } from "../../sdk/lab/index.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";
 import { Capture } from "./pods_capture.ts";
+import { TCP_ECHO_FILTER, tcpEcho } from "./tcp_echo.ts";
 
 const { a, b } = pods;
 const tap = { name: "tap", via: "vc" };
@@ -126,17 +127,13 @@ for (const hook of ["tc", "xdp"] as const) {
       await using node = await DataPlaneNode.start({ name: `ms-${hook}`, hook });
       const mirrors = [{ ...tap, source: { interface: "va" }, truncateBytes: 100 }];
       await node.dp.apply(node.document({}, { mirrors }));
-      const server = node.lab.spawn("b", ["python3", "-c", SERVER]);
-      await server.waitForOutput(/ready/);
       using capture = await captured(
         node,
         async () => {
-          const { stdout, stderr } = await node.lab.exec("a", ["python3", "-c", CLIENT]);
-          expect(stdout.trim() + stderr).toBe("same");
+          expect(await tcpEcho(node.lab, { client: "a", server: "b", address: b.ipv4 })).toBe("same");
         },
-        { expected: 50, filter: "tcp port 7000" },
+        { expected: 50, filter: TCP_ECHO_FILTER },
       );
-      await server.exited;
       const frames = capture.frames();
       expect(frames.length).toBeGreaterThanOrEqual(50);
       expect(Math.max(...frames.map(({ byteLength }) => byteLength))).toBe(100);
@@ -171,32 +168,3 @@ test("a copy that cannot be made is counted at the mirror and at the interface, 
   expect(counters(node).drops).toBe(2);
   expect(node.drops("va")["mirror"]).toBe(2);
 });
-
-/** Sends back what it gets, until the other side has sent all. */
-const SERVER = `
-import socket
-s = socket.create_server(("${b.ipv4}", 7000))
-print("ready", flush=True)
-c, _ = s.accept()
-data = b""
-while True:
-    part = c.recv(1 << 20)
-    if not part: break
-    data += part
-c.sendall(data)
-c.close()
-`;
-
-const CLIENT = `
-import os, socket
-data = os.urandom(4 << 20)
-c = socket.create_connection(("${b.ipv4}", 7000), timeout=10)
-c.sendall(data)
-c.shutdown(socket.SHUT_WR)
-back = b""
-while True:
-    part = c.recv(1 << 20)
-    if not part: break
-    back += part
-print("same" if back == data else "other: %d of %d bytes" % (len(back), len(data)))
-`;

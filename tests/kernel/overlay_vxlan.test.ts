@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { mixedVxlanTopology, nodes, ROUTED_VNI, routedHost, waitFor } from "../../sdk/lab/index.ts";
 import { type HookName, OverlayNodes } from "./overlay_nodes.ts";
+import { tcpEcho } from "./tcp_echo.ts";
 
 const [a1] = nodes.n1.pods;
 
@@ -52,40 +53,8 @@ describe("pods and a host behind the kernel's vxlan device reach each other, rou
         expect([from, to, await overlay.received(from, to), overlay.losses("unknown-vni")]).toEqual([from, to, 3, {}]);
       }
       // Segments as large as the pod's MTU allows, both ways, checksums and all.
-      const server = overlay.lab.spawn("n2", ["python3", "-c", SERVER]);
-      await server.waitForOutput(/ready/);
-      const digest = await overlay.run(a1.name, "python3", "-c", CLIENT);
-      expect(digest.trim()).toBe("same");
-      await server.exited;
+      const ends = { client: a1.name, server: "n2", address: routedHost.ipv4 };
+      expect(await tcpEcho(overlay.lab, ends)).toBe("same");
     }, 60_000);
   }
 });
-
-/** Sends back what it gets, until the other side has sent all. */
-const SERVER = `
-import socket
-s = socket.create_server(("${routedHost.ipv4}", 7000))
-print("ready", flush=True)
-c, _ = s.accept()
-data = b""
-while True:
-    part = c.recv(1 << 20)
-    if not part: break
-    data += part
-c.sendall(data)
-c.close()
-`;
-
-const CLIENT = `
-import os, socket
-data = os.urandom(4 << 20)
-c = socket.create_connection(("${routedHost.ipv4}", 7000), timeout=10)
-c.sendall(data)
-c.shutdown(socket.SHUT_WR)
-back = b""
-while True:
-    part = c.recv(1 << 20)
-    if not part: break
-    back += part
-print("same" if back == data else "other: %d of %d bytes" % (len(back), len(data)))
-`;

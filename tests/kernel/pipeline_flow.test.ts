@@ -13,12 +13,11 @@ import {
   TRAP_FLAG_HOLD_OWNER,
   TRAP_FLAG_IPV6,
 } from "../../sdk/layout/generated.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
 import { echo, icmpError, ip, ipPacket, MAC_A, MAC_B, udp, udpSegment } from "./pipeline_packets.ts";
 
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 /** The other direction, as sent by the workload of interface 2. */
 const back = ({ source, destination }: typeof V4) => ({ source: destination, destination: source, from: MAC_B });
 const families = [

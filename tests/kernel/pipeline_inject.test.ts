@@ -26,6 +26,7 @@ import { attachTc, attachXdp, type Link } from "../../sdk/libbpf/index.ts";
 import { bind, close, deviceIndex, poll, recv, SOCK_RAW, sendto, socket } from "../../sdk/runtime/libc.ts";
 import { withNetns } from "../../sdk/runtime/netns.ts";
 import { setPolicer, setQosMap } from "./pipeline_classes.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { Pipeline } from "./pipeline_harness.ts";
 import { addLabelledRoute, setMirror, setTunnel } from "./pipeline_overlay.ts";
 import { arp, concat, GATEWAY_MAC, MAC_A, MAC_B, macBytes, udp } from "./pipeline_packets.ts";
@@ -34,8 +35,6 @@ const NODE = `wC-node${process.pid}`;
 const POD = `wC-pod${process.pid}`;
 const AF_PACKET = 17;
 const ETH_P_ALL_BE = 0x0300;
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 
 function ip(...args: readonly string[]): void {
   const { status, stderr } = spawnSync("ip", args, { encoding: "utf8" });

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fields, setField } from "./fuzz/fields.ts";
 import { headersOf, repairChecksums, repairLengths } from "./fuzz/headers.ts";
 import { type Scene, SHORTEST, Stage } from "./fuzz/stage.ts";
+import { V4 } from "./pipeline_frames.ts";
 import { hooks } from "./pipeline_harness.ts";
 import { be16, concat, ethernet, ip, ipPacket, udp, udpSegment } from "./pipeline_packets.ts";
 import { FABRIC_MAC, PEER_MAC, VNI } from "./pipeline_tunnels.ts";
 import { SCAPY_TIMEOUT_MS } from "./scapy.ts";
 
 const TIMEOUT_MS = 180_000;
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
 
 let stage: Stage;
 /** One for each chain of headers that the cases have. */

@@ -10,6 +10,7 @@ import {
   NEXTHOP_FLAG_POLICY,
 } from "../../sdk/layout/generated.ts";
 import { attachTc, type Link } from "../../sdk/libbpf/index.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { Pipeline } from "./pipeline_harness.ts";
 import type { Outcome } from "./pipeline_outcome.ts";
 import {
@@ -33,8 +34,6 @@ const ECMP = 60;
 const MIRROR = 7;
 /** Source port of every copy in a tunnel. */
 const COPY_PORT = 65_535;
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 
 let pipeline: Pipeline;
 let wires: VethWires;

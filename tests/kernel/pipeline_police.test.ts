@@ -10,14 +10,13 @@ import {
 } from "../../sdk/layout/generated.ts";
 import { skbContext, xdpContext } from "../../sdk/libbpf/index.ts";
 import { policed, setPolicer } from "./pipeline_classes.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { type Hook, hooks, Pipeline } from "./pipeline_harness.ts";
 import { MAC_A, MAC_B, TCP_ACK, tcp, udp } from "./pipeline_packets.ts";
 
 const TAGGED = 4;
 const XDP_DROP = 1;
 const TC_ACT_SHOT = 2;
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 /** A bridged frame: a test run that repeats it finds it as it was. */
 const bridged = (bytes: number) => udp({ ...V4, to: MAC_B, payload: new Uint8Array(bytes - 14 - 20 - 8) });
 

@@ -11,6 +11,7 @@ import {
   TRAP_FLAG_IPV6,
   TRAP_FLAG_PORTS,
 } from "../../sdk/layout/generated.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
 import { addLabelledRoute, addUnderlayAddress, addVni, setGroup, setTunnel } from "./pipeline_overlay.ts";
@@ -34,8 +35,6 @@ const UPLINK = 50;
 const TUNNEL = 30;
 const OTHER_TUNNEL = 31;
 const PAIR = 40;
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 const FAR4 = { source: "10.97.0.1", destination: "10.97.9.2" };
 const FAR6 = { source: "fd00:97::1", destination: "fd00:97:9::2" };
 const TCP_SYN = 2;

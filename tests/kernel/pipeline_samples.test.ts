@@ -11,13 +11,12 @@ import {
   INTERFACE_SOURCE_CHECK,
   NEXTHOP_FLAG_POLICY,
 } from "../../sdk/layout/generated.ts";
+import { V4, V6 } from "./pipeline_frames.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
 import { echo, ethernet, MAC_A, MAC_B, TCP_SYN, tcp, udp } from "./pipeline_packets.ts";
 import { u32 } from "./pipeline_table.ts";
 
-const V4 = { source: "10.97.0.1", destination: "10.97.0.2" };
-const V6 = { source: "fd00:97::1", destination: "fd00:97::2" };
 const NOWHERE = { source: "10.97.0.1", destination: "192.0.2.1" };
 const HEAD_BYTES = 128;
 /** Records that fit 256 KiB: 200 bytes and a header each. */
