@@ -11,7 +11,7 @@ export const LimitsSchema = Type.Object(
       integer(
         1024,
         16_777_216,
-        "Entries in the flow table of each address family; a flow has two. About 300 bytes each.",
+        "Entries in the flow table of each address family; a flow has two. Both tables take 580 bytes for each, from the start.",
         262_144,
       ),
     ),
