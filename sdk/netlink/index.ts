@@ -18,6 +18,7 @@ export type {
   LinkKey,
   OperationalState,
 } from "./link.ts";
+export type { BridgeData, LinkData, MacvlanData, MacvlanMode, VlanData, VrfData, VxlanData } from "./link_data.ts";
 export type {
   BridgeSpec,
   DummySpec,
@@ -38,7 +39,14 @@ export type {
   NeighbourState,
 } from "./neighbour.ts";
 export { Netlink, type NetlinkOptions } from "./netlink.ts";
-export type { NexthopFilter, NexthopGroupType, NexthopInfo, NexthopMember } from "./nexthop.ts";
+export type {
+  NexthopFilter,
+  NexthopGroupType,
+  NexthopInfo,
+  NexthopMember,
+  NexthopSpec,
+  ResilientGroup,
+} from "./nexthop.ts";
 export {
   DEFAULT_PACKET_LIMIT,
   type PacketLimitChange,
@@ -47,9 +55,11 @@ export {
   packetLimitNames,
 } from "./packet_limits.ts";
 export type { RouteFilter, RouteLookup, RouteMode, RouteSpec } from "./route.ts";
-export { type RouteInfo, type RouteType, routeProtocols, routeTables } from "./route_decode.ts";
+export { type RouteInfo, type RouterPreference, type RouteType, routeProtocols, routeTables } from "./route_decode.ts";
+export type { IpEncap, MplsEncap, RouteEncap } from "./route_encap.ts";
+export type { RouteMetric, RouteMetrics } from "./route_metrics.ts";
 export type { RouteNextHop, RouteNextHopSpec } from "./route_nexthop.ts";
-export type { RuleAction, RuleInfo, RulePorts } from "./rule.ts";
+export type { RuleAction, RuleInfo, RulePorts, RuleSpec } from "./rule.ts";
 export type { Scope } from "./scope.ts";
 export type { WatchChange, WatchEvent, WatchGroup, WatchListener, WatchOptions } from "./watch.ts";
 export type { XdpInfo, XdpMode } from "./xdp.ts";

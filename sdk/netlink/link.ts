@@ -17,6 +17,7 @@ import {
   RTM_NEWLINK,
   RTM_SETLINK,
 } from "./constants.ts";
+import { decodeLinkData, type LinkData } from "./link_data.ts";
 import {
   IFINFOMSG_SIZE,
   IFLA_ADDRESS,
@@ -100,6 +101,8 @@ export interface LinkInfo {
   readonly operationalState: OperationalState;
   /** Kind of a virtual device, such as `veth` or `bridge`; `undefined` for hardware and the loopback. */
   readonly kind: string | undefined;
+  /** What a virtual device is set up to do; `undefined` for kinds whose settings are not decoded. */
+  readonly data: LinkData | undefined;
   /** Index of the bridge, bond or VRF device that it belongs to. */
   readonly master: number | undefined;
   /** Index of the peer (veth) or of the lower device (VLAN), in the namespace `linkNetnsId`. */
@@ -149,6 +152,8 @@ export function decodeLink(message: NetlinkMessage): LinkInfo {
   a.each(IFLA_PROP_LIST, (type, from, to) => {
     if (type === IFLA_ALT_IFNAME) alternativeNames.push(stringAt(message.bytes, from, to));
   });
+  const linkInfo = a.nested(IFLA_LINKINFO, info);
+  const kind = linkInfo?.string(IFLA_INFO_KIND);
   return {
     index: view.getInt32(start + 4, LITTLE_ENDIAN),
     name: a.string(IFLA_IFNAME) ?? "",
@@ -163,7 +168,8 @@ export function decodeLink(message: NetlinkMessage): LinkInfo {
     loopback: (flags & IFF_LOOPBACK) !== 0,
     flags,
     operationalState: operationalStates[a.u8(IFLA_OPERSTATE) ?? 0] ?? "unknown",
-    kind: a.nested(IFLA_LINKINFO, info)?.string(IFLA_INFO_KIND),
+    kind,
+    data: linkInfo && decodeLinkData(linkInfo, IFLA_INFO_DATA, kind),
     master: a.u32(IFLA_MASTER),
     peerIndex: a.u32(IFLA_LINK),
     linkNetnsId: a.i32(IFLA_LINK_NETNSID),

@@ -24,16 +24,16 @@ export const IFLA_INFO_DATA = 2;
 
 /** Attributes of the kinds, nested in `IFLA_INFO_DATA`. */
 const VETH_INFO_PEER = 1;
-const IFLA_VLAN_ID = 1;
-const IFLA_VRF_TABLE = 1;
-const IFLA_VXLAN_ID = 1;
-const IFLA_VXLAN_GROUP = 2;
-const IFLA_VXLAN_LINK = 3;
-const IFLA_VXLAN_LOCAL = 4;
-const IFLA_VXLAN_LEARNING = 7;
-const IFLA_VXLAN_PORT = 15;
-const IFLA_VXLAN_GROUP6 = 16;
-const IFLA_VXLAN_LOCAL6 = 17;
+export const IFLA_VLAN_ID = 1;
+export const IFLA_VRF_TABLE = 1;
+export const IFLA_VXLAN_ID = 1;
+export const IFLA_VXLAN_GROUP = 2;
+export const IFLA_VXLAN_LINK = 3;
+export const IFLA_VXLAN_LOCAL = 4;
+export const IFLA_VXLAN_LEARNING = 7;
+export const IFLA_VXLAN_PORT = 15;
+export const IFLA_VXLAN_GROUP6 = 16;
+export const IFLA_VXLAN_LOCAL6 = 17;
 const IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19;
 const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
 

@@ -78,6 +78,8 @@ export interface NeighbourInfo {
   readonly externallyLearned: boolean;
   /** The kernel keeps it resolved on its own. */
   readonly managed: boolean;
+  /** An address that the kernel answers for in a neighbour's stead. */
+  readonly proxy: boolean;
   /** Who made the entry (`RTPROT_*`); 0 if not told. */
   readonly protocol: number;
 }
@@ -86,6 +88,8 @@ export interface NeighbourInfo {
 export interface NeighbourKey {
   readonly ifindex: number;
   readonly address: string;
+  /** A proxy is meant. Default false. */
+  readonly proxy?: boolean | undefined;
 }
 
 /** An entry to be made or changed. */
@@ -112,16 +116,18 @@ export interface NeighbourFilter {
   readonly family?: Family | undefined;
   /** Index of the bridge or VRF device that the link belongs to. */
   readonly master?: number | undefined;
+  /** The addresses that the kernel answers for in others' stead, instead of the neighbours. Default false. */
+  readonly proxy?: boolean | undefined;
 }
 
 const attributes = new AttributeTable(NDA_FLAGS_EXT);
 
-/** Decodes an `RTM_NEWNEIGH` or `RTM_DELNEIGH` message; `undefined` for bridge entries and proxies. */
+/** Decodes an `RTM_NEWNEIGH` or `RTM_DELNEIGH` message; `undefined` for bridge entries. */
 export function decodeNeighbour(message: NetlinkMessage): NeighbourInfo | undefined {
   const { view, start } = message;
   const family = ipFamily(view.getUint8(start));
   const flags = view.getUint8(start + 10);
-  if (family === undefined || (flags & NTF_PROXY) !== 0) return undefined;
+  if (family === undefined) return undefined;
   const a = attributes.read(message, start + NDMSG_SIZE, message.end);
   const address = a.bytes(NDA_DST);
   if (address === undefined) return undefined;
@@ -134,6 +140,7 @@ export function decodeNeighbour(message: NetlinkMessage): NeighbourInfo | undefi
     state: stateNames.get(view.getUint16(start + 8, LITTLE_ENDIAN)) ?? "none",
     router: (flags & NTF_ROUTER) !== 0,
     externallyLearned: (flags & NTF_EXT_LEARNED) !== 0,
+    proxy: (flags & NTF_PROXY) !== 0,
     managed: ((a.u32(NDA_FLAGS_EXT) ?? 0) & NTF_EXT_MANAGED) !== 0,
     protocol: a.u8(NDA_PROTOCOL) ?? 0,
   };
@@ -145,11 +152,17 @@ export function listNeighbours(socket: NetlinkSocket, filter: NeighbourFilter = 
     "list neighbours",
     RTM_GETNEIGH,
     (writer) => {
-      writer.view.setUint8(writer.reserve(NDMSG_SIZE), familyNumber(filter.family));
+      const header = writer.reserve(NDMSG_SIZE);
+      writer.view.setUint8(header, familyNumber(filter.family));
+      writer.view.setUint8(header + 10, filter.proxy === true ? NTF_PROXY : 0);
       if (filter.ifindex !== undefined) writer.u32(NDA_IFINDEX, filter.ifindex);
       if (filter.master !== undefined) writer.u32(NDA_MASTER, filter.master);
     },
-    decodeNeighbour,
+    (message) => {
+      const neighbour = decodeNeighbour(message);
+      // Proxies are not filtered by link.
+      return filter.ifindex === undefined || neighbour?.ifindex === filter.ifindex ? neighbour : undefined;
+    },
   );
 }
 
@@ -171,14 +184,15 @@ export function findNeighbour(socket: NetlinkSocket, key: NeighbourKey): Neighbo
   }
 }
 
-/** Makes an entry or changes it. @throws WeirError `ENODEV`, `EEXIST` with `exclusive` */
+/** Makes an entry or changes it, or a proxy. @throws WeirError `ENODEV`, `EEXIST` with `exclusive` */
 export function setNeighbour(socket: NetlinkSocket, spec: NeighbourSpec): void {
   const flags = NLM_F_CREATE | (spec.exclusive === true ? NLM_F_EXCL : NLM_F_REPLACE);
   const state = spec.state ?? (spec.mac === undefined ? "none" : "permanent");
   const entryFlags =
     (spec.resolve === true ? NTF_USE : 0) |
     (spec.router === true ? NTF_ROUTER : 0) |
-    (spec.externallyLearned === true ? NTF_EXT_LEARNED : 0);
+    (spec.externallyLearned === true ? NTF_EXT_LEARNED : 0) |
+    (spec.proxy === true ? NTF_PROXY : 0);
   socket.request(`set neighbour ${spec.address} on device ${spec.ifindex}`, RTM_NEWNEIGH, flags, (writer) => {
     writeKey(writer, spec, stateNumbers[state], entryFlags);
     if (spec.mac !== undefined) writer.bytes(NDA_LLADDR, wireMac(spec.mac));
@@ -190,7 +204,7 @@ export function setNeighbour(socket: NetlinkSocket, spec: NeighbourSpec): void {
 /** Removes an entry. @throws WeirError `ENOENT` if there is none */
 export function deleteNeighbour(socket: NetlinkSocket, key: NeighbourKey): void {
   socket.request(`delete neighbour ${key.address} on device ${key.ifindex}`, RTM_DELNEIGH, 0, (writer) =>
-    writeKey(writer, key, 0, 0),
+    writeKey(writer, key, 0, key.proxy === true ? NTF_PROXY : 0),
   );
 }
 

@@ -33,7 +33,15 @@ import {
   type NeighbourSpec,
   setNeighbour,
 } from "./neighbour.ts";
-import { findNexthop, listNexthops, type NexthopFilter, type NexthopInfo } from "./nexthop.ts";
+import {
+  addNexthop,
+  deleteNexthop,
+  findNexthop,
+  listNexthops,
+  type NexthopFilter,
+  type NexthopInfo,
+  type NexthopSpec,
+} from "./nexthop.ts";
 import {
   addRoute,
   deleteRoute,
@@ -43,9 +51,10 @@ import {
   type RouteLookup,
   type RouteMode,
   type RouteSpec,
+  visitRoutes,
 } from "./route.ts";
 import type { RouteInfo } from "./route_decode.ts";
-import { listRules, type RuleInfo } from "./rule.ts";
+import { addRule, deleteRule, listRules, type RuleInfo, type RuleSpec } from "./rule.ts";
 import { NetlinkSocket } from "./socket.ts";
 import { type WatchGroup, type WatchListener, type WatchOptions, watch } from "./watch.ts";
 
@@ -126,6 +135,15 @@ export class Netlink implements Disposable {
     return listRoutes(this.#socket, filter);
   }
 
+  /**
+   * Visits the routes of a family one by one, for tables that are too large to be listed.
+   * @param begin called before each attempt (a change may interrupt one): it forgets what earlier attempts gave, and
+   *   returns who takes the routes
+   */
+  visitRoutes(filter: RouteFilter & { readonly family: Family }, begin: () => (route: RouteInfo) => void): void {
+    visitRoutes(this.#socket, filter, begin);
+  }
+
   /** Where the kernel would send a packet (`ip route get`). @throws WeirError `ENETUNREACH`, `EHOSTUNREACH`, `EACCES` */
   lookupRoute(address: string, o?: RouteLookup): RouteInfo {
     return lookupRoute(this.#socket, address, o);
@@ -146,6 +164,16 @@ export class Netlink implements Disposable {
     return listRules(this.#socket, family);
   }
 
+  /** Adds a rule. @throws WeirError `EEXIST`, `EINVAL` with the kernel's explanation */
+  addRule(spec: RuleSpec): void {
+    addRule(this.#socket, spec);
+  }
+
+  /** Deletes the first rule that has all given properties. @throws WeirError `ENOENT` if there is none */
+  deleteRule(spec: RuleSpec): void {
+    deleteRule(this.#socket, spec);
+  }
+
   /** The nexthop objects that routes refer to by id. */
   nexthops(filter?: NexthopFilter): NexthopInfo[] {
     return listNexthops(this.#socket, filter);
@@ -154,6 +182,21 @@ export class Netlink implements Disposable {
   /** One nexthop object by id; `undefined` if there is none. */
   nexthop(id: number): NexthopInfo | undefined {
     return findNexthop(this.#socket, id);
+  }
+
+  /** Makes a nexthop object. @throws WeirError `EEXIST`, `ENODEV`, `EINVAL` with the kernel's explanation */
+  addNexthop(spec: NexthopSpec): void {
+    addNexthop(this.#socket, spec, false);
+  }
+
+  /** Makes a nexthop object, or changes the one that has the id; routes that refer to it follow. */
+  replaceNexthop(spec: NexthopSpec): void {
+    addNexthop(this.#socket, spec, true);
+  }
+
+  /** Deletes a nexthop object, and the routes that refer to it. @throws WeirError `ENOENT` if there is none */
+  deleteNexthop(id: number): void {
+    deleteNexthop(this.#socket, id);
   }
 
   /** The entries of the ARP and neighbour discovery tables. */

@@ -29,15 +29,19 @@ import {
   RTA_PRIORITY,
   RTA_SRC,
   RTA_TABLE,
-  RTAX_MTU,
   RTMSG_SIZE,
   routeProtocols,
   routeTables,
   routeTypes,
 } from "./route_decode.ts";
+import { type RouteMetrics, writeMetrics } from "./route_metrics.ts";
 import { nextHopFlags, type RouteNextHopSpec, RTA_OIF, writeMultipath, writeNextHop } from "./route_nexthop.ts";
 import { type Scope, scopeNumber } from "./scope.ts";
 import type { NetlinkSocket } from "./socket.ts";
+
+/** Of lookups only. */
+const RTA_IIF = 3;
+const RTA_MARK = 16;
 
 /** The table's number does not fit in the header's one byte; the attribute has it. */
 const RT_TABLE_COMPAT = 252;
@@ -64,6 +68,12 @@ export interface RouteSpec extends RouteNextHopSpec {
   readonly preferredSource?: string | undefined;
   /** Largest packet on this route, in bytes. */
   readonly mtu?: number | undefined;
+  /** What the route tells connections besides `mtu`. */
+  readonly metrics?: RouteMetrics | undefined;
+  /** IPv6: prefix that the packets must come from. Default: any. */
+  readonly source?: string | undefined;
+  /** IPv4: DSCP as the upper six bits of one byte, that the packets must have. Default 0: any. */
+  readonly typeOfService?: number | undefined;
 }
 
 /**
@@ -87,6 +97,10 @@ export interface RouteLookup {
   readonly source?: string | undefined;
   /** Index of the link that it must leave by, or of the VRF device to look in. */
   readonly ifindex?: number | undefined;
+  /** Index of the link that it came in by; the answer is then that for a packet that is forwarded. Needs `source`. */
+  readonly inputIfindex?: number | undefined;
+  /** Mark of the packet, which rules may match. */
+  readonly mark?: number | undefined;
   /** Give the table's entry that matched instead of the path to this one address. Default false. */
   readonly entry?: boolean | undefined;
 }
@@ -99,12 +113,29 @@ const families: readonly Family[] = [4, 6];
 /** The routes of the namespace that match, all tables unless one is given. */
 export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): RouteInfo[] {
   const wanted = filter.family === undefined ? families : [filter.family];
-  return wanted.flatMap((family) => listFamily(socket, family, filter));
+  return wanted.flatMap((family) => {
+    let routes: RouteInfo[] = [];
+    visitRoutes(socket, { ...filter, family }, () => {
+      routes = [];
+      return (route) => routes.push(route);
+    });
+    return routes;
+  });
 }
 
-function listFamily(socket: NetlinkSocket, family: Family, filter: RouteFilter): RouteInfo[] {
+/**
+ * Visits the routes of one family without making a list of them.
+ * @param begin as in `NetlinkSocket.visit`
+ */
+export function visitRoutes(
+  socket: NetlinkSocket,
+  filter: RouteFilter & { readonly family: Family },
+  begin: () => (route: RouteInfo) => void,
+): void {
+  const { family } = filter;
+  let visitor: (route: RouteInfo) => void;
   try {
-    return socket.dump(
+    socket.visit(
       "list routes",
       RTM_GETROUTE,
       (writer) => {
@@ -115,11 +146,17 @@ function listFamily(socket: NetlinkSocket, family: Family, filter: RouteFilter):
         if (filter.table !== undefined) writer.u32(RTA_TABLE, filter.table);
         if (filter.ifindex !== undefined) writer.u32(RTA_OIF, filter.ifindex);
       },
-      decodeRoute,
+      () => {
+        visitor = begin();
+        return (message) => {
+          const route = decodeRoute(message);
+          if (route !== undefined) visitor(route);
+        };
+      },
     );
   } catch (error) {
     // A table exists from its first route on, separately for each family.
-    if (error instanceof WeirError && error.code === "ENOENT" && filter.table !== undefined) return [];
+    if (error instanceof WeirError && error.code === "ENOENT" && filter.table !== undefined) return;
     throw error;
   }
 }
@@ -143,6 +180,8 @@ export function lookupRoute(socket: NetlinkSocket, address: string, o: RouteLook
       writer.bytes(RTA_DST, destination.bytes);
       if (o.source !== undefined) writer.bytes(RTA_SRC, wireAddress(o.source).bytes);
       if (o.ifindex !== undefined) writer.u32(RTA_OIF, o.ifindex);
+      if (o.inputIfindex !== undefined) writer.u32(RTA_IIF, o.inputIfindex);
+      if (o.mark !== undefined) writer.u32(RTA_MARK, o.mark);
     },
     (message) => {
       result = decodeRouteAnswer(message);
@@ -204,16 +243,19 @@ function writeRoute(
   const { view } = writer;
   view.setUint8(header, familyNumber(destination.family));
   view.setUint8(header + 1, destination.length);
+  const source = spec.source === undefined ? undefined : wirePrefix(spec.source);
+  view.setUint8(header + 2, source?.length ?? 0);
+  view.setUint8(header + 3, spec.typeOfService ?? 0);
   view.setUint8(header + 4, table < 256 ? table : RT_TABLE_COMPAT);
   view.setUint8(header + 5, o.protocol);
   view.setUint8(header + 6, scopeNumber(o.scope));
   view.setUint8(header + 7, routeTypes.indexOf(o.type));
   if (destination.length > 0) writer.bytes(RTA_DST, destination.bytes);
+  if (source !== undefined) writer.bytes(RTA_SRC, source.bytes);
   if (table >= 256) writer.u32(RTA_TABLE, table);
   if (spec.priority !== undefined) writer.u32(RTA_PRIORITY, spec.priority);
   if (spec.preferredSource !== undefined) writer.bytes(RTA_PREFSRC, wireAddress(spec.preferredSource).bytes);
-  const { mtu } = spec;
-  if (mtu !== undefined) writer.nest(RTA_METRICS, () => writer.u32(RTAX_MTU, mtu));
+  writeMetrics(writer, RTA_METRICS, spec.mtu === undefined ? (spec.metrics ?? {}) : { ...spec.metrics, mtu: spec.mtu });
   if (spec.nexthopId !== undefined) writer.u32(RTA_NH_ID, spec.nexthopId);
   if (spec.nextHops !== undefined) {
     writeMultipath(writer, spec.nextHops, destination);

@@ -6,7 +6,15 @@ import { AttributeTable } from "./attribute.ts";
 import { ipFamily, LITTLE_ENDIAN } from "./constants.ts";
 import { addressText } from "./ip.ts";
 import type { NetlinkMessage } from "./message.ts";
-import { decodeMultipath, decodeNextHop, type RouteNextHop, RTA_MULTIPATH, RTA_OIF } from "./route_nexthop.ts";
+import { decodeMetrics, type RouteMetrics } from "./route_metrics.ts";
+import {
+  decodeMultipath,
+  decodeNextHop,
+  HOP_ATTRIBUTES,
+  type RouteNextHop,
+  RTA_MULTIPATH,
+  RTA_OIF,
+} from "./route_nexthop.ts";
 import { type Scope, scopeOf } from "./scope.ts";
 
 /**
@@ -21,9 +29,8 @@ export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
 export const RTA_METRICS = 8;
 export const RTA_TABLE = 15;
+const RTA_PREF = 20;
 export const RTA_NH_ID = 30;
-
-export const RTAX_MTU = 2;
 
 /** A cached result, not an entry of a table. */
 const RTM_F_CLONED = 0x200;
@@ -56,6 +63,8 @@ export const routeProtocols = {
   zebra: 11,
   bird: 12,
   dhcp: 16,
+  /** Weir's own. */
+  weir: 87,
   bgp: 186,
   isis: 187,
   ospf: 188,
@@ -64,11 +73,19 @@ export const routeProtocols = {
 /** Numbers of the tables that every namespace has (`RT_TABLE_*`). */
 export const routeTables = { default: 253, main: 254, local: 255 } as const;
 
+/** Which of several routers IPv6 prefers (RFC 4191 section 2.1); the index is the kernel's number. */
+const preferences = ["medium", "high", "invalid", "low"] as const;
+export type RouterPreference = (typeof preferences)[number];
+
 /** A route of one of the kernel's tables. */
 export interface RouteInfo {
   readonly family: Family;
   /** Always with its length: `10.0.0.0/8`, `0.0.0.0/0`, `::/0`. */
   readonly destination: string;
+  /** IPv6: prefix that the packets must come from; `undefined`: any. */
+  readonly source: string | undefined;
+  /** IPv4: DSCP and ECN as one byte that the packets must have; 0: any. */
+  readonly typeOfService: number;
   readonly table: number;
   /** See {@link routeProtocols}. */
   readonly protocol: number;
@@ -81,14 +98,17 @@ export interface RouteInfo {
   readonly nextHops: readonly RouteNextHop[];
   /** Id of the kernel's nexthop object that the route refers to. */
   readonly nexthopId: number | undefined;
+  /** IPv6: `undefined` for IPv4. */
+  readonly preference: RouterPreference | undefined;
   /** Largest packet on this route, where it differs from the link's. */
   readonly mtu: number | undefined;
+  /** All that the route tells connections, `mtu` too. */
+  readonly metrics: RouteMetrics;
   /** All flags (`RTM_F_*`, `RTNH_F_*`). */
   readonly flags: number;
 }
 
-const attributes = new AttributeTable(RTA_NH_ID);
-const metrics = new AttributeTable(RTAX_MTU);
+const attributes = new AttributeTable(Math.max(RTA_NH_ID, HOP_ATTRIBUTES));
 
 /** Decodes any route message, also the answer to a lookup; `undefined` for families other than IP. */
 export function decodeRouteAnswer(message: NetlinkMessage): RouteInfo | undefined {
@@ -99,10 +119,15 @@ export function decodeRouteAnswer(message: NetlinkMessage): RouteInfo | undefine
   const a = attributes.read(message, start + RTMSG_SIZE, message.end);
   const destination = a.bytes(RTA_DST);
   const any = family === 4 ? "0.0.0.0" : "::";
+  const from = a.bytes(RTA_SRC);
   const source = a.bytes(RTA_PREFSRC);
+  const preference = a.u8(RTA_PREF);
+  const metrics = decodeMetrics(a, RTA_METRICS);
   return {
     family,
     destination: `${destination === undefined ? any : addressText(destination)}/${view.getUint8(start + 1)}`,
+    source: from === undefined ? undefined : `${addressText(from)}/${view.getUint8(start + 2)}`,
+    typeOfService: view.getUint8(start + 3),
     table: a.u32(RTA_TABLE) ?? view.getUint8(start + 4),
     protocol: view.getUint8(start + 5),
     scope: scopeOf(view.getUint8(start + 6)),
@@ -111,7 +136,9 @@ export function decodeRouteAnswer(message: NetlinkMessage): RouteInfo | undefine
     preferredSource: source === undefined ? undefined : addressText(source),
     nextHops: nextHopsOf(message, a, flags),
     nexthopId: a.u32(RTA_NH_ID),
-    mtu: a.nested(RTA_METRICS, metrics)?.u32(RTAX_MTU),
+    preference: preference === undefined ? undefined : preferences[preference],
+    mtu: metrics.mtu,
+    metrics,
     flags,
   };
 }

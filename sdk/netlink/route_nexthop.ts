@@ -6,6 +6,7 @@ import { AttributeTable, align, type ByteRegion } from "./attribute.ts";
 import { familyNumber, LITTLE_ENDIAN } from "./constants.ts";
 import { addressText, type WireAddress, wireAddress } from "./ip.ts";
 import type { MessageWriter } from "./message.ts";
+import { decodeEncap, type MplsEncap, type RouteEncap, writeMplsEncap } from "./route_encap.ts";
 
 /** Bytes of `struct rtnexthop`: u16 length, u8 flags, u8 weight - 1, i32 index. */
 const RTNEXTHOP_SIZE = 8;
@@ -15,6 +16,10 @@ export const RTA_GATEWAY = 5;
 export const RTA_MULTIPATH = 9;
 export const RTA_VIA = 18;
 export const RTA_ENCAP_TYPE = 21;
+const RTA_ENCAP = 22;
+
+/** The largest attribute of a next hop. */
+export const HOP_ATTRIBUTES: number = RTA_ENCAP;
 
 export const RTNH_F_DEAD = 1;
 export const RTNH_F_ONLINK = 4;
@@ -36,6 +41,8 @@ export interface RouteNextHop {
   readonly linkDown: boolean;
   /** Kind of lightweight tunnel that packets enter (`LWTUNNEL_ENCAP_*`, 1 is MPLS, 2 is IP); 0 for none. */
   readonly encapType: number;
+  /** That tunnel; `undefined` where there is none, or of a kind that is not decoded. */
+  readonly encap: RouteEncap | undefined;
 }
 
 /** A way out for a route to be added. */
@@ -46,9 +53,11 @@ export interface RouteNextHopSpec {
   readonly weight?: number | undefined;
   /** Take the gateway to be on the link. Default false. */
   readonly onlink?: boolean | undefined;
+  /** Labels that packets get. */
+  readonly encap?: MplsEncap | undefined;
 }
 
-const hopAttributes = new AttributeTable(RTA_ENCAP_TYPE);
+const hopAttributes = new AttributeTable(HOP_ATTRIBUTES);
 
 /** The next hop that a route's own attributes describe; `flags` is the message's. */
 export function decodeNextHop(a: AttributeTable, ifindex: number | undefined, flags: number, weight = 1): RouteNextHop {
@@ -56,6 +65,7 @@ export function decodeNextHop(a: AttributeTable, ifindex: number | undefined, fl
   // struct rtvia: u16 family, then the address.
   const via = a.bytes(RTA_VIA);
   const address = gateway ?? via?.subarray(2);
+  const encapType = a.u16(RTA_ENCAP_TYPE) ?? 0;
   return {
     ifindex,
     gateway: address === undefined || address.byteLength === 0 ? undefined : addressText(address),
@@ -63,7 +73,8 @@ export function decodeNextHop(a: AttributeTable, ifindex: number | undefined, fl
     onlink: (flags & RTNH_F_ONLINK) !== 0,
     dead: (flags & RTNH_F_DEAD) !== 0,
     linkDown: (flags & RTNH_F_LINKDOWN) !== 0,
-    encapType: a.u16(RTA_ENCAP_TYPE) ?? 0,
+    encapType,
+    encap: decodeEncap(a, RTA_ENCAP, encapType),
   };
 }
 
@@ -94,6 +105,7 @@ export function nextHopFlags(hop: RouteNextHopSpec): number {
 export function writeNextHop(writer: MessageWriter, hop: RouteNextHopSpec, destination: WireAddress): void {
   if (hop.ifindex !== undefined) writer.u32(RTA_OIF, hop.ifindex);
   if (hop.gateway !== undefined) writeGateway(writer, hop.gateway, destination);
+  if (hop.encap !== undefined) writeMplsEncap(writer, hop.encap, RTA_ENCAP_TYPE, RTA_ENCAP);
 }
 
 /** Writes several next hops. */
@@ -117,6 +129,7 @@ export function writeMultipath(
       writer.view.setUint8(header + 3, weight - 1);
       writer.view.setInt32(header + 4, hop.ifindex ?? 0, LITTLE_ENDIAN);
       if (hop.gateway !== undefined) writeGateway(writer, hop.gateway, destination);
+      if (hop.encap !== undefined) writeMplsEncap(writer, hop.encap, RTA_ENCAP_TYPE, RTA_ENCAP);
       writer.view.setUint16(header, writer.length - header, LITTLE_ENDIAN);
     }
   });

@@ -3,9 +3,19 @@
 
 import type { Family } from "../address.ts";
 import { AttributeTable } from "./attribute.ts";
-import { familyNumber, ipFamily, LITTLE_ENDIAN, RTM_GETRULE } from "./constants.ts";
-import { addressText } from "./ip.ts";
-import type { NetlinkMessage } from "./message.ts";
+import {
+  familyNumber,
+  ipFamily,
+  LITTLE_ENDIAN,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTM_DELRULE,
+  RTM_GETRULE,
+  RTM_NEWRULE,
+} from "./constants.ts";
+import { addressText, wirePrefix } from "./ip.ts";
+import type { MessageWriter, NetlinkMessage } from "./message.ts";
+import { routeProtocols } from "./route_decode.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
 /**
@@ -90,6 +100,32 @@ export interface RuleInfo {
   readonly protocol: number;
 }
 
+/** A rule to be added or deleted. What is left out matches every packet; of a rule to be deleted, everything. */
+export interface RuleSpec {
+  readonly family: Family;
+  /** Default: before all rules but the one for local addresses (the kernel's choice). */
+  readonly priority?: number | undefined;
+  /** Default `lookup`, `goto` where that is given. */
+  readonly action?: RuleAction | undefined;
+  /** Table of a `lookup`. Needed unless `l3mdev` or another action is given. */
+  readonly table?: number | undefined;
+  readonly goto?: number | undefined;
+  readonly source?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly inputDevice?: string | undefined;
+  readonly outputDevice?: string | undefined;
+  readonly mark?: { readonly value: number; readonly mask?: number | undefined } | undefined;
+  readonly typeOfService?: number | undefined;
+  readonly ipProtocol?: number | undefined;
+  readonly sourcePorts?: RulePorts | undefined;
+  readonly destinationPorts?: RulePorts | undefined;
+  readonly l3mdev?: boolean | undefined;
+  readonly inverted?: boolean | undefined;
+  readonly suppressPrefixLength?: number | undefined;
+  /** Default `static` for additions. See `routeProtocols`. */
+  readonly protocol?: number | undefined;
+}
+
 const attributes = new AttributeTable(FRA_DPORT_RANGE);
 
 /** Decodes an `RTM_NEWRULE` or `RTM_DELRULE` message; `undefined` for families other than IP. */
@@ -144,4 +180,61 @@ export function listRules(socket: NetlinkSocket, family?: Family): RuleInfo[] {
       decodeRule,
     ),
   );
+}
+
+/** Adds a rule. @throws WeirError `EEXIST`, `EINVAL` with the kernel's explanation */
+export function addRule(socket: NetlinkSocket, spec: RuleSpec): void {
+  socket.request(`add ${ruleText(spec)}`, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, (writer) =>
+    writeRule(writer, spec, spec.protocol ?? routeProtocols.static),
+  );
+}
+
+/** Deletes the first rule that has all given properties. @throws WeirError `ENOENT` if there is none */
+export function deleteRule(socket: NetlinkSocket, spec: RuleSpec): void {
+  socket.request(`delete ${ruleText(spec)}`, RTM_DELRULE, 0, (writer) => writeRule(writer, spec, spec.protocol));
+}
+
+function ruleText({ family, priority }: RuleSpec): string {
+  return `IPv${family} rule${priority === undefined ? "" : ` ${priority}`}`;
+}
+
+function writeRule(writer: MessageWriter, spec: RuleSpec, protocol: number | undefined): void {
+  const source = spec.source === undefined ? undefined : wirePrefix(spec.source);
+  const destination = spec.destination === undefined ? undefined : wirePrefix(spec.destination);
+  const action = spec.action ?? (spec.goto === undefined ? "lookup" : "goto");
+  const header = writer.reserve(RULE_HEADER_SIZE);
+  const { view } = writer;
+  view.setUint8(header, familyNumber(spec.family));
+  view.setUint8(header + 1, destination?.length ?? 0);
+  view.setUint8(header + 2, source?.length ?? 0);
+  view.setUint8(header + 3, spec.typeOfService ?? 0);
+  view.setUint8(header + 7, ruleActions.indexOf(action));
+  view.setUint32(header + 8, spec.inverted === true ? FIB_RULE_INVERT : 0, LITTLE_ENDIAN);
+  if (destination !== undefined) writer.bytes(FRA_DST, destination.bytes);
+  if (source !== undefined) writer.bytes(FRA_SRC, source.bytes);
+  const words = [
+    [FRA_PRIORITY, spec.priority],
+    [FRA_TABLE, spec.table],
+    [FRA_GOTO, spec.goto],
+    [FRA_FWMARK, spec.mark?.value],
+    [FRA_FWMASK, spec.mark?.mask],
+    [FRA_SUPPRESS_PREFIXLEN, spec.suppressPrefixLength],
+  ] as const;
+  for (const [type, value] of words) if (value !== undefined) writer.u32(type, value);
+  if (spec.inputDevice !== undefined) writer.string(FRA_IIFNAME, spec.inputDevice);
+  if (spec.outputDevice !== undefined) writer.string(FRA_OIFNAME, spec.outputDevice);
+  if (spec.ipProtocol !== undefined) writer.u8(FRA_IP_PROTO, spec.ipProtocol);
+  if (spec.l3mdev === true) writer.u8(FRA_L3MDEV, 1);
+  if (protocol !== undefined) writer.u8(FRA_PROTOCOL, protocol);
+  writePorts(writer, FRA_SPORT_RANGE, spec.sourcePorts);
+  writePorts(writer, FRA_DPORT_RANGE, spec.destinationPorts);
+}
+
+function writePorts(writer: MessageWriter, type: number, ports: RulePorts | undefined): void {
+  if (ports === undefined) return;
+  const range = new Uint8Array(4);
+  const view = new DataView(range.buffer);
+  view.setUint16(0, ports.first, LITTLE_ENDIAN);
+  view.setUint16(2, ports.last, LITTLE_ENDIAN);
+  writer.bytes(type, range);
 }

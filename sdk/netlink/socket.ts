@@ -140,13 +140,25 @@ export class NetlinkSocket implements Disposable {
     build: BuildRequest,
     decode: (message: NetlinkMessage) => T | undefined,
   ): T[] {
-    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const results: T[] = [];
-      const consistent = this.#exchange(operation, type, NLM_F_REQUEST | NLM_F_DUMP, build, (message) => {
+    let results: T[] = [];
+    this.visit(operation, type, build, () => {
+      results = [];
+      return (message) => {
         const result = decode(message);
         if (result !== undefined) results.push(result);
-      });
-      if (consistent) return results;
+      };
+    });
+    return results;
+  }
+
+  /**
+   * Asks for all objects of a table and keeps none of them.
+   * @param begin called before each attempt: it forgets what earlier ones gave, and returns who takes the messages
+   * @throws WeirError `EINTR` if the table changed during each of several attempts
+   */
+  visit(operation: string, type: number, build: BuildRequest, begin: () => (message: NetlinkMessage) => void): void {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      if (this.#exchange(operation, type, NLM_F_REQUEST | NLM_F_DUMP, build, begin())) return;
     }
     throw new WeirError({
       code: "EINTR",

@@ -212,7 +212,9 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH: {
       const neighbour = decodeNeighbour(message);
-      return neighbour && { kind: "neighbour", change: changeOf(message, RTM_NEWNEIGH), neighbour };
+      return neighbour?.proxy === false
+        ? { kind: "neighbour", change: changeOf(message, RTM_NEWNEIGH), neighbour }
+        : undefined;
     }
     default:
       return undefined;

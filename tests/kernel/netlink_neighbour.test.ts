@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { Netlink } from "../../sdk/netlink/index.ts";
+import { expectAgreement } from "./netlink_oracle.ts";
 import { settle, TestNamespace, thrownBy } from "./netlink_support.ts";
-
-interface IpNeighbour {
-  dst: string;
-  dev: string;
-  lladdr?: string;
-  state: string[];
-  router?: null;
-}
 
 function setUp(ns: TestNamespace): { netlink: Netlink; ifindex: number } {
   const netlink = Netlink.open({ netns: ns.name });
@@ -17,11 +10,6 @@ function setUp(ns: TestNamespace): { netlink: Netlink; ifindex: number } {
   netlink.addAddress({ ifindex: index, address: "10.1.0.1/24" });
   netlink.addAddress({ ifindex: index, address: "fd00:1::1/64", noDad: true });
   return { netlink, ifindex: index };
-}
-
-/** The kernel makes such entries when it sends reports, at times of its own. */
-function isMulticast(address: string): boolean {
-  return address.startsWith("ff");
 }
 
 describe("neighbours", () => {
@@ -34,17 +22,11 @@ describe("neighbours", () => {
     netlink.setNeighbour({ ifindex, address: "10.1.0.4", state: "failed" });
     netlink.setNeighbour({ ifindex, address: "fd00:1::2", mac: "02:00:00:00:00:12", router: true });
     netlink.setNeighbour({ ifindex, address: "fd00:1::3", mac: "02:00:00:00:00:13", state: "noarp" });
-    const shown = ns
-      .ip<IpNeighbour>("neigh", "show", "nud", "all", "dev", "v0")
-      .filter(({ dst }) => !isMulticast(dst))
-      .map((n) => ({ address: n.dst, mac: n.lladdr, state: n.state[0]?.toLowerCase(), router: n.router === null }));
-    const listed = netlink
-      .neighbours({ ifindex })
-      .filter(({ address }) => !isMulticast(address))
-      .map(({ address, mac, state, router }) => ({ address, mac, state: `${state}` as string | undefined, router }));
-    const byAddress = (a: { address: string }, b: { address: string }) => a.address.localeCompare(b.address);
-    expect(listed.sort(byAddress)).toEqual(shown.sort(byAddress));
-    expect(listed.length).toBe(5);
+    netlink.setNeighbour({ ifindex, address: "10.1.0.9", proxy: true });
+    netlink.setNeighbour({ ifindex, address: "fd00:1::9", proxy: true });
+    expect(expectAgreement(ns, netlink, "neighbours")).toBe(7);
+    netlink.deleteNeighbour({ ifindex, address: "10.1.0.9", proxy: true });
+    expect(netlink.neighbours({ proxy: true }).map(({ address }) => address)).toEqual(["fd00:1::9"]);
   });
 
   test("are filtered by link and family", () => {

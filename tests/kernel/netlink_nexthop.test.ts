@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { Netlink, type NexthopInfo } from "../../sdk/netlink/index.ts";
-import { settle, TestNamespace } from "./netlink_support.ts";
-
-interface IpNexthop {
-  id: number;
-  gateway?: string;
-  dev?: string;
-  group?: { id: number; weight?: number }[];
-  type?: string;
-  blackhole?: null;
-  fdb?: null;
-  flags: string[];
-}
+import { expectAgreement } from "./netlink_oracle.ts";
+import { settle, TestNamespace, thrownBy } from "./netlink_support.ts";
 
 function setUp(ns: TestNamespace): { netlink: Netlink; v0: number } {
   const netlink = Netlink.open({ netns: ns.name });
@@ -20,46 +10,33 @@ function setUp(ns: TestNamespace): { netlink: Netlink; v0: number } {
   const v0 = netlink.link("v0")?.index ?? 0;
   netlink.addAddress({ ifindex: v0, address: "10.1.0.1/24" });
   netlink.addAddress({ ifindex: v0, address: "fd00:1::1/64", noDad: true });
-  ns.run("ip", "nexthop", "add", "id", "1", "via", "10.1.0.2", "dev", "v0");
-  ns.run("ip", "nexthop", "add", "id", "2", "via", "10.1.0.3", "dev", "v0");
-  ns.run("ip", "nexthop", "add", "id", "3", "dev", "v0");
-  ns.run("ip", "nexthop", "add", "id", "4", "blackhole");
-  ns.run("ip", "nexthop", "add", "id", "5", "via", "fd00:1::2", "dev", "v0");
-  ns.run("ip", "nexthop", "add", "id", "6", "via", "10.9.0.1", "dev", "v0", "onlink");
-  ns.run("ip", "nexthop", "add", "id", "7", "via", "10.1.0.9", "fdb");
-  ns.run("ip", "nexthop", "add", "id", "10", "group", "1,3/2,2");
-  ns.run("ip", "nexthop", "add", "id", "11", "group", "1/2", "type", "resilient", "buckets", "8");
+  netlink.addNexthop({ id: 1, gateway: "10.1.0.2", ifindex: v0 });
+  netlink.addNexthop({ id: 2, gateway: "10.1.0.3", ifindex: v0, protocol: 186 });
+  netlink.addNexthop({ id: 3, ifindex: v0 });
+  netlink.addNexthop({ id: 4, blackhole: true });
+  netlink.addNexthop({ id: 5, gateway: "fd00:1::2", ifindex: v0 });
+  netlink.addNexthop({ id: 6, gateway: "10.9.0.1", ifindex: v0, onlink: true });
+  netlink.addNexthop({ id: 7, gateway: "10.1.0.9", fdb: true });
+  const members = [
+    { id: 1, weight: 3 },
+    { id: 2, weight: 2 },
+  ];
+  netlink.addNexthop({ id: 10, members });
+  netlink.addNexthop({ id: 11, members, resilient: { buckets: 8, idleSeconds: 30 } });
   return { netlink, v0 };
-}
-
-/** What ip(8) shows, in our words. */
-function expected(shown: IpNexthop, v0: number): object {
-  const group = shown.group;
-  return {
-    id: shown.id,
-    ifindex: shown.dev === "v0" ? v0 : undefined,
-    gateway: shown.gateway,
-    members: group?.map(({ id, weight }) => ({ id, weight: weight ?? 1 })),
-    groupType: group === undefined ? undefined : shown.type === "resilient" ? "resilient" : "multipath",
-    blackhole: shown.blackhole === null,
-    fdb: shown.fdb === null,
-    onlink: shown.flags.includes("onlink"),
-  };
-}
-
-function described(nexthop: NexthopInfo): object {
-  const { id, ifindex, gateway, members, groupType, blackhole, fdb, onlink } = nexthop;
-  return { id, ifindex, gateway, members, groupType, blackhole, fdb, onlink };
 }
 
 describe("nexthop objects", () => {
   test("are listed as ip(8) lists them", () => {
     using ns = new TestNamespace();
-    const { netlink, v0 } = setUp(ns);
+    const { netlink } = setUp(ns);
     using _ = netlink;
-    const shown = ns.ip<IpNexthop>("nexthop", "show").map((nexthop) => expected(nexthop, v0));
-    expect(netlink.nexthops().map(described)).toEqual(shown);
-    expect(shown).toHaveLength(9);
+    expect(expectAgreement(ns, netlink, "nexthops")).toBe(9);
+    expect(netlink.nexthop(11)?.resilient).toEqual({ buckets: 8, idleSeconds: 30, unbalancedSeconds: 0 });
+    expect(netlink.nexthop(11)?.members).toEqual([
+      { id: 1, weight: 3 },
+      { id: 2, weight: 2 },
+    ]);
   });
 
   test("are filtered, and looked up by id", () => {
@@ -86,16 +63,31 @@ describe("nexthop objects", () => {
     ]);
   });
 
+  test("are made once, replaced and deleted", () => {
+    using ns = new TestNamespace();
+    const { netlink, v0 } = setUp(ns);
+    using _ = netlink;
+    expect(thrownBy(() => netlink.addNexthop({ id: 1, ifindex: v0 }))).toMatch(/^Cannot add nexthop 1: EEXIST \(/);
+    netlink.replaceNexthop({ id: 1, gateway: "10.1.0.7", ifindex: v0 });
+    expect(netlink.nexthop(1)?.gateway).toBe("10.1.0.7");
+    expect(thrownBy(() => netlink.addNexthop({ id: 20, members: [{ id: 99, weight: 1 }] }))).toMatch(
+      /^Cannot add nexthop 20: EINVAL \(/,
+    );
+    netlink.deleteNexthop(5);
+    expect(netlink.nexthop(5)).toBeUndefined();
+    expect(thrownBy(() => netlink.deleteNexthop(5))).toMatch(/^Cannot delete nexthop 5: ENOENT/);
+  });
+
   test("are watched", async () => {
     using ns = new TestNamespace();
-    const { netlink } = setUp(ns);
+    const { netlink, v0 } = setUp(ns);
     using _ = netlink;
     const seen: string[] = [];
     using __ = netlink.watch(["nexthop"], (event) => {
       if (event.kind === "nexthop") seen.push(`${event.change} ${event.nexthop.id} ${event.nexthop.gateway ?? "-"}`);
     });
-    ns.run("ip", "nexthop", "replace", "id", "1", "via", "10.1.0.7", "dev", "v0");
-    ns.run("ip", "nexthop", "del", "id", "5");
+    netlink.replaceNexthop({ id: 1, gateway: "10.1.0.7", ifindex: v0 });
+    netlink.deleteNexthop(5);
     await settle(() => seen.includes("delete 5 fd00:1::2"));
     expect(seen).toContain("new 1 10.1.0.7");
   });

@@ -35,6 +35,7 @@ const link = (o: Partial<LinkInfo> = {}): LinkInfo => ({
   flags: 0,
   operationalState: "up",
   kind: undefined,
+  data: undefined,
   master: undefined,
   peerIndex: undefined,
   linkNetnsId: undefined,
