@@ -16,6 +16,7 @@ const VALUES = [
   "destroyInstance",
   "dropReasons",
   "eventKinds",
+  "inspectDevice",
   "kindSchemas",
   "kinds",
   "openOptionsOf",

@@ -25,6 +25,15 @@ export type {
   VrfCounters,
 } from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
+export {
+  type DeviceFacts,
+  type DeviceNeed,
+  type DeviceReport,
+  type DeviceSettings,
+  type InspectOptions,
+  inspectDevice,
+  type XdpAbilities,
+} from "./dataplane/drivers/index.ts";
 export type { DropGroup } from "./dataplane/drops.ts";
 export {
   type DataPlaneEvent,

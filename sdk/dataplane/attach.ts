@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { WeirError } from "../errors.ts";
 import { attachTc, attachXdp, head, type Link, linkFromPin, type Program, tail } from "../libbpf/index.ts";
 import { automaticHook, type Device } from "./devices.ts";
+import { findDriver } from "./drivers/index.ts";
 import type { InstancePaths } from "./instance.ts";
 import type { Pipeline } from "./loader.ts";
 import { kernelAtLeast } from "./preflight.ts";
@@ -14,10 +15,7 @@ import type { Undo } from "./undo.ts";
 /** Where packets of an interface are decided. */
 export type Hook = "tc" | "xdp";
 
-/**
- * Largest MTU that every driver's native XDP takes without frags: a page less headroom and trailer
- * (i40e 3046, ENA 3498, veth 3500, virtio 3506).
- */
+/** Largest MTU of native XDP without frags where nothing is known of the driver: a page less what the others need. */
 const LINEAR_MTU = 3046;
 
 /** What is attached to one interface. */
@@ -96,7 +94,8 @@ export class Attacher {
     const policed = object.policies !== undefined;
     // Redirects of packets with frags need 6.3, their way to the slow path needs 6.6.
     const fragsWork = policed ? kernelAtLeast(6, 6) : kernelAtLeast(6, 3);
-    const isLarge = device.mtu > LINEAR_MTU;
+    const largest = findDriver(device.driver)?.mtu ?? LINEAR_MTU;
+    const isLarge = device.mtu > largest;
     // The driver may ask for frags where the MTU here does not: a veth also counts that of its other end.
     const programs = fragsWork ? (isLarge ? [frags] : [linear, frags]) : [linear];
     try {
@@ -119,7 +118,7 @@ export class Attacher {
         reason: fragsWork
           ? `its driver does not take ${mtu}, not even with frags (${error.reason})`
           : `${mtu} needs XDP with frags, which ${policed ? "with policy " : ""}need Linux ${needed}`,
-        hint: `lower the MTU to ${LINEAR_MTU}, or use hook: tc`,
+        hint: `lower the MTU to ${largest}, or use hook: tc`,
         cause: error,
       });
     }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kernel's devices behind interfaces. */
 import { formatMac, parseMac } from "../address.ts";
-import { Ethtool, type LinkInfo, Netlink } from "../netlink/index.ts";
+import type { Ethtool, LinkInfo, Netdev, Netlink } from "../netlink/index.ts";
+import { withNetns } from "../runtime/netns.ts";
+import type { NetSysfs } from "../runtime/sysfs.ts";
+import { type DeviceAccess, needText, openAccess, readFacts, reportOf } from "./drivers/index.ts";
 import { type Interface, invalid } from "./schema/index.ts";
 
 /** What Weir needs to know of a device. */
@@ -24,39 +27,15 @@ export interface Device {
   readonly rxQueues: number;
   /** Name of the driver, such as `veth` or `ena`; empty where it does not tell. */
   readonly driver: string;
+  /** Hardware whose driver runs XDP natively; virtual devices are better off with TC. */
+  readonly nativeXdp: boolean;
+  /** Why it does not as the device is set, and what mends it; `undefined`: nothing is in the way. */
+  readonly xdpObstacle: string | undefined;
 }
-
-/** Drivers of the kernel that have native XDP and XDP redirect (linux v6.12, drivers/net). */
-const NATIVE_XDP: ReadonlySet<string> = new Set([
-  "ena",
-  "gve",
-  "virtio_net",
-  "i40e",
-  "ice",
-  "ixgbe",
-  "ixgbevf",
-  "igb",
-  "igc",
-  "mlx4_en",
-  "mlx5_core",
-  "bnxt_en",
-  "nfp",
-  "sfc",
-  "mana",
-  "hv_netvsc",
-  "vmxnet3",
-  "stmmac",
-  "mvneta",
-  "mvpp2",
-  "dpaa2-eth",
-  "enetc",
-  "qede",
-  "tsnep",
-]);
 
 /** What `hook: auto` means: TC keeps segmentation offload on veths; XDP is faster on hardware that has it. */
 export function automaticHook(device: Device): "tc" | "xdp" {
-  return device.kind === undefined && NATIVE_XDP.has(device.driver) ? "xdp" : "tc";
+  return device.nativeXdp && device.xdpObstacle === undefined ? "xdp" : "tc";
 }
 
 /** Name of the device of an interface. */
@@ -65,19 +44,17 @@ export const deviceName = (object: Interface): string => object.device ?? object
 const NO_MAC = new Uint8Array(6);
 
 /** Looks devices up in one network namespace. */
-export class Devices implements Disposable {
+export class Devices implements DeviceAccess {
   readonly netlink: Netlink;
   readonly ethtool: Ethtool;
+  readonly netdev: Netdev | undefined;
+  readonly sysfs: NetSysfs;
+  readonly #access: DeviceAccess;
 
   /** @param netns path of the namespace; `undefined`: the process's own. */
   constructor(netns: string | undefined) {
-    this.netlink = Netlink.open({ netns });
-    try {
-      this.ethtool = Ethtool.open({ netns });
-    } catch (error) {
-      this.netlink.close();
-      throw error;
-    }
+    this.#access = withNetns(netns, () => openAccess());
+    ({ netlink: this.netlink, ethtool: this.ethtool, netdev: this.netdev, sysfs: this.sysfs } = this.#access);
   }
 
   find(key: string | number): Device | undefined {
@@ -122,6 +99,7 @@ export class Devices implements Disposable {
   }
 
   #device(link: LinkInfo): Device {
+    const isVirtual = link.kind !== undefined || link.loopback;
     return {
       name: link.name,
       ifindex: link.index,
@@ -132,31 +110,26 @@ export class Devices implements Disposable {
       peerIndex: link.peerIndex,
       peerNetnsId: link.linkNetnsId,
       kind: link.kind,
-      rxQueues: this.#rxQueues(link),
-      driver: link.kind ?? this.#driver(link.name),
+      rxQueues: this.receiveQueues(link.name) || link.rxQueues,
+      ...(isVirtual ? { driver: link.kind ?? "", nativeXdp: false, xdpObstacle: undefined } : this.#hardware(link)),
     };
   }
 
-  /** Receive queues in use; a device may have been made with more. */
-  #rxQueues(link: LinkInfo): number {
-    try {
-      const { rx, combined } = this.ethtool.channels(link.name);
-      return Math.max(rx + combined, 1);
-    } catch {
-      return link.rxQueues;
-    }
+  /** Receive queues in use now; a device may have been made with more, and XDP may add some. 0: not told. */
+  receiveQueues(name: string): number {
+    return this.sysfs.receiveQueues(name);
   }
 
-  #driver(name: string): string {
-    try {
-      return this.ethtool.driver(name).driver;
-    } catch {
-      return "";
-    }
+  #hardware(link: LinkInfo): Pick<Device, "driver" | "nativeXdp" | "xdpObstacle"> {
+    const facts = readFacts(this, link.index);
+    if (facts === undefined) return { driver: "", nativeXdp: false, xdpObstacle: undefined };
+    const { driver } = facts;
+    const { xdp, needs } = reportOf(facts, "xdp");
+    const obstacle = needs.find(({ isBlocking }) => isBlocking);
+    return { driver, nativeXdp: xdp.native, xdpObstacle: obstacle === undefined ? undefined : needText(obstacle) };
   }
 
   [Symbol.dispose](): void {
-    this.ethtool.close();
-    this.netlink.close();
+    this.#access[Symbol.dispose]();
   }
 }

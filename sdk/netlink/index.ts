@@ -11,6 +11,7 @@ export type { ChannelCounts, Channels } from "./ethtool/channels.ts";
 export type { DriverInfo } from "./ethtool/driver.ts";
 export { Ethtool } from "./ethtool/ethtool.ts";
 export { type FeatureState, featureGroups } from "./ethtool/features.ts";
+export type { RingSizes, Rings } from "./ethtool/rings.ts";
 export type {
   AddressGenerationMode,
   LinkChange,
@@ -38,6 +39,7 @@ export type {
   NeighbourSpec,
   NeighbourState,
 } from "./neighbour.ts";
+export { Netdev, type XdpFeatures } from "./netdev.ts";
 export { Netlink, type NetlinkOptions } from "./netlink.ts";
 export type {
   NexthopFilter,

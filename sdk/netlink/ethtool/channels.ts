@@ -2,7 +2,7 @@
 /** Channels of a device: its queues with their interrupts (`ethtool -l`, `ethtool -L`). */
 
 import { AttributeTable } from "../attribute.ts";
-import { GENERIC_HEADER_SIZE, type GenericFamily } from "./generic.ts";
+import { GENERIC_HEADER_SIZE, type GenericFamily } from "../generic.ts";
 import { writeDeviceHeader } from "./header.ts";
 
 const ETHTOOL_MSG_CHANNELS_GET = 17;

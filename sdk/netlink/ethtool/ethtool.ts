@@ -4,17 +4,18 @@
 import { close, SOCK_DGRAM, socket } from "../../runtime/libc.ts";
 import { withNetns } from "../../runtime/netns.ts";
 import { AF_INET } from "../constants.ts";
+import { GenericFamily } from "../generic.ts";
 import { namespacePath } from "../namespace.ts";
 import { type ChannelCounts, type Channels, changeChannels, readChannels } from "./channels.ts";
 import { type DriverInfo, readDriver } from "./driver.ts";
 import { changeFeatures, type FeatureState, readFeatures } from "./features.ts";
-import { GenericFamily } from "./generic.ts";
+import { changeRings, type RingSizes, type Rings, readRings } from "./rings.ts";
 
 const FAMILY_NAME = "ethtool";
 const FAMILY_VERSION = 1;
 
 /**
- * Offload features, driver and channels of devices, as ethtool(8). Calls are synchronous; a device that is
+ * Offload features, driver, channels and rings of devices, as ethtool(8). Calls are synchronous; a device that is
  * not there is `ENODEV`.
  *
  * ```ts
@@ -81,6 +82,16 @@ export class Ethtool implements Disposable {
   /** Changes numbers of queues, up to the maximum. The link may lose packets meanwhile. */
   setChannels(device: string, counts: Partial<ChannelCounts>): void {
     changeChannels(this.#family, device, counts);
+  }
+
+  /** Entries of the rings in use and at most. @throws WeirError `EOPNOTSUPP` if the driver does not tell */
+  rings(device: string): Rings {
+    return readRings(this.#family, device);
+  }
+
+  /** Changes ring sizes, up to the maximum. The link may lose packets meanwhile. */
+  setRings(device: string, sizes: Partial<RingSizes>): void {
+    changeRings(this.#family, device, sizes);
   }
 
   close(): void {

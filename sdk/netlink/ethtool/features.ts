@@ -3,9 +3,9 @@
 
 import { WeirError } from "../../errors.ts";
 import { AttributeTable } from "../attribute.ts";
+import { GENERIC_HEADER_SIZE, type GenericFamily } from "../generic.ts";
 import type { NetlinkMessage } from "../message.ts";
 import { readBitset, writeBitset } from "./bitset.ts";
-import { GENERIC_HEADER_SIZE, type GenericFamily } from "./generic.ts";
 import { writeDeviceHeader } from "./header.ts";
 
 const ETHTOOL_MSG_FEATURES_GET = 11;

@@ -11,15 +11,24 @@ export interface Check {
   readonly status: "ok" | "warn" | "fail";
   /** What is there. */
   readonly found: string;
+  /** What it costs to leave it so. */
+  readonly cost?: string;
   /** How to mend it. */
   readonly hint?: string;
 }
 
 export const ok = (name: string, found: string): Check => ({ name, status: "ok", found });
 
-export const warn = (name: string, found: string, hint: string): Check => ({ name, status: "warn", found, hint });
+/** Makes a finding that asks for something. */
+type Complaint = (name: string, found: string, hint: string, cost?: string) => Check;
 
-export const fail = (name: string, found: string, hint: string): Check => ({ name, status: "fail", found, hint });
+const complaint =
+  (status: "warn" | "fail"): Complaint =>
+  (name, found, hint, cost) => ({ name, status, found, ...(cost === undefined ? {} : { cost }), hint });
+
+export const warn = complaint("warn");
+
+export const fail = complaint("fail");
 
 /**
  * The finding that an error is.

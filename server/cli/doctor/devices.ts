@@ -1,73 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Devices that Weir is to forward between: driver, MTU, queues, offloads, and programs that are there already. */
+/** Devices that Weir is to forward between: driver, hook, what they lack for it, and programs that are there already. */
 
-import { DEFAULT_PACKET_LIMIT, type Ethtool, type LinkInfo, type Netlink } from "../../../sdk/netlink/index.ts";
-import { type Check, fail, ok, warn } from "./check.ts";
-import { findDriver } from "./drivers.ts";
+import {
+  type DeviceNeed,
+  type DeviceReport,
+  type InspectOptions,
+  inspectDevice,
+  WeirError,
+} from "../../../sdk/index.ts";
+import { DEFAULT_PACKET_LIMIT, type LinkInfo } from "../../../sdk/netlink/index.ts";
+import { type Check, fail, failed, ok, warn } from "./check.ts";
 
-/** Looks at each device by name. */
-export function checkDevices(names: readonly string[], netlink: Netlink, ethtool: Ethtool): Check[] {
+type HookChoice = NonNullable<InspectOptions["hook"]>;
+
+/** Looks at each device by name, for the hook that it is to have. */
+export function checkDevices(names: readonly string[], hook: HookChoice = "auto"): Check[] {
   return names.flatMap((name) => {
-    const link = netlink.link(name);
-    if (link === undefined) return [fail(name, "no such device", "ip link shows the devices of this namespace")];
-    return [
-      checkUp(link),
-      ...checkDriver(
-        link,
-        attempt(() => ethtool.driver(link.name).driver),
-      ),
-      checkProgram(link),
-      checkQueues(
-        link,
-        attempt(() => ethtool.channels(link.name)),
-      ),
-      ...checkOffloads(link, attempt(() => ethtool.features(link.name)) ?? {}),
-      checkPacketLimits(link),
-      ...checkPeer(link),
-    ];
+    try {
+      return checkDevice(inspectDevice(name, { hook }), hook);
+    } catch (error) {
+      if (!(error instanceof WeirError) || error.code !== "ENODEV") return [failed(name, error)];
+      return [fail(name, "no such device", "ip link shows the devices of this namespace")];
+    }
   });
 }
 
-/** Undefined where the driver does not tell. */
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
+/** All that there is to say about a device. */
+export function checkDevice(report: DeviceReport, hook: HookChoice): Check[] {
+  const { link } = report.facts;
+  return [
+    checkUp(link),
+    checkDriver(report),
+    checkHook(report, hook),
+    checkProgram(link),
+    ...checkSettings(report, hook),
+    checkPacketLimits(link),
+    ...checkPeer(report),
+  ];
 }
 
 /** A device must be up to carry packets; Weir does not set it up by itself. */
 export function checkUp(link: LinkInfo): Check {
   if (link.up) return ok(link.name, `${link.kind ?? "device"}, up${link.running ? "" : ", no carrier"}`);
-  return warn(link.name, "is down", `ip link set ${link.name} up`);
+  return warn(link.name, "is down", `ip link set ${link.name} up`, "no packet comes in or goes out");
 }
 
-/** What the driver can do on the XDP hook at this MTU. */
-export function checkDriver(link: LinkInfo, driverName: string | undefined): Check[] {
-  const name = `${link.name} driver`;
-  if (driverName === undefined) return [warn(name, "does not tell its name", "use hook: tc")];
-  const driver = findDriver(driverName);
-  if (driver === undefined) {
-    const found = `${driverName}: not known to run XDP natively`;
-    return [warn(name, found, "use hook: tc, or try hook: xdp and look at status")];
+/** What the driver can do on the XDP hook, and who says so. */
+export function checkDriver({ facts, xdp, hook }: DeviceReport): Check {
+  const name = `${facts.link.name} driver`;
+  const driver = facts.driver === "" ? "driver not told" : facts.driver;
+  if (!xdp.native) {
+    const found = `${driver}: no native XDP`;
+    if (hook === "tc") return ok(name, found);
+    return fail(name, found, "use hook: tc", "hook xdp is refused: generic XDP would copy each packet");
   }
   const traits = [
-    driver.zeroCopy ? "zero-copy AF_XDP" : "copy-mode AF_XDP",
-    driver.frags ? "frags" : "no frags",
-    ...(driver.metadata ? [] : ["no XDP metadata"]),
+    xdp.frags ? "frags" : "no frags",
+    ...(xdp.target === undefined ? [] : [xdp.target ? "redirect target" : "no redirect target yet"]),
+    xdp.zeroCopy ? "zero-copy AF_XDP" : "copy-mode AF_XDP",
+    ...(xdp.metadata === false ? ["no XDP metadata: traps take the trap link"] : []),
+    ...(xdp.mtu === undefined ? [] : [`MTU up to ${xdp.mtu} in one buffer`]),
   ];
-  return [ok(name, `${driverName}: native XDP, ${traits.join(", ")}`), checkMtu(link, driverName)];
+  const source = xdp.source === "driver" ? "as the driver says" : "as known of the driver";
+  return ok(name, `${driver}: native XDP, ${traits.join(", ")} (${source})`);
 }
 
-/** Native XDP without frags has one buffer a packet. */
-export function checkMtu(link: LinkInfo, driverName: string): Check {
-  const name = `${link.name} mtu`;
-  const driver = findDriver(driverName);
-  if (driver === undefined || link.mtu <= driver.mtu) return ok(name, String(link.mtu));
-  const found = `${link.mtu}: above ${driver.mtu}, the most that ${driverName} has for XDP in one buffer`;
-  if (driver.frags) return warn(name, `${found}; frags are used`, "needs Linux 6.3, with policy 6.6");
-  return warn(name, found, `use hook: tc, or: ip link set ${link.name} mtu ${driver.mtu}`);
+/** The hook that its packets would be decided on. */
+function checkHook({ facts, hook, needs }: DeviceReport, wanted: HookChoice): Check {
+  const name = `${facts.link.name} hook`;
+  const obstacle = needs.find(({ isBlocking }) => isBlocking);
+  if (wanted !== "auto" || hook === "tc" || obstacle === undefined) {
+    return ok(name, wanted === "auto" ? `auto takes ${hook}` : hook);
+  }
+  const cost = "small packets take several times the CPU time that they take on the XDP hook";
+  return warn(name, `auto takes tc, as XDP is not possible: ${obstacle.found}`, obstacle.command, cost);
 }
 
 /** Another program on the XDP hook is not replaced unasked. */
@@ -76,31 +82,28 @@ export function checkProgram(link: LinkInfo): Check {
   if (link.xdp === undefined) return ok(name, "no program attached");
   const { programId, mode } = link.xdp;
   const found = `program ${programId} is attached (${mode})`;
-  return warn(name, found, "use hook: tc, detach it, or say replaceXdp: true; it may be Weir's own");
+  return warn(name, found, "use hook: tc, or detach it; it may be Weir's own", "hook xdp is refused");
 }
 
-/** XDP wants a transmit queue per processor, and a socket on each receive queue. */
-export function checkQueues(
-  link: LinkInfo,
-  channels: { readonly rx: number; readonly tx: number; readonly combined: number } | undefined,
-): Check {
-  const name = `${link.name} queues`;
-  if (channels === undefined) return ok(name, `${link.rxQueues} receive, ${link.txQueues} transmit`);
-  const receive = channels.rx + channels.combined;
-  return ok(name, `${receive} receive, ${channels.tx + channels.combined} transmit`);
-}
-
-/** Offloads that stand in the way of the XDP hook. */
-export function checkOffloads(link: LinkInfo, features: Readonly<Record<string, boolean>>): Check[] {
-  const name = `${link.name} offloads`;
-  if (features["rx-lro"] === true) {
-    return [warn(name, "large receive offload is on: drivers refuse XDP with it", `ethtool -K ${link.name} lro off`)];
-  }
-  if (features["rx-gro-hw"] === true) {
-    const found = "hardware receive offload is on: drivers refuse XDP with it";
-    return [warn(name, found, `ethtool -K ${link.name} rx-gro-hw off`)];
-  }
-  return [ok(name, "nothing in the way of XDP")];
+/** Settings in the order in which they matter; those that nothing is wrong with as they are. */
+function checkSettings(report: DeviceReport, hook: HookChoice): Check[] {
+  const { link, channels, receiveQueues, rings, rps } = report.facts;
+  const transmit = channels === undefined ? link.txQueues : channels.tx + channels.combined;
+  const fine: Readonly<Record<DeviceNeed["subject"], string | undefined>> = {
+    mtu: String(link.mtu),
+    queues: `${receiveQueues} receive, ${transmit} transmit`,
+    offloads: "nothing in the way",
+    rings: rings === undefined ? undefined : `${rings.rx} receive, ${rings.tx} transmit descriptors`,
+    rps: report.hook === "xdp" || link.kind !== undefined ? undefined : `masks ${[...new Set(rps)].join(" ")}`,
+    interrupts: undefined,
+  };
+  return Object.entries(fine).flatMap(([subject, found]) => {
+    const name = `${link.name} ${subject}`;
+    const need = report.needs.find((candidate) => candidate.subject === subject);
+    if (need === undefined) return found === undefined ? [] : [ok(name, found)];
+    const finding = need.isBlocking && hook === "xdp" ? fail : warn;
+    return [finding(name, need.found, need.command, need.cost)];
+  });
 }
 
 /** How long packets may be on the way to it (BIG TCP): of fabric devices this bounds those between workloads too. */
@@ -111,9 +114,12 @@ export function checkPacketLimits(link: LinkInfo): Check {
 }
 
 /** The far end of a veth belongs to the workload; the XDP hook needs settings there. */
-export function checkPeer(link: LinkInfo): Check[] {
+export function checkPeer({ facts: { link }, xdp }: Pick<DeviceReport, "facts" | "xdp">): Check[] {
   if (link.kind !== "veth" || link.linkNetnsId === undefined) return [];
-  const found = "in another namespace; hook xdp needs tx checksum offload off and GRO on there";
+  const found =
+    xdp.target === false
+      ? "in another namespace, without NAPI: what XDP redirects to it vanishes"
+      : "in another namespace; hook xdp needs tx checksum offload off and GRO on there";
   const hint = "say netns in the state document, or run there: ethtool -K DEVICE tx off gro on";
-  return [warn(`${link.name} peer`, found, hint)];
+  return [warn(`${link.name} peer`, found, hint, "nothing on the TC hook; lost or corrupt packets on the XDP hook")];
 }

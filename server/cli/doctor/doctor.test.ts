@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import type { LinkInfo } from "../../../sdk/netlink/index.ts";
+import { type DeviceFacts, reportOf } from "../../../sdk/dataplane/drivers/index.ts";
+import type { LinkInfo, XdpFeatures } from "../../../sdk/netlink/index.ts";
 import { formatChecks } from "../commands/doctor.ts";
 import { checkBpffs, checkJit, checkUnprivileged } from "./bpf.ts";
 import type { Check } from "./check.ts";
 import {
+  checkDevice,
+  checkDevices,
   checkDriver,
-  checkMtu,
-  checkOffloads,
   checkPacketLimits,
   checkPeer,
   checkProgram,
-  checkQueues,
   checkUp,
 } from "./devices.ts";
 import { checkIptables, checkNftables } from "./firewall.ts";
@@ -136,43 +136,108 @@ describe("a device", () => {
     expect(checkUp(link({ up: false }))).toMatchObject({ status: "warn", hint: "ip link set eth0 up" });
   });
 
-  test("is judged by its driver and its MTU", () => {
-    expect(statuses(checkDriver(link(), "ena"))).toEqual(["ok", "ok"]);
-    expect(checkDriver(link(), "ena")[0]?.found).toContain("no XDP metadata");
-    expect(checkDriver(link(), "e1000")).toMatchObject([{ status: "warn", hint: expect.stringContaining("hook: tc") }]);
-    expect(checkDriver(link(), undefined)[0]?.status).toBe("warn");
-    expect(checkMtu(link({ mtu: 9001 }), "ena")).toMatchObject({
-      status: "warn",
-      hint: expect.stringContaining("3498"),
-    });
-    expect(checkMtu(link({ mtu: 9000 }), "i40e").hint).toContain("6.3");
-    expect(checkMtu(link({ mtu: 3500 }), "veth").status).toBe("ok");
+  const told: XdpFeatures = {
+    basic: true,
+    redirect: true,
+    target: false,
+    zeroCopy: true,
+    offload: false,
+    frags: true,
+    fragsTarget: false,
+    zeroCopySegments: 1,
+  };
+  const facts = (driver: string, o: Partial<DeviceFacts> = {}): DeviceFacts => ({
+    link: link(),
+    driver,
+    xdp: undefined,
+    channels: {
+      ...{ rx: 0, tx: 0, combined: 4, other: 0 },
+      maximum: { rx: 0, tx: 0, combined: 8, other: 0 },
+    },
+    rings: { rx: 1024, tx: 1024, maximum: { rx: 1024, tx: 1024 } },
+    features: new Map(),
+    receiveQueues: 4,
+    rps: ["0", "0", "0", "0"],
+    interrupts: { hardIrqs: 2, flushNs: 20_000 },
+    peerTransmitQueues: undefined,
+    cpus: 4,
+    kernel: [6, 12],
+    ...o,
   });
 
-  test("with a program, with receive offloads, with a far end elsewhere is told so", () => {
+  test("is judged by its driver, and it is told who says so", () => {
+    expect(checkDriver(reportOf(facts("ena"))).found).toBe(
+      "ena: native XDP, no frags, copy-mode AF_XDP, no XDP metadata: traps take the trap link, MTU up to 3498 in one buffer (as known of the driver)",
+    );
+    expect(checkDriver(reportOf(facts("ice", { xdp: told }))).found).toBe(
+      "ice: native XDP, frags, no redirect target yet, zero-copy AF_XDP, MTU up to 3046 in one buffer (as the driver says)",
+    );
+    expect(checkDriver(reportOf(facts("e1000")))).toMatchObject({ status: "ok", found: "e1000: no native XDP" });
+    expect(checkDriver(reportOf(facts("e1000"), "xdp"))).toMatchObject({ status: "fail", hint: "use hook: tc" });
+  });
+
+  test("that suits its hook has nothing to be mended", () => {
+    const checks = checkDevice(reportOf(facts("ena")), "auto");
+    expect(new Set(statuses(checks))).toEqual(new Set(["ok"]));
+    expect(checks.map(({ name, found }) => `${name}: ${found}`).slice(2)).toEqual([
+      "eth0 hook: auto takes xdp",
+      "eth0 xdp: no program attached",
+      "eth0 mtu: 1500",
+      "eth0 queues: 4 receive, 4 transmit",
+      "eth0 offloads: nothing in the way",
+      "eth0 rings: 1024 receive, 1024 transmit descriptors",
+      "eth0 packets: IPv4 up to 65536, IPv6 up to 65536 bytes before segmentation; the driver takes 524280",
+    ]);
+  });
+
+  test("that does not is told what it costs and the command: a demanded hook fails, auto takes the other one", () => {
+    const jumbo = facts("ena", { link: link({ mtu: 9001 }) });
+    const of = (hook: "auto" | "tc" | "xdp", name: string) =>
+      checkDevice(reportOf(jumbo, hook), hook).find((check) => check.name === name);
+    expect(of("xdp", "eth0 mtu")).toEqual({
+      name: "eth0 mtu",
+      status: "fail",
+      found: "MTU 9001, above 3498",
+      cost: "the driver refuses XDP: longer packets do not fit one buffer",
+      hint: "ip link set eth0 mtu 3498",
+    });
+    expect(of("auto", "eth0 mtu")?.status).toBe("warn");
+    expect(of("auto", "eth0 hook")).toMatchObject({
+      status: "warn",
+      found: "auto takes tc, as XDP is not possible: MTU 9001, above 3498",
+      hint: "ip link set eth0 mtu 3498",
+    });
+    expect(of("tc", "eth0 mtu")).toMatchObject({ status: "ok", found: "9001" });
+  });
+
+  test("that is not there is told so", () => {
+    expect(checkDevices(["no-such-device"])).toMatchObject([{ name: "no-such-device", status: "fail" }]);
+  });
+
+  test("with a program, or with a far end elsewhere, is told so", () => {
     expect(checkProgram(link()).status).toBe("ok");
     const attached = checkProgram(link({ xdp: { mode: "native", programId: 643 } }));
     expect(attached).toMatchObject({ status: "warn", found: "program 643 is attached (native)" });
-    expect(statuses(checkOffloads(link(), { "rx-lro": true }))).toEqual(["warn"]);
-    expect(statuses(checkOffloads(link(), { "rx-gro": true }))).toEqual(["ok"]);
-    expect(checkPeer(link())).toEqual([]);
     expect(checkPacketLimits(link())).toEqual({ name: "eth0 packets", status: "ok", found: expect.any(String) });
     const raised = { gso: 196608, gro: 65536, gsoIpv4: 65536, groIpv4: 65536, driver: 524280 };
     expect(checkPacketLimits(link({ packetLimits: raised })).found).toBe(
       "IPv4 up to 65536, IPv6 up to 196608 bytes before segmentation; the driver takes 524280",
     );
-    expect(checkPeer(link({ kind: "veth", linkNetnsId: 0 }))[0]?.hint).toContain("ethtool -K DEVICE tx off");
-    expect(checkQueues(link(), { rx: 0, tx: 1, combined: 4 }).found).toBe("4 receive, 5 transmit");
-    expect(checkQueues(link(), undefined).found).toBe("4 receive, 4 transmit");
+    expect(checkPeer(reportOf(facts("veth")))).toEqual([]);
+    const veth = facts("veth", { link: link({ kind: "veth", linkNetnsId: 0 }), xdp: told });
+    expect(checkPeer(reportOf(veth))[0]).toMatchObject({
+      found: "in another namespace, without NAPI: what XDP redirects to it vanishes",
+      hint: expect.stringContaining("ethtool -K DEVICE tx off"),
+    });
   });
 });
 
 test("findings are printed a line each, with how to mend them", () => {
   const checks: Check[] = [
     { name: "kernel", status: "ok", found: "6.18" },
-    { name: "bpffs", status: "fail", found: "none", hint: "mount it" },
+    { name: "bpffs", status: "fail", found: "none", cost: "all of it", hint: "mount it" },
   ];
   expect(formatChecks(checks)).toBe(
-    "ok    kernel  6.18\nfail  bpffs   none\n              to mend it: mount it\n1 ok, 0 to look at, 1 failed\n",
+    "ok    kernel  6.18\nfail  bpffs   none\n              it costs: all of it\n              to mend it: mount it\n1 ok, 0 to look at, 1 failed\n",
   );
 });

@@ -3,7 +3,6 @@
 
 import { readFileSync, statfsSync } from "node:fs";
 import { release } from "node:os";
-import { Ethtool, Netlink } from "../../../sdk/netlink/index.ts";
 import { BPFFS, checkBpffs, checkJit, checkUnprivileged } from "./bpf.ts";
 import type { Check } from "./check.ts";
 import { checkDevices } from "./devices.ts";
@@ -12,8 +11,8 @@ import { checkKernel } from "./kernel.ts";
 import { checkCapabilities, checkLockedMemory } from "./privileges.ts";
 import { checkLibbpf, checkPipeline, checkRuntime } from "./software.ts";
 
-/** Looks at this machine, and at `devices` by name. */
-export function diagnose(devices: readonly string[]): Check[] {
+/** Looks at this machine, and at `devices` by name, for the hook that they are to have. */
+export function diagnose(devices: readonly string[], hook: "auto" | "tc" | "xdp" = "auto"): Check[] {
   const status = read("/proc/thread-self/status") ?? "";
   return [
     ...checkKernel(release()),
@@ -26,15 +25,8 @@ export function diagnose(devices: readonly string[]): Check[] {
     checkRuntime(),
     checkPipeline(),
     checkFirewall(),
-    ...checkNamed(devices),
+    ...checkDevices(devices, hook),
   ];
-}
-
-function checkNamed(devices: readonly string[]): Check[] {
-  if (devices.length === 0) return [];
-  using netlink = Netlink.open();
-  using ethtool = Ethtool.open();
-  return checkDevices(devices, netlink, ethtool);
 }
 
 /** Undefined where the kernel has no such file, or does not let it be read. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Generic netlink: families are found by name and given a message type at run time (`linux/genetlink.h`). */
 
-import { WeirError } from "../../errors.ts";
-import { AttributeTable } from "../attribute.ts";
-import { NETLINK_GENERIC } from "../constants.ts";
-import type { MessageWriter, NetlinkMessage } from "../message.ts";
-import { NetlinkSocket } from "../socket.ts";
+import { WeirError } from "../errors.ts";
+import { AttributeTable } from "./attribute.ts";
+import { NETLINK_GENERIC } from "./constants.ts";
+import type { MessageWriter, NetlinkMessage } from "./message.ts";
+import { NetlinkSocket } from "./socket.ts";
 
 /** Bytes of `struct genlmsghdr`: u8 command, u8 version, u16. */
 export const GENERIC_HEADER_SIZE = 4;
