@@ -8,6 +8,7 @@ import { vrfOf } from "../check_interfaces.ts";
 import { type ObjectChange, sameValue } from "../desired.ts";
 import { type Device, deviceName } from "../devices.ts";
 import { LINK_HEADER } from "../direct_ports.ts";
+import { findDriver } from "../drivers/index.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { LiveInterface } from "../live.ts";
@@ -218,8 +219,12 @@ function checkFirstPackets(run: Run, object: Interface, device: Device, warnings
 
 /** Sockets of its own; where the device does not allow them its packets take the trap link. */
 function openDirect(run: Run, id: number, device: Device, warnings: string[]): LiveInterface["direct"] {
+  // What the slow path is to know of a packet lies in front of it there.
+  if (findDriver(device.driver)?.metadata === false) return undefined;
   try {
-    const direct = run.direct.add(id, device);
+    // Some drivers receive on more queues once there is a program.
+    const rxQueues = run.devices.receiveQueues(device.name) || device.rxQueues;
+    const direct = run.direct.add(id, { ...device, rxQueues });
     if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
     return direct;
   } catch (error) {
