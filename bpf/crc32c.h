@@ -21,8 +21,11 @@ static const __u32 crc32c_powers[MAX_LENGTH_BITS] = {
 	0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc, 0xfe7740e6,
 };
 
-/* Product of two polynomials modulo that of the CRC. Without branches: one path to verify. */
-static __always_inline __u32 crc32c_multiply(__u32 a, __u32 b)
+/*
+ * Product of two polynomials modulo that of the CRC. Without branches: one path to verify, and
+ * as a function that any program may call, only once.
+ */
+__attribute__((noinline)) __u32 crc32c_multiply(__u32 a, __u32 b)
 {
 	__u32 product = 0, i;
 

@@ -101,9 +101,9 @@ static __always_inline int read_label(const struct packet *p, struct decapsulati
  * VLAN tags of a frame that was carried mean nothing here. They go with the outer headers:
  * on TC the kernel would not find them, since the skb's protocol is that of an outer header.
  */
-static __always_inline int skip_inner_tags(const struct packet *p, struct decapsulation *d,
-					   struct ethhdr *inner)
+static __always_inline int skip_inner_tags(const struct packet *p, struct decapsulation *d)
 {
+	struct ethhdr *inner = &d->inner;
 	__u32 i;
 
 	for (i = 0; i < MAX_VLAN_TAGS; i++) {
@@ -120,10 +120,9 @@ static __always_inline int skip_inner_tags(const struct packet *p, struct decaps
 	return is_vlan_type(bpf_ntohs(inner->h_proto)) ? DROP_UNSUPPORTED_PROTOCOL : DROP_NONE;
 }
 
-/* The Ethernet header that the frame will have. */
-static __always_inline int read_inner(const struct packet *p, struct decapsulation *d,
-				      struct ethhdr *inner)
+static __always_inline int read_inner(const struct packet *p, struct decapsulation *d)
 {
+	struct ethhdr *inner = &d->inner;
 	struct config *c = the_config();
 	struct ethhdr *eth;
 	__u8 *version;
@@ -135,7 +134,7 @@ static __always_inline int read_inner(const struct packet *p, struct decapsulati
 			return DROP_INVALID_PACKET;
 		ethernet_copy(inner, eth);
 		d->offset += sizeof(*eth);
-		reason = skip_inner_tags(p, d, inner);
+		reason = skip_inner_tags(p, d);
 		d->inner_family = inner->h_proto == bpf_htons(ETH_P_IP)     ? 4
 				  : inner->h_proto == bpf_htons(ETH_P_IPV6) ? 6
 									    : 0;
@@ -215,46 +214,60 @@ static __always_inline int foreign(const struct packet *p, const struct decapsul
 	return c && c->foreign_tunnels ? drop(p, DROP_UNKNOWN_TUNNEL) : pass_to_host(p);
 }
 
-/* CONTINUE: not a tunnel packet, or one that has been taken out; else its verdict. */
-static __always_inline int decapsulate(const struct packet *p)
+/*
+ * Reads the headers down to those of what is carried. FORWARD: there is something to take out;
+ * CONTINUE: no tunnel packet; else its verdict.
+ */
+static __always_inline int read_tunnel(const struct packet *p, struct decapsulation *d)
 {
 	struct walk *w = p->walk;
-	struct decapsulation d = {};
-	struct ethhdr inner = {};
 	int reason;
 
-	if (!is_own_underlay(w) || !read_outer(p, &d))
+	if (!is_own_underlay(w) || !read_outer(p, d))
 		return CONTINUE;
 	if (w->flags & WALK_FRAGMENT)
 		return drop(p, DROP_FRAGMENT);
-	d.interface = w->interface;
-	d.family = w->family;
-	d.end = w->l3_offset + w->ip_length;
-	d.injected = (w->flags & WALK_INJECTED) != 0;
-	d.forwarding_class = w->forwarding_class;
-	d.traffic_class = traffic_class(p, w->l3_offset);
-	d.ingress = find_tunnel(w, d.encap);
+	d->interface = w->interface;
+	d->family = w->family;
+	d->end = w->l3_offset + w->ip_length;
+	d->injected = (w->flags & WALK_INJECTED) != 0;
+	d->forwarding_class = w->forwarding_class;
+	d->traffic_class = traffic_class(p, w->l3_offset);
+	d->ingress = find_tunnel(w, d->encap);
 	if (carries_copy(p))
-		d.ingress |= INGRESS_COPY;
-	reason = d.encap == ENCAP_VXLAN ? read_vxlan(p, &d) : read_label(p, &d);
+		d->ingress |= INGRESS_COPY;
+	reason = d->encap == ENCAP_VXLAN ? read_vxlan(p, d) : read_label(p, d);
 	if (reason == DROP_UNKNOWN_VNI || reason == DROP_UNKNOWN_LABEL)
-		return foreign(p, &d, reason);
+		return foreign(p, d, reason);
 	if (reason != CONTINUE)
 		return drop(p, reason);
-	reason = read_inner(p, &d, &inner);
+	reason = read_inner(p, d);
 	/* TC could not even take the headers off. */
-	if (!reason && d.inner_family && d.offset + ip_header_length(d.inner_family) > d.end)
+	if (!reason && d->inner_family && d->offset + ip_header_length(d->inner_family) > d->end)
 		reason = DROP_INVALID_PACKET;
 	if (reason)
 		return drop(p, reason);
+	d->gateway = d->ethernet && is_for_gateway(&d->inner);
+	return FORWARD;
+}
+STAGE_FINDING(read_tunnel, struct decapsulation)
+
+/* CONTINUE: not a tunnel packet, or one that has been taken out; else its verdict. */
+static __always_inline int decapsulate(const struct packet *p)
+{
+	struct decapsulation d = {};
+	int verdict = call_read_tunnel(p, &d);
+	int reason;
+
+	if (verdict != FORWARD)
+		return verdict;
 	/* Copies are made behind TC only, from the packet as it came. */
-	d.gateway = d.ethernet && is_for_gateway(&inner);
-	if (p->hook == HOOK_XDP && d.ethernet && !d.gateway && is_flooded(d.vrf, inner.h_dest))
+	if (p->hook == HOOK_XDP && d.ethernet && !d.gateway && is_flooded(d.vrf, d.inner.h_dest))
 		return hand_over(p);
-	count_decapsulated(w, d.ingress);
+	count_decapsulated(p->walk, d.ingress);
 	if (d.checksummed)
 		d.bad_checksum = call_udp_checksum_fails(p) != 0;
-	if (remove_outer(p, &d, &inner))
+	if (remove_outer(p, &d))
 		return drop(p, DROP_REDIRECT_FAILED);
 	reason = walk_anew(p, &d);
 	trace_step(p, TRACE_DECAPSULATE, d.encap, d.id, 0);

@@ -10,7 +10,9 @@
 #include "hash.h"
 #include "nexthop.h"
 
-#define MAX_BUCKETS_SEARCHED 256
+/* find_bucket() looks through at most their product. */
+#define BUCKETS_A_BLOCK 16
+#define MAX_BLOCKS      16
 
 #define MAX_PROBES 16 /* buckets looked into; half of them dead: 1 packet of 65536 finds none */
 
@@ -42,12 +44,12 @@ __attribute__((noinline)) int choose_bucket(__u32 first, __u32 count, __u32 hash
 	return -1;
 }
 
-/* Index of the first bucket of next hop `nexthop`; -1: there is none. */
-__attribute__((noinline)) int find_bucket(__u32 first, __u32 count, __u32 nexthop)
+/* find_bucket() in the first BUCKETS_A_BLOCK of them. */
+__attribute__((noinline)) int find_in_block(__u32 first, __u32 count, __u32 nexthop)
 {
 	__u32 i;
 
-	for (i = 0; i < MAX_BUCKETS_SEARCHED; i++) {
+	for (i = 0; i < BUCKETS_A_BLOCK; i++) {
 		__u32 index = first + i;
 		struct member *m;
 
@@ -55,6 +57,23 @@ __attribute__((noinline)) int find_bucket(__u32 first, __u32 count, __u32 nextho
 			break;
 		m = bpf_map_lookup_elem(&members, &index);
 		if (m && m->nexthop == nexthop && !(m->flags & MEMBER_DEAD))
+			return index;
+	}
+	return -1;
+}
+
+/* Index of the first bucket of next hop `nexthop`; -1: there is none. */
+__attribute__((noinline)) int find_bucket(__u32 first, __u32 count, __u32 nexthop)
+{
+	__u32 i;
+
+	for (i = 0; i < MAX_BLOCKS * BUCKETS_A_BLOCK; i += BUCKETS_A_BLOCK) {
+		int index;
+
+		if (i >= count)
+			break;
+		index = find_in_block(first + i, count - i, nexthop);
+		if (index >= 0)
 			return index;
 	}
 	return -1;

@@ -150,8 +150,7 @@ static __always_inline int flow_transition(const struct packet *p)
 		if (other)
 			tcp_forget(other);
 	}
-	state = w->protocol == IPPROTO_TCP ? tcp_next_state(p, flow, other)
-					   : FLOW_STATE_ESTABLISHED;
+	state = w->protocol == IPPROTO_TCP ? tcp_follow(p, flow, other) : FLOW_STATE_ESTABLISHED;
 	flow_set_state(w->family, flow, other, state);
 	return FORWARD;
 }

@@ -34,22 +34,32 @@ static __always_inline __u32 tcp_idle_seconds(const struct config *c, __u8 state
 	}
 }
 
-/* The entry's own time, but for TCP connections that have ended. */
-static __always_inline __u64 idle_limit(const struct config *c, const struct flow_entry *flow,
-					__u8 protocol)
+/*
+ * Of a flow that has no time of its own. A function of its own, behind which the verifier knows
+ * one number, not one for each protocol and state.
+ */
+__attribute__((noinline)) int default_idle_seconds(__u8 protocol, __u8 state)
 {
-	__u32 seconds;
+	struct config *c = the_config();
 
+	if (!c)
+		return 0;
 	if (protocol == IPPROTO_TCP)
-		seconds = tcp_idle_seconds(c, flow->state);
-	else if (protocol == IPPROTO_UDP)
-		seconds = or_default(c->udp_seconds, DEFAULT_UDP_SECONDS);
-	else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
-		seconds = or_default(c->icmp_seconds, DEFAULT_ICMP_SECONDS);
-	else
-		seconds = or_default(c->other_seconds, DEFAULT_OTHER_SECONDS);
-	if (flow->idle_seconds && flow->state < FLOW_STATE_CLOSING)
-		seconds = flow->idle_seconds;
+		return tcp_idle_seconds(c, state);
+	if (protocol == IPPROTO_UDP)
+		return or_default(c->udp_seconds, DEFAULT_UDP_SECONDS);
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		return or_default(c->icmp_seconds, DEFAULT_ICMP_SECONDS);
+	return or_default(c->other_seconds, DEFAULT_OTHER_SECONDS);
+}
+
+/* The entry's own time, but for TCP connections that have ended. */
+static __always_inline __u64 idle_limit(const struct flow_entry *flow, __u8 protocol)
+{
+	__u32 seconds = flow->idle_seconds;
+
+	if (!seconds || flow->state >= FLOW_STATE_CLOSING)
+		seconds = default_idle_seconds(protocol, flow->state);
 	return seconds * NSEC_PER_SEC;
 }
 

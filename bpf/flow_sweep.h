@@ -101,7 +101,7 @@ static __always_inline void sweep_look(struct sweep *s, struct swept *at, struct
 		sweep_hold(s, at, flow);
 		return;
 	}
-	limit = idle_limit(s->config, flow, at->protocol);
+	limit = idle_limit(flow, at->protocol);
 	if (s->now > flow->last_seen + limit) {
 		sweep_idle(s, at, head, flow, limit);
 		return;

@@ -35,6 +35,9 @@ struct segment {
 	__u32 end;    /* behind its last byte; SYN and FIN count */
 	__u32 ack;    /* if it has that flag */
 	__u32 window; /* as it stands there, not scaled */
+	__u8 flags;   /* TCP_FLAGS_KEPT of its own */
+	__u8 scale;   /* that a SYN offers, or TCP_SCALE_NONE */
+	__u8 reserved[2];
 };
 
 static __always_inline int sequence_before(__u32 a, __u32 b)
@@ -105,7 +108,7 @@ static __always_inline void tcp_forget(struct flow_entry *flow)
 }
 
 /* The scale that a SYN offers. */
-static __always_inline __u8 syn_scale(const struct packet *p)
+static __always_inline int syn_scale(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct tcphdr *tcp = packet_at(p, w->l4_offset, sizeof(*tcp));
@@ -121,13 +124,14 @@ static __always_inline __u8 syn_scale(const struct packet *p)
 		return TCP_SCALE_NONE;
 	return *value > TCP_MAX_SCALE ? TCP_MAX_SCALE : *value;
 }
+STAGE(syn_scale)
 
 /* A SYN of a connection that is not established; the last one counts. */
-static __always_inline void tcp_record_syn(const struct packet *p, struct flow_entry *flow,
-					   struct flow_entry *other, const struct segment *s)
+static __always_inline void tcp_record_syn(struct flow_entry *flow, struct flow_entry *other,
+					   const struct segment *s)
 {
 	flow->tcp_end = s->end;
-	flow->tcp_scale = syn_scale(p);
+	flow->tcp_scale = s->scale;
 	/* Both must offer it (RFC 7323 section 2.2). */
 	if (other && (other->tcp_flags & TCP_FLAG_SYN) &&
 	    (flow->tcp_scale == TCP_SCALE_NONE || other->tcp_scale == TCP_SCALE_NONE)) {
@@ -135,13 +139,12 @@ static __always_inline void tcp_record_syn(const struct packet *p, struct flow_e
 		other->tcp_scale = 0;
 	}
 	/* The window of a SYN is not scaled. */
-	if (p->walk->tcp_flags & TCP_FLAG_ACK)
+	if (s->flags & TCP_FLAG_ACK)
 		tcp_record_ack(flow, s, 0);
 }
 
 /* Any other segment. Of a connection that was there before us, the scale is the largest. */
-static __always_inline void tcp_record_segment(struct flow_entry *flow, const struct segment *s,
-					       __u8 flags)
+static __always_inline void tcp_record_segment(struct flow_entry *flow, const struct segment *s)
 {
 	if (flow->tcp_flags & TCP_SEQUENCED) {
 		sequence_advance(&flow->tcp_end, s->end);
@@ -149,18 +152,17 @@ static __always_inline void tcp_record_segment(struct flow_entry *flow, const st
 		flow->tcp_end = s->end;
 		flow->tcp_scale = TCP_MAX_SCALE;
 	}
-	if (flags & TCP_FLAG_ACK)
+	if (s->flags & TCP_FLAG_ACK)
 		tcp_record_ack(flow, s, flow->tcp_scale == TCP_SCALE_NONE ? 0 : flow->tcp_scale);
 }
 
 /* Whether the receiver takes it: nothing old, nothing behind its window, nothing acknowledged
  * that was never sent. What is not known does not count against it. */
-static __always_inline int segment_is_good(const struct flow_entry *other, const struct segment *s,
-					   __u8 flags)
+static __always_inline int segment_is_good(const struct flow_entry *other, const struct segment *s)
 {
 	if (!other || !(other->tcp_flags & TCP_SEQUENCED))
 		return 1;
-	if ((flags & TCP_FLAG_ACK) && sequence_before(other->tcp_end, s->ack))
+	if ((s->flags & TCP_FLAG_ACK) && sequence_before(other->tcp_end, s->ack))
 		return 0;
 	if (!(other->tcp_flags & TCP_FLAG_ACK))
 		return 1;
@@ -170,13 +172,12 @@ static __always_inline int segment_is_good(const struct flow_entry *other, const
 }
 
 static __always_inline int reset_is_good(const struct flow_entry *flow,
-					 const struct flow_entry *other, const struct segment *s,
-					 __u8 flags)
+					 const struct flow_entry *other, const struct segment *s)
 {
 	if (!other)
 		return 1;
 	/* The answer to a SYN: it acknowledges that (RFC 9293 section 3.10.7.3). */
-	if (flow->state == FLOW_STATE_NEW && (flags & TCP_FLAG_ACK) &&
+	if (flow->state == FLOW_STATE_NEW && (s->flags & TCP_FLAG_ACK) &&
 	    (other->tcp_flags & TCP_SEQUENCED) && s->ack == other->tcp_end)
 		return 1;
 	if (!(flow->tcp_flags & TCP_SEQUENCED))
@@ -192,27 +193,24 @@ static __always_inline int reset_is_good(const struct flow_entry *flow,
  * The state that the pair has after a segment. `other`: entry of the reverse direction, or NULL.
  * Established is who has seen an acknowledgement from both sides: the third segment of a
  * handshake, the fourth where both opened at once, and any two of a connection that was there
- * before us.
+ * before us. A function of its own: the verifier goes once through what a segment may mean.
  */
-static __always_inline __u8 tcp_next_state(const struct packet *p, struct flow_entry *flow,
-					   struct flow_entry *other)
+__attribute__((noinline)) int tcp_next_state(struct flow_entry *flow, struct flow_entry *other,
+					     const struct segment *s)
 {
-	__u8 flags = p->walk->tcp_flags & TCP_FLAGS_KEPT;
-	struct segment s;
-
-	if (!segment_read(p, &s))
+	if (!flow || !s)
+		return FLOW_STATE_NEW;
+	if (s->flags & TCP_FLAG_RST)
+		return reset_is_good(flow, other, s) ? FLOW_STATE_CLOSED : flow->state;
+	if ((s->flags & TCP_FLAG_SYN) && flow->state != FLOW_STATE_NEW)
 		return flow->state;
-	if (flags & TCP_FLAG_RST)
-		return reset_is_good(flow, other, &s, flags) ? FLOW_STATE_CLOSED : flow->state;
-	if ((flags & TCP_FLAG_SYN) && flow->state != FLOW_STATE_NEW)
+	if (!segment_is_good(other, s))
 		return flow->state;
-	if (!segment_is_good(other, &s, flags))
-		return flow->state;
-	if (flags & TCP_FLAG_SYN)
-		tcp_record_syn(p, flow, other, &s);
+	if (s->flags & TCP_FLAG_SYN)
+		tcp_record_syn(flow, other, s);
 	else
-		tcp_record_segment(flow, &s, flags);
-	flow->tcp_flags |= flags | TCP_SEQUENCED;
+		tcp_record_segment(flow, s);
+	flow->tcp_flags |= s->flags | TCP_SEQUENCED;
 	if (flow->state == FLOW_STATE_CLOSED)
 		return FLOW_STATE_CLOSED;
 	if (flow->tcp_flags & TCP_FLAG_FIN)
@@ -222,6 +220,19 @@ static __always_inline __u8 tcp_next_state(const struct packet *p, struct flow_e
 	    (other->tcp_flags & TCP_FLAG_ACK))
 		return FLOW_STATE_ESTABLISHED;
 	return flow->state;
+}
+
+/* tcp_next_state() after the packet. */
+static __always_inline __u8 tcp_follow(const struct packet *p, struct flow_entry *flow,
+				       struct flow_entry *other)
+{
+	struct segment s = { .flags = p->walk->tcp_flags & TCP_FLAGS_KEPT };
+
+	if (!segment_read(p, &s))
+		return flow->state;
+	if (s.flags & TCP_FLAG_SYN)
+		s.scale = call_syn_scale(p);
+	return tcp_next_state(flow, other, &s);
 }
 
 #endif

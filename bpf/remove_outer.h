@@ -27,8 +27,10 @@ struct decapsulation {
 	__u8 checksummed;
 	__u8 forwarding_class;
 	__u8 gateway; /* the frame is for the gateway's MAC */
-	__u8 reserved[3];
+	__u8 reserved;
+	struct ethhdr inner; /* that the frame will have */
 };
+_Static_assert(sizeof(struct decapsulation) == 56, "no padding: it is passed as memory");
 
 static __always_inline __u32 ip_header_length(__u8 family)
 {
@@ -78,8 +80,7 @@ static __always_inline int skb_remove_outer(const struct packet *p, const struct
 				   BPF_F_ADJ_ROOM_FIXED_GSO);
 }
 
-static __always_inline int remove_outer(const struct packet *p, const struct decapsulation *d,
-					const struct ethhdr *inner)
+static __always_inline int remove_outer(const struct packet *p, const struct decapsulation *d)
 {
 	struct ethhdr *eth;
 	int failed = p->hook == HOOK_XDP ? bpf_xdp_adjust_head(p->xdp, (int)d->offset - ETH_HLEN)
@@ -90,7 +91,7 @@ static __always_inline int remove_outer(const struct packet *p, const struct dec
 	eth = packet_ethernet(p);
 	if (!eth)
 		return -1;
-	ethernet_copy(eth, inner);
+	ethernet_copy(eth, &d->inner);
 	return 0;
 }
 

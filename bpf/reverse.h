@@ -34,38 +34,57 @@ static __always_inline struct member *ecmp_choose_back(const struct nexthop *ecm
 	return member_at(index);
 }
 
-/* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
-__attribute__((noinline)) int follow_back(struct walk *w)
+/* What follow_back_once() returns. */
+enum back_step {
+	BACK_ARRIVED,  /* reverse_nexthop leads there by itself */
+	BACK_FOLLOWED, /* it is the next hop behind it now */
+	BACK_NOWHERE,
+};
+
+/* One step of follow_back(). */
+__attribute__((noinline)) int follow_back_once(struct walk *w, __u32 back)
 {
+	struct nexthop *nh;
 	struct route *route;
-	__u32 back, n;
+	struct member *m;
 
 	if (!w)
-		return 0;
-	back = way_back(w);
-	for (n = 0; n < MAX_RESOLUTIONS; n++) {
-		struct nexthop *nh = nexthop_get(w->reverse_nexthop);
-		struct member *m;
+		return BACK_NOWHERE;
+	nh = nexthop_get(w->reverse_nexthop);
+	if (!nh || !is_indirect(nh))
+		return BACK_ARRIVED;
+	if (nh->type == NEXTHOP_VRF) {
+		route = route_to_source(w, nh->vrf);
+		if (!route)
+			return BACK_NOWHERE;
+		w->reverse_nexthop = route->nexthop;
+		w->reverse_label = label_of(route->label, route->flags);
+		return BACK_FOLLOWED;
+	}
+	m = ecmp_choose_back(nh, w, back);
+	if (!m)
+		return BACK_NOWHERE;
+	w->reverse_nexthop = m->nexthop;
+	if (m->flags & (ROUTE_LABEL | ROUTE_VNI))
+		w->reverse_label = label_of(m->label, m->flags);
+	return BACK_FOLLOWED;
+}
 
-		if (!nh || !is_indirect(nh))
-			return 0;
-		if (nh->type == NEXTHOP_VRF) {
-			route = route_to_source(w, nh->vrf);
-			if (!route)
-				break;
-			w->reverse_nexthop = route->nexthop;
-			w->reverse_label = label_of(route->label, route->flags);
-			continue;
-		}
-		m = ecmp_choose_back(nh, w, back);
-		if (!m)
+/* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
+static __always_inline void follow_back(struct walk *w)
+{
+	__u32 back = way_back(w);
+	__u32 n;
+
+	for (n = 0; n < MAX_RESOLUTIONS; n++) {
+		int step = follow_back_once(w, back);
+
+		if (step == BACK_ARRIVED)
+			return;
+		if (step == BACK_NOWHERE)
 			break;
-		w->reverse_nexthop = m->nexthop;
-		if (m->flags & (ROUTE_LABEL | ROUTE_VNI))
-			w->reverse_label = label_of(m->label, m->flags);
 	}
 	w->reverse_nexthop = 0;
-	return 0;
 }
 
 /* Sets walk->reverse_nexthop and reverse_label. A default route leads to no workload. */
