@@ -7,7 +7,7 @@ import { attachTc, attachXdp, head, type Link, linkFromPin, type Program, tail }
 import { automaticHook, type Device } from "./devices.ts";
 import { findDriver } from "./drivers/index.ts";
 import type { InstancePaths } from "./instance.ts";
-import type { Pipeline } from "./loader.ts";
+import type { Pipeline, ProgramName } from "./loader.ts";
 import { kernelAtLeast } from "./preflight.ts";
 import type { Interface } from "./schema/index.ts";
 import type { Undo } from "./undo.ts";
@@ -56,9 +56,8 @@ export class Attacher {
     const hook = hookOf(object, device);
     const order = object.order ?? "head";
     const same = before?.ifindex === device.ifindex ? before : undefined;
-    const program = this.#pipeline.program("weir_tc");
     const tcPin = this.#pin("tc", id, device.ifindex);
-    const tc = this.#link(same?.tc, tcPin, [program], undo, () =>
+    const tc = this.#link(same?.tc, tcPin, ["weir_tc"], undo, (program) =>
       attachTc({
         program,
         ifindex: device.ifindex,
@@ -89,15 +88,14 @@ export class Attacher {
   }
 
   #attachXdp(object: Interface, pin: string, device: Device, before: Link | undefined, undo: Undo): Link {
-    const linear = this.#pipeline.program("weir_xdp");
-    const frags = this.#pipeline.program("weir_xdp_frags");
     const policed = object.policies !== undefined;
     // Redirects of packets with frags need 6.3, their way to the slow path needs 6.6.
     const fragsWork = policed ? kernelAtLeast(6, 6) : kernelAtLeast(6, 3);
     const largest = findDriver(device.driver)?.mtu ?? LINEAR_MTU;
     const isLarge = device.mtu > largest;
     // The driver may ask for frags where the MTU here does not: a veth also counts that of its other end.
-    const programs = fragsWork ? (isLarge ? [frags] : [linear, frags]) : [linear];
+    const programs: ProgramName[] = isLarge && fragsWork ? [] : ["weir_xdp"];
+    if (fragsWork) programs.push("weir_xdp_frags");
     try {
       return this.#link(before, pin, programs, undo, (program) =>
         attachXdp({
@@ -132,19 +130,29 @@ export class Attacher {
   #link(
     before: Link | undefined,
     pin: string,
-    programs: readonly Program[],
+    programs: readonly ProgramName[],
     undo: Undo,
     attach: (program: Program) => Link,
   ): Link {
     const known = before ?? adopt(pin);
     if (known !== undefined) {
-      if (replaced(known, programs)) return known;
+      if (programs.some((name) => runs(known, this.#pipeline.program(name)))) return known;
       removeLink(known);
     }
-    const link = attachFirst(programs, attach);
+    const link = this.#attachFirst(programs, attach);
     undo.push(() => removeLink(link));
     link.pin(pin);
     return link;
+  }
+
+  #attachFirst([name, ...others]: readonly ProgramName[], attach: (program: Program) => Link): Link {
+    if (name === undefined) throw new Error("There is no program to attach");
+    try {
+      return attach(this.#pipeline.program(name));
+    } catch (error) {
+      if (others.length === 0 || !(error instanceof WeirError) || !UNSUITABLE.has(error.code)) throw error;
+      return this.#attachFirst(others, attach);
+    }
   }
 
   /** Detaches everything that is pinned and not in use: interfaces that went while no controller ran. */
@@ -161,15 +169,11 @@ export class Attacher {
 const anchors = { head, tail } as const;
 
 /**
- * Makes a link run one of the programs, in one step. False when the kernel cannot, because one has frags and the other
- * has not: the link must then be detached, and until another is there the TC companion decides.
+ * Makes a link run the program, in one step. False when the kernel cannot, because one has frags and the other has not:
+ * unless another program suits, the link must be detached, and until the next one is there the TC companion decides.
  */
-function replaced(link: Link, programs: readonly Program[]): boolean {
-  const running = link.programId();
-  return programs.some(({ id }) => id === running) || programs.some((program) => updated(link, program));
-}
-
-function updated(link: Link, program: Program): boolean {
+function runs(link: Link, program: Program): boolean {
+  if (link.programId() === program.id) return true;
   try {
     link.update(program);
     return true;
@@ -181,16 +185,6 @@ function updated(link: Link, program: Program): boolean {
 
 /** What drivers say of a program whose kind does not suit their MTU (veth: ERANGE). */
 const UNSUITABLE: ReadonlySet<string> = new Set(["ERANGE", "EINVAL"]);
-
-function attachFirst([program, ...others]: readonly Program[], attach: (program: Program) => Link): Link {
-  if (program === undefined) throw new Error("There is no program to attach");
-  try {
-    return attach(program);
-  } catch (error) {
-    if (others.length === 0 || !(error instanceof WeirError) || !UNSUITABLE.has(error.code)) throw error;
-    return attachFirst(others, attach);
-  }
-}
 
 /** Paths of the links that are pinned in a directory. */
 export function pinnedLinks(directory: string): string[] {

@@ -65,9 +65,13 @@ export type ProgramName =
   | "weir_flow_update"
   | "weir_flow_sweep";
 
+/** Programs that are loaded when a device needs them for the first time: few nodes need all, and verifying takes time. */
+const ON_DEMAND: readonly ProgramName[] = ["weir_xdp", "weir_xdp_frags"];
+
 /** Loaded programs and their tables. */
 export interface Pipeline extends Disposable {
   readonly maps: Maps;
+  /** @throws VerifierError when the kernel refuses a program that is loaded on demand. */
   program(name: ProgramName): Program;
   readonly limits: Required<Limits>;
   /** All maps of the load by name, those too that nothing but the programs uses. */
@@ -139,7 +143,9 @@ export function pipelineSpec(limits: Required<Limits>): CollectionSpec {
 
 function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | undefined): Pipeline {
   const spec = withoutTraces(pipelineSpec(limits));
+  for (const name of ON_DEMAND) leaveOut(spec, name);
   const collection = spec.load(pinned === undefined ? {} : { reuse: pinned });
+  const onDemand = new OnDemand(collection.maps, limits);
   try {
     if (pinned === undefined) pinMaps(collection, paths);
   } catch (error) {
@@ -148,12 +154,53 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   }
   return {
     maps: Object.fromEntries(MAP_NAMES.map((name) => [name, collection.map(name)])) as unknown as Maps,
-    program: (name) => collection.program(name),
+    program: (name) => (ON_DEMAND.includes(name) ? onDemand.program(name) : collection.program(name)),
     limits,
     loaded: collection.maps,
     adopted: pinned !== undefined,
-    [Symbol.dispose]: () => collection[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      onDemand[Symbol.dispose]();
+      collection[Symbol.dispose]();
+    },
   };
+}
+
+function leaveOut(spec: CollectionSpec, name: string): void {
+  const program = spec.programs.get(name);
+  if (program !== undefined) program.autoload = false;
+}
+
+/** Programs that join those which are loaded already, on the same maps. */
+class OnDemand implements Disposable {
+  readonly #maps: ReadonlyMap<string, BpfMap>;
+  readonly #limits: Required<Limits>;
+  readonly #collections = new Map<string, Collection>();
+
+  constructor(maps: ReadonlyMap<string, BpfMap>, limits: Required<Limits>) {
+    this.#maps = maps;
+    this.#limits = limits;
+  }
+
+  program(name: ProgramName): Program {
+    let collection = this.#collections.get(name);
+    if (collection === undefined) {
+      collection = this.#load(name);
+      this.#collections.set(name, collection);
+    }
+    return collection.program(name);
+  }
+
+  [Symbol.dispose](): void {
+    for (const collection of this.#collections.values()) collection[Symbol.dispose]();
+  }
+
+  #load(name: ProgramName): Collection {
+    const spec = withoutTraces(pipelineSpec(this.#limits));
+    for (const other of spec.programs.keys()) if (other !== name) leaveOut(spec, other);
+    // Constants are each load's own.
+    const shared = [...this.#maps].filter(([map]) => !map.startsWith("."));
+    return spec.load({ reuse: Object.fromEntries(shared) });
+  }
 }
 
 /** `config` is pinned last: where it is, all are. */
