@@ -170,6 +170,23 @@ export function isPrefix(text: string): boolean {
   return prefixInto(text, scratch) !== undefined;
 }
 
+const scratchView = new DataView(scratch.buffer);
+
+/**
+ * Parses `address/length`, or an address alone, into numbers: the four words of the address, the highest first, and the
+ * length in the 128 bits of the mapped form. Nothing is allocated that stays.
+ * @param words gets the five numbers.
+ * @returns false when it is no prefix.
+ */
+export function prefixWords(text: string, words: Uint32Array): boolean {
+  scratch.fill(0);
+  const prefix = prefixInto(text, scratch);
+  if (prefix === undefined) return false;
+  for (let i = 0; i < 4; i++) words[i] = scratchView.getUint32(4 * i);
+  words[4] = mappedLength(prefix);
+  return true;
+}
+
 /** The one text of a prefix, without host bits: `10.97.0.0/16`; `undefined` when it is none. */
 export function canonicalPrefix(text: string): string | undefined {
   scratch.fill(0);

@@ -16,7 +16,7 @@
  */
 
 export type { Change } from "./dataplane/change.ts";
-export type { Plan } from "./dataplane/core.ts";
+export type { Committed, Plan } from "./dataplane/core.ts";
 export type {
   DropCount,
   InterfaceCounters,
@@ -95,7 +95,7 @@ export type { Tables } from "./dataplane/status.ts";
 export type { Table, TableEntry } from "./dataplane/table.ts";
 export type { PacketFields, TcpFlag } from "./dataplane/trace/frame.ts";
 export type { Trace, TraceOutput, TraceStep, TraceVerdict } from "./dataplane/trace/types.ts";
-export type { Committed, Transaction, TransactionOptions } from "./dataplane/transaction.ts";
+export type { Transaction, TransactionOptions } from "./dataplane/transaction.ts";
 export type { TableUsage, Usage } from "./dataplane/usage.ts";
 export { WeirError, type WeirErrorInit } from "./errors.ts";
 export { type DropReason, dropReasons, type TrapReason, trapReasons } from "./layout/index.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Bridge entries as readers see them: besides the state's those that interfaces bring, and what was learned. */
 import { formatMac, parseMac } from "../address.ts";
+import { INTERFACE_OWNER } from "./candidate.ts";
 import { monotonicMs } from "./clock.ts";
 import type { Core } from "./core.ts";
-import { INTERFACE_OWNER } from "./desired.ts";
 import type { LearnedEntry } from "./kernel/bridge_table.ts";
 import { labelFields } from "./kernel/label_tag.ts";
 import { keyText, splitKey } from "./schema/index.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The difference that a transaction makes, as people and programs read it. */
-import { type AnyChange, type Candidates, isWritten, sameValue } from "./desired.ts";
+import type { AnyChange, StateChanges } from "./desired.ts";
+import { RouteLines } from "./routes/route_lines.ts";
 import type { Kind } from "./schema/index.ts";
 
 /** One line of a difference. */
@@ -31,26 +32,35 @@ const singular: Readonly<Record<Kind, string>> = {
   qos: "qos",
 };
 
-/** Without what interfaces bring by themselves: that follows from the interface's own line. */
-function written(candidates: Candidates): Candidates {
-  return candidates.every(isWritten) ? candidates : candidates.filter(isWritten);
+/** The line of a change. */
+function changeOf(action: Change["action"], kind: Kind, key: string): Change {
+  const name = singular[kind];
+  return { action, kind: name, key, text: `${signs[action]} ${name}${key === "" ? "" : ` ${key}`}` };
 }
 
 /** The lines of a transaction. An object that only gains or loses a candidate behind the winner is an update. */
-export function describeChanges(changes: readonly AnyChange[]): Change[] {
-  const lines: Change[] = [];
-  for (const change of changes) {
-    const before = written(change.before);
-    const after = written(change.after);
-    if (before.length === 0 && after.length === 0) continue;
-    const same =
-      before.length === after.length &&
-      before.every((c, i) => c.owner === after[i]?.owner && sameValue(c.object, after[i]?.object));
-    if (same) continue;
-    const action = before.length === 0 ? "add" : after.length === 0 ? "remove" : "update";
-    const kind = singular[change.kind];
-    const key = change.kind === "node" ? "" : change.key;
-    lines.push({ action, kind, key, text: `${signs[action]} ${kind}${key === "" ? "" : ` ${key}`}` });
-  }
-  return lines;
+export function describeChanges(changes: StateChanges): Change[] {
+  return linesOf(changes)();
+}
+
+/**
+ * Makes the lines of a transaction when they are asked for, also after it is kept: those of a million routes are
+ * often not.
+ */
+export function linesOf({ objects, routes, routesAt }: StateChanges): () => Change[] {
+  const lines = objects.map(lineOf);
+  const packed = new RouteLines(routes);
+  let made: Change[] | undefined;
+  return () => {
+    if (made !== undefined) return made;
+    made = lines.slice(0, routesAt);
+    for (const [action, key] of packed.lines()) made.push(changeOf(action, "routes", key));
+    for (const line of lines.slice(routesAt)) made.push(line);
+    return made;
+  };
+}
+
+function lineOf({ kind, key, before, after }: AnyChange): Change {
+  const action = before.length === 0 ? "add" : after.length === 0 ? "remove" : "update";
+  return changeOf(action, kind, kind === "node" ? "" : key);
 }

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Meaning of a changed state: names lead somewhere, nothing that is in use goes, every object makes sense by itself. */
-import { formatPrefix, hasHostBits, networkOf, parsePrefix } from "../address.ts";
 import { WeirError } from "../errors.ts";
+import { isWritten } from "./candidate.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
+import { checkLeading } from "./check_labels.ts";
 import { checkMirror, checkMirrored } from "./check_mirrors.ts";
-import { checkDependents, checkLabel, checkLeading, checkNexthop } from "./check_nexthops.ts";
+import { checkDependents, checkLabel, checkNexthop } from "./check_nexthops.ts";
 import { checkPolicy } from "./check_policies.ts";
-import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
+import { checkPrefix } from "./check_prefix.ts";
+import { checkReferences } from "./check_references.ts";
+import type { DesiredState, StateChanges } from "./desired.ts";
 import { isReservedNexthop, type ReferenceTo, UNDERLAY_VRF, visitReferences } from "./references.ts";
+import { checkRoutes } from "./routes/check_routes.ts";
 import { APPLY_STATE, invalid, type Kind, type KindObjects } from "./schema/index.ts";
 
 /** Tells where a changed object stands in the document, as a JSON pointer. */
 export type Locate = (kind: Kind, key: string) => string;
-
-const toKinds: Readonly<Record<ReferenceTo, { readonly kinds: readonly Kind[]; readonly what: string }>> = {
-  vrf: { kinds: ["vrfs"], what: "is no VRF" },
-  interface: { kinds: ["interfaces"], what: "is no interface" },
-  via: { kinds: ["nexthops", "interfaces"], what: "is neither a next hop nor an interface" },
-  policy: { kinds: ["policies"], what: "is no policy" },
-  set: { kinds: ["sets"], what: "is no set" },
-  mirror: { kinds: ["mirrors"], what: "is no mirror" },
-  qos: { kinds: ["qos"], what: "is no QoS map" },
-};
 
 /** Kinds that decide what is copied where. */
 const MIRRORING: ReadonlySet<Kind> = new Set(["mirrors", "interfaces", "nexthops"]);
@@ -30,10 +24,11 @@ const MIRRORING: ReadonlySet<Kind> = new Set(["mirrors", "interfaces", "nexthops
  * Checks the state after `changes`.
  * @throws WeirError `EINVALIDSTATE` that names the field, `EREFERENCED` when something in use is deleted.
  */
-export function checkChanges(state: DesiredState, changes: readonly AnyChange[], locate: Locate): void {
+export function checkChanges(state: DesiredState, changes: StateChanges, locate: Locate): void {
+  const { objects } = changes;
   let interfacesChanged = false;
   let mirroringChanged = false;
-  for (const change of changes) {
+  for (const change of objects) {
     if (change.kind === "interfaces") interfacesChanged = true;
     if (MIRRORING.has(change.kind)) mirroringChanged = true;
     for (const candidate of change.after) {
@@ -42,25 +37,11 @@ export function checkChanges(state: DesiredState, changes: readonly AnyChange[],
       checkReferences(state, change.kind, candidate.object, change.key, locate);
     }
   }
-  checkDependents(state, changes, locate);
+  checkRoutes(state, changes.routes, locate);
+  checkDependents(state, objects, locate);
   if (interfacesChanged) checkInterfaces(state, locate);
   if (mirroringChanged) checkMirrored(state, locate);
-  for (const change of changes) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
-}
-
-function checkReferences<K extends Kind>(
-  state: DesiredState,
-  kind: K,
-  object: KindObjects[K],
-  key: string,
-  locate: Locate,
-): void {
-  visitReferences(kind, object, (to, name, path) => {
-    const { kinds, what } = toKinds[to];
-    for (const target of kinds) if (state.get(target, name) !== undefined) return;
-    const problem = `names ${JSON.stringify(name)}, which ${what}`;
-    throw invalid(locate(kind, key) + path, problem, "put it into the state, or correct the name");
-  });
+  for (const change of objects) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
 }
 
 function checkObjectMeaning(
@@ -70,10 +51,6 @@ function checkObjectMeaning(
   key: string,
   locate: Locate,
 ): void {
-  if (kind === "routes") {
-    checkRoute(state, object as KindObjects["routes"], key, locate);
-    return;
-  }
   const pointer = locate(kind, key);
   if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
   else if (kind === "mirrors") checkMirror(state, object as KindObjects["mirrors"], pointer);
@@ -92,19 +69,6 @@ function checkObjectMeaning(
     const problem = `is "${UNDERLAY_VRF}", the reserved VRF of the fabric interfaces`;
     throw invalid(`${pointer}/name`, problem, "use another name");
   }
-}
-
-/** @throws WeirError when bits behind the length are set, with the prefix that was probably meant. */
-export function checkPrefix(text: string, pointer: string): void {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined || !hasHostBits(prefix)) return;
-  throw invalid(pointer, `is "${text}", which has host bits set`, `write "${formatPrefix(networkOf(prefix))}"`);
-}
-
-/** The key holds the prefix without its host bits: where it ends like the route's own text there are none. */
-function checkRoute(state: DesiredState, route: KindObjects["routes"], key: string, locate: Locate): void {
-  if (!key.endsWith(route.prefix)) checkPrefix(route.prefix, `${locate("routes", key)}/prefix`);
-  checkLeading(state, route, () => locate("routes", key));
 }
 
 const BROADCAST = "ff:ff:ff:ff:ff:ff";

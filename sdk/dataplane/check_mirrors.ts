@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Mirrors: they lead out, and an interface's packets are copied once in each direction. */
 import type { Locate } from "./check.ts";
-import { checkLeading } from "./check_nexthops.ts";
+import { checkLeading } from "./check_labels.ts";
 import type { DesiredState } from "./desired.ts";
 import { isReservedNexthop } from "./references.ts";
 import { invalid, type Mirror, type Nexthop } from "./schema/index.ts";

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Next hops, and what leads to them: fields fit the type, and labels and VNIs fit the tunnels. */
 import { isUnusableForHost, parseAddress } from "../address.ts";
+import { isWritten } from "./candidate.ts";
 import type { Locate } from "./check.ts";
-import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
+import { bothLabels, checkFits, checkLeading, type Leading, neededBy, nexthopOf } from "./check_labels.ts";
+import type { AnyChange, DesiredState } from "./desired.ts";
 import { isReservedNexthop } from "./references.ts";
 import { invalid, type Kind, type KindObjects, type Nexthop, type NexthopMember } from "./schema/index.ts";
 
@@ -35,12 +37,6 @@ const MEANING: Readonly<Record<Field, string>> = {
 
 /** Types that a member of an ecmp or flood next hop may have: they lead out by themselves. */
 const MEMBER_TYPES: ReadonlySet<Type> = new Set(["interface", "tunnel"]);
-
-/** What leads into a tunnel must say. */
-type EncapField = "vni" | "label";
-
-/** What `via` leads to; a bare interface is none of the next hops. */
-const nexthopOf = (state: DesiredState, name: string): Nexthop | undefined => state.get("nexthops", name);
 
 /** Checks a next hop by itself and against what it names. */
 export function checkNexthop(state: DesiredState, nexthop: Nexthop, pointer: string): void {
@@ -124,56 +120,6 @@ function checkMembers(state: DesiredState, { type, members = [] }: Nexthop, poin
 const sameMember = (a: NexthopMember, b: NexthopMember): boolean =>
   a.nexthop === b.nexthop && a.vni === b.vni && a.label === b.label;
 
-const bothLabels = (pointer: string): Error =>
-  invalid(pointer, 'has both "vni" and "label"', "keep the one that the tunnel's encap needs");
-
-const neededBy = (nexthop: Nexthop): EncapField | undefined =>
-  nexthop.type !== "tunnel" ? undefined : nexthop.encap === "vxlan" ? "vni" : "label";
-
-/** Label or VNI of what leads directly to `target` (`undefined`: an interface). */
-function checkFits(
-  target: Nexthop | undefined,
-  given: { readonly vni?: number; readonly label?: number },
-  pointer: string,
-  { mayLack }: { readonly mayLack: boolean },
-): void {
-  const needed = target === undefined ? undefined : neededBy(target);
-  for (const field of ["vni", "label"] as const) {
-    if (given[field] === undefined || field === needed) continue;
-    const what = needed === undefined ? "is not encapsulated" : `is a tunnel of encap ${target?.encap}`;
-    throw invalid(`${pointer}/${field}`, `has no meaning where the next hop ${what}`, "leave it out");
-  }
-  if (needed !== undefined && given[needed] === undefined && !mayLack) {
-    throw invalid(pointer, `lacks the field "${needed}"`, `next hop "${target?.name}" is a ${target?.encap} tunnel`);
-  }
-}
-
-/** Something with `via` and, where that is a tunnel, a label or VNI. */
-type Leading = { readonly via: string; readonly vni?: number; readonly label?: number };
-
-/** Checks that a route or a bridge entry gives the next hop the label or VNI that it needs. */
-export function checkLeading(state: DesiredState, object: Leading, pointer: () => string): void {
-  const { vni, label } = object;
-  const target = nexthopOf(state, object.via);
-  // The most common case, of a large transaction, first.
-  if (target === undefined && vni === undefined && label === undefined) return;
-  if (vni !== undefined && label !== undefined) throw bothLabels(pointer());
-  if (target?.type !== "ecmp" && target?.type !== "flood") {
-    checkFits(target, object, pointer(), { mayLack: false });
-    return;
-  }
-  for (const member of target.members ?? []) {
-    const tunnel = nexthopOf(state, member.nexthop);
-    const needed = tunnel === undefined ? undefined : neededBy(tunnel);
-    if (needed === undefined || member[needed] !== undefined || object[needed] !== undefined) continue;
-    throw invalid(
-      pointer(),
-      `lacks the field "${needed}"`,
-      `member "${member.nexthop}" of next hop "${target.name}" is a ${tunnel?.encap} tunnel without one of its own`,
-    );
-  }
-}
-
 /** Checks that a label does not lead back into the fabric. */
 export function checkLabel(state: DesiredState, { via }: KindObjects["labels"], pointer: string): void {
   const type = nexthopOf(state, via)?.type;
@@ -216,12 +162,23 @@ export function checkDependents(state: DesiredState, changes: readonly AnyChange
     checkMembers(state, nexthop, locate("nexthops", nexthop.name));
     reshaped.add(nexthop.name);
   }
-  for (const kind of ["routes", "fdb", "labels", "mirrors"] as const) checkDependentsOf(state, kind, reshaped, locate);
+  for (const kind of ["fdb", "labels", "mirrors"] as const) checkDependentsOf(state, kind, reshaped, locate);
+  checkDependentRoutes(state, reshaped, locate);
+}
+
+function checkDependentRoutes(state: DesiredState, reshaped: ReadonlySet<string>, locate: Locate): void {
+  const { routes } = state;
+  for (const entry of routes.entriesVia(reshaped)) {
+    for (const candidate of routes.chain(entry, routes.head(entry))) {
+      if (!isWritten(candidate) || !reshaped.has(candidate.object.via)) continue;
+      checkLeading(state, candidate.object, () => locate("routes", routes.key(entry)));
+    }
+  }
 }
 
 function checkDependentsOf(
   state: DesiredState,
-  kind: Extract<Kind, "routes" | "fdb" | "labels" | "mirrors">,
+  kind: Extract<Kind, "fdb" | "labels" | "mirrors">,
   reshaped: ReadonlySet<string>,
   locate: Locate,
 ): void {

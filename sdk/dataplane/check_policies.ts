@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rules whose fields contradict each other. */
 import { parsePrefix } from "../address.ts";
-import { checkPrefix } from "./check.ts";
+import { checkPrefix } from "./check_prefix.ts";
 import { invalid, type Policy, type Rule } from "./schema/index.ts";
 
 const PROTOCOL_TCP = 6;

@@ -187,15 +187,18 @@ describe("wrong meaning is refused with its field", () => {
 test("rolling back any sequence of changes leaves the state as it was", () => {
   const operation = fc.record({
     put: fc.boolean(),
-    key: fc.constantFrom("a", "b", "c"),
+    prefix: fc.constantFrom("10.0.0.0/8", "10.0.0.0/16", "fd00::/8"),
+    preference: fc.constantFrom(undefined, 1, 200),
     owner: fc.constantFrom("state", "bgp"),
   });
   fc.assert(
     fc.property(fc.array(operation), fc.array(operation), (first, second) => {
       const state = new DesiredState();
       const run = (operations: typeof first) => {
-        for (const { put, key, owner } of operations) {
-          if (put) state.put("routes", key, owner, { vrf: "red", prefix: "10.0.0.0/8", via: owner });
+        for (const { put, prefix, preference, owner } of operations) {
+          const key = `red ${prefix}`;
+          if (put)
+            state.put("routes", key, owner, { vrf: "red", prefix, via: owner, ...(preference && { preference }) });
           else state.delete("routes", key, owner);
         }
       };

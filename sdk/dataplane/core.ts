@@ -2,8 +2,9 @@
 /** The parts of an open instance, and the one way in which its state changes. */
 import { WeirError } from "../errors.ts";
 import { withNetns } from "../runtime/netns.ts";
-import { type Change, describeChanges } from "./change.ts";
+import { type Change, linesOf } from "./change.ts";
 import { checkChanges } from "./check.ts";
+import type { StateChanges } from "./desired.ts";
 import { DeviceWatch } from "./device_watch.ts";
 import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
 import { DropSampling } from "./drop_samples.ts";
@@ -31,8 +32,13 @@ export interface Plan {
 export interface CommitOptions {
   /** The revision that the change was made for; another one refuses it. */
   readonly ifRevision?: number | undefined;
-  /** False: the objects go with the process. Default true. */
-  readonly durable?: boolean | undefined;
+}
+
+/** What a commit did. */
+export interface Committed {
+  readonly revision: number;
+  /** The difference, a line for each object. Made when it is first read. */
+  readonly changes: Change[];
 }
 
 /** An open instance. */
@@ -109,14 +115,14 @@ export class Core {
    * Brings a staging into state, store and kernel: all of it, or nothing.
    * @throws WeirError `EREVISION`, `EINVALIDSTATE`, `EREFERENCED`, `EEXIST`, `ENOENT`, `ETABLEFULL`, or what the kernel says.
    */
-  commit(staging: Staging, o: CommitOptions = {}): { revision: number; changes: Change[] } {
+  commit(staging: Staging, o: CommitOptions = {}): Committed {
     return this.#staged(staging, o, (changes, locate, lines) => {
       const { reconciler, store, ids, flows, state } = this.parts;
-      if (changes.length === 0) return { revision: this.#revision, changes: [] };
+      if (changes.isEmpty) return { revision: this.#revision, changes: [] };
       const applied = reconciler.apply(changes, locate);
       try {
         store.transaction((writer) => {
-          writeChanges(writer, changes, o.durable ?? true);
+          writeChanges(writer, changes);
           ids.writeTo(writer);
           writeRevision(writer, this.#revision + 1);
         });
@@ -129,15 +135,20 @@ export class Core {
       this.#revision++;
       this.#sampling.refresh();
       flows.revalidate(applied.keep());
-      return { revision: this.#revision, changes: lines };
+      return {
+        revision: this.#revision,
+        get changes() {
+          return lines();
+        },
+      };
     });
   }
 
   /** What `commit` would do. Errors are the same, as far as they can be known before. */
   plan(staging: Staging, o: CommitOptions = {}): Plan {
     return this.#staged(staging, o, (changes, locate, lines) => ({
-      changes: lines,
-      memoryBytes: memoryOf(changes),
+      changes: lines(),
+      memoryBytes: memoryOf(changes.routes),
       flows: this.parts.flows.countStale(this.parts.reconciler.foresee(changes, locate)),
     }));
   }
@@ -146,11 +157,7 @@ export class Core {
   #staged<T>(
     staging: Staging,
     o: CommitOptions,
-    use: (
-      changes: ReturnType<Opened["state"]["changes"]>,
-      locate: ReturnType<Staging["bringInto"]>,
-      lines: Change[],
-    ) => T,
+    use: (changes: StateChanges, locate: ReturnType<Staging["bringInto"]>, lines: () => Change[]) => T,
   ): T {
     this.requireOpen();
     if (o.ifRevision !== undefined && o.ifRevision !== this.#revision) {
@@ -169,8 +176,8 @@ export class Core {
         const locate = staging.bringInto(state);
         const changes = state.changes();
         checkChanges(state, changes, locate);
-        checkLimits(changes, limits, holdLimit);
-        return use(changes, locate, describeChanges(changes));
+        checkLimits(changes.objects, limits, holdLimit);
+        return use(changes, locate, linesOf(changes));
       } finally {
         // Nothing is left to roll back where `use` kept it.
         state.rollBack();

@@ -2,10 +2,10 @@
 import { configCodec, type TrapReason } from "../layout/index.ts";
 import { Ageing } from "./ageing.ts";
 import { ageLearned } from "./bridge_ageing.ts";
+import { DEFAULT_OWNER } from "./candidate.ts";
 import type { Change } from "./change.ts";
 import { type CommitOptions, Core, type Plan } from "./core.ts";
 import { Counters, type DropCount } from "./counters.ts";
-import { DEFAULT_OWNER } from "./desired.ts";
 import { type DropGroup, dropsOf } from "./drops.ts";
 import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events.ts";
 import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./flow_miss.ts";

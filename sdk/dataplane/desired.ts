@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The desired state in memory: objects of several owners, the winner of each key, and a journal to undo. */
+import type { Candidate, Candidates } from "./candidate.ts";
 import { type ReferenceTo, type ReferenceVisitor, referenceTargets, visitReferences } from "./references.ts";
+import type { RouteChanges } from "./routes/route_changes.ts";
+import { RouteTable } from "./routes/route_table.ts";
 import { type Kind, type KindObjects, kinds } from "./schema/index.ts";
-
-/** Owner of objects that name none. */
-export const DEFAULT_OWNER = "state";
-/** Owner of what an interface brings by itself: the host routes of its addresses. Nobody else may use it. */
-export const INTERFACE_OWNER = "interface";
-
-/** One owner's object under a key. */
-export interface Candidate<K extends Kind = Kind> {
-  readonly owner: string;
-  readonly object: KindObjects[K];
-  /** The lowest wins. */
-  readonly preference: number;
-}
-
-/** All owners' objects under one key, the winner first. */
-export type Candidates<K extends Kind = Kind> = readonly Candidate<K>[];
 
 /** What a transaction did to one key. */
 export interface ObjectChange<K extends Kind = Kind> {
@@ -27,16 +14,37 @@ export interface ObjectChange<K extends Kind = Kind> {
   readonly after: Candidates<K>;
 }
 
+/** Kinds that are kept as objects. Routes are numbers in columns. */
+export type ObjectKind = Exclude<Kind, "routes">;
+
 /** A change together with what it was for its kind. */
-export type AnyChange = { [K in Kind]: ObjectChange<K> }[Kind];
+export type AnyChange = { [K in ObjectKind]: ObjectChange<K> }[ObjectKind];
+
+/** What a transaction did. Good until it is kept or rolled back. */
+export class StateChanges {
+  /** Of all kinds but routes; kind by kind, in the order in which they were first changed. */
+  readonly objects: readonly AnyChange[];
+  readonly routes: RouteChanges;
+  /** How many of the objects were changed before the first route. */
+  readonly routesAt: number;
+
+  constructor(objects: readonly AnyChange[], routes: RouteChanges, routesAt: number) {
+    this.objects = objects;
+    this.routes = routes;
+    this.routesAt = routesAt;
+  }
+
+  get isEmpty(): boolean {
+    return this.objects.length === 0 && this.routes.length === 0;
+  }
+
+  /** Those of one kind. */
+  of<K extends ObjectKind>(kind: K): (AnyChange & ObjectChange<K>)[] {
+    return this.objects.filter((change): change is AnyChange & ObjectChange<K> => change.kind === kind);
+  }
+}
 
 const NONE: Candidates<never> = [];
-
-/** Preference of a route that states none (contract, "Owners and order"). */
-function preferenceOf(kind: Kind, owner: string, object: KindObjects[Kind]): number {
-  if (kind !== "routes" || owner === INTERFACE_OWNER) return 0;
-  return (object as KindObjects["routes"]).preference ?? (owner === DEFAULT_OWNER ? 10 : 20);
-}
 
 /** What a key held before the transaction, and what it holds now. */
 interface JournalEntry {
@@ -44,62 +52,79 @@ interface JournalEntry {
   after: Candidates;
 }
 
-type Tables = { [K in Kind]: Map<string, Candidates<K>> };
+type Tables = { [K in ObjectKind]: Map<string, Candidates<K>> };
 
 /** The objects that should be. Changes are journalled from `begin` to `keep` or `rollBack`. */
 export class DesiredState {
+  readonly routes = new RouteTable();
   readonly #tables = Object.fromEntries(kinds.map((kind) => [kind, new Map()])) as unknown as Tables;
-  /** How many objects name each target. */
+  /** How many objects name each target, without routes. */
   readonly #references = new Map<ReferenceTo, Map<string, number>>(referenceTargets.map((to) => [to, new Map()]));
   readonly #countUp: ReferenceVisitor = (to, name) => this.#count(to, name, 1);
   readonly #countDown: ReferenceVisitor = (to, name) => this.#count(to, name, -1);
+  /** Changed keys by kind. That of routes stands empty, for its place among the others. */
   #journal = new Map<Kind, Map<string, JournalEntry>>();
 
   /** The winner under `key`. */
   get<K extends Kind>(kind: K, key: string): KindObjects[K] | undefined {
-    return this.#tables[kind].get(key)?.[0]?.object;
+    return this.candidates(kind, key)[0]?.object;
   }
 
   candidates<K extends Kind>(kind: K, key: string): Candidates<K> {
-    return this.#tables[kind].get(key) ?? NONE;
+    if (kind === "routes") return this.routes.candidates(key) as Candidates<Kind> as Candidates<K>;
+    return this.#table(kind).get(key) ?? NONE;
   }
 
   entries<K extends Kind>(kind: K): IterableIterator<[string, Candidates<K>]> {
-    return this.#tables[kind].entries();
+    if (kind !== "routes") return this.#table(kind).entries();
+    return this.routes.entries() as IterableIterator<[string, Candidates<Kind>]> as IterableIterator<
+      [string, Candidates<K>]
+    >;
+  }
+
+  /** Of kinds that are kept as objects. */
+  #table<K extends Kind>(kind: K): Map<string, Candidates<K>> {
+    return this.#tables[kind as ObjectKind] as unknown as Map<string, Candidates<K>>;
   }
 
   /** The winners of a kind. */
   *objects<K extends Kind>(kind: K): Generator<KindObjects[K]> {
-    for (const candidates of this.#tables[kind].values()) {
-      const winner = candidates[0];
-      if (winner !== undefined) yield winner.object;
-    }
+    for (const [, [winner]] of this.entries(kind)) if (winner !== undefined) yield winner.object;
   }
 
   size(kind: Kind): number {
-    return this.#tables[kind].size;
+    return kind === "routes" ? this.routes.size : this.#table(kind).size;
   }
 
   /** How many objects, of all owners, name the target. */
   referenceCount(to: ReferenceTo, name: string): number {
-    return this.#references.get(to)?.get(name) ?? 0;
+    const count = this.#references.get(to)?.get(name) ?? 0;
+    return to === "vrf" || to === "via" ? count + this.routes.referenceCount(to, name) : count;
   }
 
-  /** Puts an object; its owner's older one under the same key goes. */
-  put<K extends Kind>(kind: K, key: string, owner: string, object: KindObjects[K]): void {
-    this.putOver(kind, key, this.candidates(kind, key), owner, object);
-  }
-
-  /** `put` for a caller that has looked the candidates under the key up already. */
-  putOver<K extends Kind>(kind: K, key: string, before: Candidates<K>, owner: string, object: KindObjects[K]): void {
-    const candidate: Candidate<K> = { owner, object, preference: preferenceOf(kind, owner, object) };
+  /**
+   * Puts an object; its owner's older one under the same key goes. Routes have the key that their fields say.
+   * @param durable false: it goes with the process.
+   */
+  put<K extends Kind>(kind: K, key: string, owner: string, object: KindObjects[K], durable = true): void {
+    if (kind === "routes") {
+      this.noteRoutes();
+      this.routes.put(owner, object as KindObjects["routes"], durable);
+      return;
+    }
+    const before = this.candidates(kind, key);
+    const candidate: Candidate<K> = { owner, object, preference: 0, durable };
     const after = before.length === 0 ? [candidate] : [...before.filter((other) => other.owner !== owner), candidate];
-    if (after.length > 1) after.sort((a, b) => a.preference - b.preference || (a.owner < b.owner ? -1 : 1));
+    if (after.length > 1) after.sort((a, b) => (a.owner < b.owner ? -1 : 1));
     this.#set(kind, key, before, after);
   }
 
   /** Takes an owner's object away; false when there is none. */
   delete(kind: Kind, key: string, owner: string): boolean {
+    if (kind === "routes") {
+      this.noteRoutes();
+      return this.routes.delete(key, owner);
+    }
     const before = this.candidates(kind, key);
     const after = before.filter((candidate) => candidate.owner !== owner);
     if (after.length === before.length) return false;
@@ -107,12 +132,22 @@ export class DesiredState {
     return true;
   }
 
-  #set<K extends Kind>(kind: K, key: string, before: Candidates<K>, after: Candidates<K>): void {
+  /** Has the routes stand here among the kinds that change. */
+  noteRoutes(): void {
+    this.#journalOf("routes");
+  }
+
+  #journalOf(kind: Kind): Map<string, JournalEntry> {
     let journal = this.#journal.get(kind);
     if (journal === undefined) {
       journal = new Map();
       this.#journal.set(kind, journal);
     }
+    return journal;
+  }
+
+  #set<K extends Kind>(kind: K, key: string, before: Candidates<K>, after: Candidates<K>): void {
+    const journal = this.#journalOf(kind);
     const entry = journal.get(key);
     if (entry === undefined) journal.set(key, { before, after });
     else entry.after = after;
@@ -121,13 +156,13 @@ export class DesiredState {
 
   #place<K extends Kind>(kind: K, key: string, before: Candidates<K>, after: Candidates<K>): void {
     for (const candidate of before) {
-      if (isWritten(candidate) && !after.includes(candidate)) visitReferences(kind, candidate.object, this.#countDown);
+      if (!after.includes(candidate)) visitReferences(kind, candidate.object, this.#countDown);
     }
     for (const candidate of after) {
-      if (isWritten(candidate) && !before.includes(candidate)) visitReferences(kind, candidate.object, this.#countUp);
+      if (!before.includes(candidate)) visitReferences(kind, candidate.object, this.#countUp);
     }
-    if (after.length === 0) this.#tables[kind].delete(key);
-    else this.#tables[kind].set(key, after);
+    if (after.length === 0) this.#table(kind).delete(key);
+    else this.#table(kind).set(key, after);
   }
 
   #count(to: ReferenceTo, name: string, difference: number): void {
@@ -140,15 +175,22 @@ export class DesiredState {
   /** Starts a journal. */
   begin(): void {
     this.#journal = new Map();
+    this.routes.begin();
   }
 
   /** What changed since `begin`: keys whose candidates are not what they were. */
-  changes(): AnyChange[] {
-    return [...this.#journal.keys()].flatMap((kind) => this.changesOf(kind) as AnyChange[]);
+  changes(): StateChanges {
+    const objects: AnyChange[] = [];
+    let routesAt: number | undefined;
+    for (const kind of this.#journal.keys()) {
+      if (kind === "routes") routesAt = objects.length;
+      else for (const change of this.changesOf(kind)) objects.push(change as AnyChange);
+    }
+    return new StateChanges(objects, this.routes.changes(), routesAt ?? objects.length);
   }
 
   /** The changes of one kind. */
-  changesOf<K extends Kind>(kind: K): ObjectChange<K>[] {
+  changesOf<K extends ObjectKind>(kind: K): ObjectChange<K>[] {
     const changes: ObjectChange<K>[] = [];
     for (const [key, { before, after }] of this.#journal.get(kind) ?? []) {
       if (!sameCandidates(before, after)) changes.push({ kind, key, before, after } as ObjectChange<K>);
@@ -162,16 +204,15 @@ export class DesiredState {
       for (const [key, { before, after }] of journal) this.#place(kind, key, after, before);
     }
     this.#journal = new Map();
+    this.routes.rollBack();
   }
 
   /** Forgets the journal: what is, stays. */
   keep(): void {
     this.#journal = new Map();
+    this.routes.keep();
   }
 }
-
-/** False for what an interface brings by itself: it goes with the interface, whose own references count. */
-export const isWritten = (candidate: Candidate): boolean => candidate.owner !== INTERFACE_OWNER;
 
 function sameCandidates(a: Candidates, b: Candidates): boolean {
   if (a.length !== b.length) return false;
@@ -179,7 +220,10 @@ function sameCandidates(a: Candidates, b: Candidates): boolean {
     const other = b[i];
     return (
       other === candidate ||
-      (other !== undefined && other.owner === candidate.owner && sameValue(candidate.object, other.object))
+      (other !== undefined &&
+        other.owner === candidate.owner &&
+        other.durable === candidate.durable &&
+        sameValue(candidate.object, other.object))
     );
   });
 }

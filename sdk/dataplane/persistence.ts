@@ -2,29 +2,32 @@
 /** The desired state in the store. */
 import { WeirError } from "../errors.ts";
 import type { Store, StoreWriter } from "../store/index.ts";
-import { type AnyChange, type DesiredState, isWritten } from "./desired.ts";
-import { checkObject, isKind } from "./schema/index.ts";
+import type { Candidates } from "./candidate.ts";
+import type { DesiredState, StateChanges } from "./desired.ts";
+import { checkObject, isKind, type Kind } from "./schema/index.ts";
 import { renewInterfaceRoutes } from "./staging.ts";
 
 /** Key of the revision among the store's `meta`. */
 const REVISION = "revision";
 
-/**
- * Writes what a transaction changed.
- * @param durable false: the objects are not to outlive the process, and older durable ones under their keys go.
- */
-export function writeChanges(writer: StoreWriter, changes: readonly AnyChange[], durable: boolean): void {
-  for (const { kind, key, before, after } of changes) {
-    for (const candidate of before) {
-      if (!isWritten(candidate) || after.some(({ owner }) => owner === candidate.owner)) continue;
-      writer.deleteObject(kind, key, candidate.owner);
-    }
-    for (const candidate of after) {
-      const { owner, object } = candidate;
-      if (!isWritten(candidate) || before.includes(candidate as never)) continue;
-      if (durable) writer.putObject({ kind, key, owner, json: JSON.stringify(object) });
-      else writer.deleteObject(kind, key, owner);
-    }
+/** Writes what a transaction changed. What is not durable is not there, and what was durable before goes. */
+export function writeChanges(writer: StoreWriter, { objects, routes }: StateChanges): void {
+  for (const { kind, key, before, after } of objects) writeChange(writer, kind, key, before, after);
+  const { table } = routes;
+  for (let i = 0; i < routes.length; i++) {
+    const [entry, was, is] = [routes.entry(i), routes.before(i), routes.after(i)];
+    if (!table.rows.hasDurable(was) && !table.rows.hasDurable(is)) continue;
+    writeChange(writer, "routes", table.key(entry), table.chain(entry, was), table.chain(entry, is));
+  }
+}
+
+function writeChange(writer: StoreWriter, kind: Kind, key: string, before: Candidates, after: Candidates): void {
+  for (const { owner, durable } of before) {
+    if (durable && !after.some((is) => is.owner === owner && is.durable)) writer.deleteObject(kind, key, owner);
+  }
+  for (const candidate of after) {
+    const { owner, object, durable } = candidate;
+    if (durable && !before.includes(candidate)) writer.putObject({ kind, key, owner, json: JSON.stringify(object) });
   }
 }
 

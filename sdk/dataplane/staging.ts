@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a transaction asks for, brought into the desired state. */
 import { WeirError } from "../errors.ts";
+import { INTERFACE_OWNER } from "./candidate.ts";
 import type { Locate } from "./check.ts";
-import { type DesiredState, INTERFACE_OWNER, sameValue } from "./desired.ts";
+import { type DesiredState, type ObjectKind, sameValue } from "./desired.ts";
 import { interfaceRoutes } from "./interface_routes.ts";
+import { deleteOtherRoutes, deleteRoutes, enterRoutes, missing, putRoutes } from "./routes/bring_routes.ts";
+import { StagedRouteKeys, StagedRoutes } from "./routes/staged_routes.ts";
 import {
   APPLY_STATE,
   below,
@@ -37,14 +40,17 @@ export function checkOwner(owner: string): string {
 }
 
 interface Put {
-  readonly kind: Kind;
+  readonly kind: ObjectKind;
   readonly object: unknown;
   /** Position among the puts of its kind: pointers are made for errors only. */
   readonly index: number;
 }
 
+/** Stands for all routes, where the first of them was given. */
+const ROUTES = "routes";
+
 interface Delete {
-  readonly kind: Kind;
+  readonly kind: ObjectKind;
   readonly key: string;
 }
 
@@ -53,13 +59,21 @@ export class Staging {
   readonly owner: string;
   /** What the owner does not put again goes. */
   readonly replace: boolean;
-  readonly #puts: Put[] = [];
-  readonly #deletes: Delete[] = [];
-  readonly #counts = new Map<Kind, number>();
+  /** What is put outlives the process. */
+  readonly durable: boolean;
+  readonly #puts: (Put | typeof ROUTES)[] = [];
+  readonly #deletes: (Delete | typeof ROUTES)[] = [];
+  readonly #counts = new Map<ObjectKind, number>();
+  readonly #routes: StagedRoutes;
+  readonly #routeKeys = new StagedRouteKeys();
+  /** What is wrong with the form of a route. It is told when the staging is brought in, like that of other objects. */
+  #problem: unknown;
 
-  constructor(owner: string, replace: boolean) {
+  constructor(owner: string, replace: boolean, durable = true) {
     this.owner = checkOwner(owner);
     this.replace = replace;
+    this.durable = durable;
+    this.#routes = new StagedRoutes(owner, durable);
   }
 
   /** The staging of a whole state document. @throws WeirError `EINVALIDSTATE` */
@@ -71,17 +85,37 @@ export class Staging {
     return staging;
   }
 
-  /** The form of `object` is checked when the staging is brought in. */
+  /** The form of `object` is checked when the staging is brought in. A route is taken over as it is now. */
   put(kind: string, object: unknown): void {
     if (!isKind(kind)) throw unknownKind(kind, below("", kind));
+    if (kind === "routes") {
+      this.#putRoute(object);
+      return;
+    }
     const count = this.#counts.get(kind) ?? 0;
     this.#counts.set(kind, count + 1);
     this.#puts.push({ kind, object, index: count });
   }
 
+  #putRoute(object: unknown): void {
+    if (this.#routes.given === 0) this.#puts.push(ROUTES);
+    if (this.#problem !== undefined) return;
+    try {
+      this.#routes.put(object);
+    } catch (problem) {
+      this.#problem = problem;
+    }
+  }
+
   delete(kind: string, key: unknown): void {
     if (!isKind(kind)) throw unknownKind(kind, below("", kind));
-    this.#deletes.push({ kind, key: keyText(kind, key) });
+    const text = keyText(kind, key);
+    if (kind === "routes") {
+      if (this.#routeKeys.length === 0) this.#deletes.push(ROUTES);
+      this.#routeKeys.add(text);
+    } else {
+      this.#deletes.push({ kind, key: text });
+    }
   }
 
   /**
@@ -91,37 +125,49 @@ export class Staging {
    */
   bringInto(state: DesiredState): Locate {
     const places = new Map<Kind, Map<string, number>>(kinds.map((kind) => [kind, new Map()]));
-    const placeOf = (kind: Kind, key: string) => places.get(kind)?.get(key);
-    const keys = this.#puts.map(({ kind, object, index }) => {
-      checkObject(kind, object, () => pointerOf(kind, index));
-      const key = keyOf(kind, object as KindObjects[typeof kind]);
-      const own = places.get(kind);
-      const first = own?.get(key);
-      if (first !== undefined) {
-        const problem = `repeats ${JSON.stringify(key)}, which ${pointerOf(kind, first)} has too`;
-        throw invalid(pointerOf(kind, index), problem, "give it once");
+    const keys = this.#puts.map((put) => (put === ROUTES ? "" : this.#keyOf(put, places)));
+    if (this.#problem !== undefined) throw this.#problem;
+    const entries = enterRoutes(state.routes, this.#routes);
+    for (const each of this.#deletes) {
+      if (each === ROUTES) this.#deleteRoutes(state);
+      else if (!state.delete(each.kind, each.key, this.owner)) {
+        throw missing(each.kind, each.key, state.candidates(each.kind, each.key));
       }
-      own?.set(key, index);
-      return key;
-    });
-    for (const { kind, key } of this.#deletes) this.#bringDelete(state, kind, key);
-    if (this.replace) this.#deleteTheRest(state, (kind, key) => placeOf(kind, key) !== undefined);
-    for (const [i, { kind, object, index }] of this.#puts.entries()) {
-      this.#bringPut(state, kind, keys[i] ?? "", object as never, index);
+    }
+    if (this.replace) this.#deleteTheRest(state, places);
+    for (const [i, put] of this.#puts.entries()) {
+      if (put !== ROUTES) this.#bringPut(state, put, keys[i] ?? "");
+      else {
+        state.noteRoutes();
+        putRoutes(state.routes, this.#routes, entries, this.owner);
+      }
     }
     renewInterfaceRoutes(state);
     return (kind, key) => {
-      const index = placeOf(kind, key);
-      return index === undefined ? below(below("", kind), key) : pointerOf(kind, index);
+      const index = kind === "routes" ? state.routes.place(state.routes.find(key)) : (places.get(kind)?.get(key) ?? -1);
+      return index < 0 ? below(below("", kind), key) : pointerOf(kind, index);
     };
   }
 
-  #bringPut<K extends Kind>(state: DesiredState, kind: K, key: string, object: KindObjects[K], index: number): void {
-    const before = state.candidates(kind, key);
-    for (const candidate of before) {
+  /** Key of what is put. @throws WeirError when its form is wrong, or the key was given before */
+  #keyOf({ kind, object, index }: Put, places: ReadonlyMap<Kind, Map<string, number>>): string {
+    checkObject(kind, object, () => pointerOf(kind, index));
+    const key = keyOf(kind, object);
+    const own = places.get(kind);
+    const first = own?.get(key);
+    if (first !== undefined) {
+      const problem = `repeats ${JSON.stringify(key)}, which ${pointerOf(kind, first)} has too`;
+      throw invalid(pointerOf(kind, index), problem, "give it once");
+    }
+    own?.set(key, index);
+    return key;
+  }
+
+  #bringPut(state: DesiredState, { kind, object, index }: Put, key: string): void {
+    for (const candidate of state.candidates(kind, key)) {
       if (candidate.owner === this.owner) {
         if (sameValue(candidate.object, object)) return;
-      } else if (kind !== "routes") {
+      } else {
         const name = kind === "node" ? "the node" : JSON.stringify(key);
         const pointer = pointerOf(kind, index);
         throw new WeirError({
@@ -134,23 +180,24 @@ export class Staging {
       }
     }
     // A copy: what the caller does with its object later is no change of the state.
-    state.putOver(kind, key, before, this.owner, kind === "routes" ? { ...object } : structuredClone(object));
+    state.put(kind, key, this.owner, structuredClone(object) as KindObjects[typeof kind], this.durable);
   }
 
-  #bringDelete(state: DesiredState, kind: Kind, key: string): void {
-    if (state.delete(kind, key, this.owner)) return;
-    const owners = state.candidates(kind, key).map((candidate) => `"${candidate.owner}"`);
-    throw new WeirError({
-      code: "ENOENT",
-      operation: `delete ${kind} "${key}"`,
-      reason: owners.length === 0 ? "there is none" : `it belongs to owner ${owners.join(" and ")}`,
-    });
+  #deleteRoutes(state: DesiredState): void {
+    state.noteRoutes();
+    deleteRoutes(state.routes, this.#routeKeys, this.owner);
   }
 
-  #deleteTheRest(state: DesiredState, kept: (kind: Kind, key: string) => boolean): void {
+  #deleteTheRest(state: DesiredState, places: ReadonlyMap<Kind, ReadonlyMap<string, number>>): void {
     for (const kind of kinds) {
+      if (kind === "routes") {
+        if (deleteOtherRoutes(state.routes, this.owner)) state.noteRoutes();
+        continue;
+      }
       for (const [key, candidates] of state.entries(kind)) {
-        if (candidates.some((c) => c.owner === this.owner) && !kept(kind, key)) state.delete(kind, key, this.owner);
+        if (candidates.some((c) => c.owner === this.owner) && places.get(kind)?.has(key) !== true) {
+          state.delete(kind, key, this.owner);
+        }
       }
     }
   }
@@ -166,7 +213,9 @@ export function renewInterfaceRoutes(state: DesiredState): void {
   }
   for (const { after } of changes) {
     for (const { object } of after) {
-      for (const route of interfaceRoutes(object)) state.put("routes", keyOf("routes", route), INTERFACE_OWNER, route);
+      for (const route of interfaceRoutes(object)) {
+        state.put("routes", keyOf("routes", route), INTERFACE_OWNER, route, false);
+      }
     }
   }
 }

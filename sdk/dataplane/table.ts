@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The objects as readers see them: with owner and live status. */
-import type { Candidate, DesiredState } from "./desired.ts";
+import type { Candidate } from "./candidate.ts";
+import type { DesiredState } from "./desired.ts";
 import { type Kind, type KindObjects, keyText } from "./schema/index.ts";
 
 /** An object with its owner and what it is like in the kernel. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Change } from "./change.ts";
-import type { CommitOptions, Core } from "./core.ts";
-import { DEFAULT_OWNER } from "./desired.ts";
+import { DEFAULT_OWNER } from "./candidate.ts";
+import type { CommitOptions, Committed, Core } from "./core.ts";
 import type { Kind, KindObjects } from "./schema/index.ts";
 import { Staging } from "./staging.ts";
 
@@ -15,12 +14,6 @@ export interface TransactionOptions {
   readonly replace?: boolean | undefined;
 }
 
-/** What a commit did. */
-export interface Committed {
-  readonly revision: number;
-  readonly changes: Change[];
-}
-
 /**
  * Puts and deletes that become real together, or not at all. References may come in any order; the cost is by
  * the change, not by what is there.
@@ -28,13 +21,11 @@ export interface Committed {
 export class Transaction {
   readonly #core: Core;
   readonly #staging: Staging;
-  readonly #durable: boolean;
 
   /** @internal Made by `DataPlane.transaction`. */
   constructor(core: Core, o: TransactionOptions) {
     this.#core = core;
-    this.#staging = new Staging(o.owner ?? DEFAULT_OWNER, o.replace ?? false);
-    this.#durable = o.durable ?? true;
+    this.#staging = new Staging(o.owner ?? DEFAULT_OWNER, o.replace ?? false, o.durable ?? true);
   }
 
   /** Objects to be there; one of the same key is replaced. @throws WeirError `EINVALIDSTATE` for an unknown kind. */
@@ -58,7 +49,7 @@ export class Transaction {
    *   `/KIND/INDEX/…`, the index counting the puts of the kind), `EREFERENCED`, `EEXIST`, `ENOENT`, `ETABLEFULL`, or what
    *   the kernel says; nothing is changed then.
    */
-  async commit(o: Pick<CommitOptions, "ifRevision"> = {}): Promise<Committed> {
-    return this.#core.commit(this.#staging, { ...o, durable: this.#durable });
+  async commit(o: CommitOptions = {}): Promise<Committed> {
+    return this.#core.commit(this.#staging, o);
   }
 }

@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { contains, mappedLength, networkOf, type Prefix, parsePrefix } from "../../address.ts";
+import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from "../../address.ts";
 import type { RawFlowKey } from "../../layout/index.ts";
 import { Ids } from "../ids.ts";
+import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import { decodeFlowKey, encodeFlowKey, protocolName, protocolNumber, reverseKey } from "./codec.ts";
-import { PrefixIndex } from "./prefix_index.ts";
+import { CoveringPrefixes } from "./covering_prefixes.ts";
 import { matcher } from "./selector.ts";
 
 const prefixOf = (text: string): Prefix => {
@@ -57,8 +58,9 @@ test("an index of prefixes holds the addresses that one of its prefixes contains
   const prefix = fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })).map(([a, n]) => networkOf(prefixOf(`${a}/${n}`)));
   fc.assert(
     fc.property(fc.array(prefix, { maxLength: 6 }), fc.ipV4(), (prefixes, address) => {
-      const index = new PrefixIndex();
-      for (const { bytes, ...rest } of prefixes) index.add(1, bytes, mappedLength({ bytes, ...rest }));
+      const packed = new PackedPrefixes();
+      for (const each of prefixes) packed.pushText(1, formatPrefix(each));
+      const index = new CoveringPrefixes(packed);
       const target = prefixOf(address);
       expect(index.holds(1, target.bytes)).toBe(prefixes.some((p) => contains(p, target)));
       expect(index.holds(2, target.bytes)).toBe(false);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The flow tables. */
-import { type Family, mappedLength, parseAddress } from "../../address.ts";
+import { type Family, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import { dropReasons, flowActions, flowEntryCodec, flowStates, type RawFlowKey } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
@@ -20,8 +20,8 @@ import {
   reverseKey,
   tunnelOf,
 } from "./codec.ts";
+import { CoveringPrefixes } from "./covering_prefixes.ts";
 import type { FlowDecider } from "./decider.ts";
-import { PrefixIndex } from "./prefix_index.ts";
 import { matcher } from "./selector.ts";
 import type { StillAllowed } from "./still_allowed.ts";
 import { translationOf } from "./translation.ts";
@@ -200,8 +200,7 @@ type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
 
 /** What other changes than those of policies concern; `undefined` when nothing is. */
 function staleTest(stale: StaleFlows): EntryTest | undefined {
-  const prefixes = new PrefixIndex();
-  for (const { vrf, prefix } of stale.prefixes) prefixes.add(vrf, prefix.bytes, mappedLength(prefix));
+  const prefixes = new CoveringPrefixes(stale.prefixes);
   const { interfaces, nexthops, mirrors } = stale;
   if (interfaces.size === 0 && nexthops.size === 0 && mirrors.size === 0 && prefixes.empty) return undefined;
   // A flow is known by the VRF that it began in, also where its route is another VRF's.

@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The one writer of the route tables. Whole batches: 100 000 routes are a few dozen system calls. */
-import type { Family, Prefix } from "../../address.ts";
+/** The one writer of the route tables. Whole batches: a million routes are some hundred system calls. */
+import type { Family } from "../../address.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
+import { PackedPrefixes } from "../routes/packed_prefixes.ts";
+import type { PrefixIndex } from "../routes/prefix_index.ts";
 import type { Undo } from "../undo.ts";
-import type { LabelTag } from "./label_tag.ts";
-import { ROUTE_SIZE, routeKeySize, writeRoute, writeRouteKey } from "./records.ts";
+import { readPackedRouteKey, writePackedRouteKey } from "./packed_route_key.ts";
+import { ROUTE_SIZE, routeKeySize, writeRoute } from "./records.ts";
+import { NO_ROUTE, type RouteWrites } from "./route_writes.ts";
 
 /** Entries of one system call: long enough to make its cost vanish, short enough for buffers in the cache. */
 const BATCH = 4096;
 
-/** What one route becomes. */
-export interface RouteChange {
-  /** VRF number. */
-  readonly vrf: number;
-  readonly prefix: Prefix;
-  /** Next hop number before; `undefined`: there was no such route. */
-  readonly before: number | undefined;
-  /** Next hop number; `undefined`: the route goes. */
-  readonly after: number | undefined;
-  /** Label or VNI before. */
-  readonly tagBefore: LabelTag;
-  /** Label or VNI. */
-  readonly tagAfter: LabelTag;
-}
+const FAMILIES = [4, 6] as const;
 
 /** `routes4` and `routes6`. */
 export class RouteTables {
@@ -32,86 +22,91 @@ export class RouteTables {
     this.#maps = { 4: routes4, 6: routes6 };
   }
 
-  /** Adds and replaces those that have an `after`. */
-  put(changes: readonly RouteChange[], undo: Undo): void {
+  /** Adds and replaces those that are to be. */
+  put(writes: RouteWrites, undo: Undo): void {
+    const [was, is] = [existed(writes), remains(writes)];
     undo.push(() => {
-      this.#delete(changes.filter(({ before, after }) => before === undefined && after !== undefined));
-      this.#put(
-        changes.filter(({ before, after }) => before !== undefined && after !== undefined),
-        "before",
-      );
+      this.#delete(writes, (i) => is(i) && !was(i));
+      this.#put(writes, "before", (i) => is(i) && was(i));
     });
-    this.#put(
-      changes.filter(({ after }) => after !== undefined),
-      "after",
-    );
+    this.#put(writes, "after", is);
   }
 
-  /** Removes those that have no `after`. */
-  delete(changes: readonly RouteChange[], undo: Undo): void {
-    const gone = changes.filter(({ before, after }) => before !== undefined && after === undefined);
-    undo.push(() => this.#put(gone, "before"));
-    this.#delete(gone);
+  /** Removes those that are to be no more. */
+  delete(writes: RouteWrites, undo: Undo): void {
+    const [was, is] = [existed(writes), remains(writes)];
+    undo.push(() => this.#put(writes, "before", (i) => was(i) && !is(i)));
+    this.#delete(writes, (i) => was(i) && !is(i));
   }
 
-  #put(changes: readonly RouteChange[], which: "before" | "after"): void {
-    for (const family of [4, 6] as const) {
-      const own = changes.filter(({ prefix }) => prefix.family === family);
-      const keySize = routeKeySize(family);
-      const keys = buffer(Math.min(own.length, BATCH) * keySize);
-      const values = buffer(Math.min(own.length, BATCH) * ROUTE_SIZE);
-      for (let start = 0; start < own.length; start += BATCH) {
-        const batch = own.slice(start, start + BATCH);
-        for (const [i, change] of batch.entries()) {
-          const { vrf, prefix, [which]: nexthop } = change;
-          const tag = which === "before" ? change.tagBefore : change.tagAfter;
-          writeRouteKey(keys.view, keys.bytes, i * keySize, vrf, prefix);
-          writeRoute(values.view, i * ROUTE_SIZE, nexthop ?? 0, tag, prefix.length);
-        }
-        this.#maps[family].updateBatch(keys.bytes, values.bytes, batch.length);
-      }
+  #put(writes: RouteWrites, when: "before" | "after", which: Which): void {
+    for (const family of FAMILIES) {
+      const values = buffer(Math.min(writes.length, BATCH) * ROUTE_SIZE);
+      const flush = (keys: Uint8Array<ArrayBuffer>, count: number) =>
+        this.#maps[family].updateBatch(keys, values.bytes, count);
+      inBatches(writes, family, which, flush, (i, slot) => {
+        const length = writes.prefixes.prefixLength(i);
+        writeRoute(values.view, slot * ROUTE_SIZE, writes.nexthop(i, when), writes.tag(i, when), length);
+      });
     }
   }
 
   /** Also used to take back a batch that failed half-way: a missing route is no error. */
-  #delete(changes: readonly RouteChange[]): void {
-    for (const family of [4, 6] as const) {
-      const own = changes.filter(({ prefix }) => prefix.family === family);
-      const keySize = routeKeySize(family);
-      const keys = buffer(Math.min(own.length, BATCH) * keySize);
-      for (let start = 0; start < own.length; start += BATCH) {
-        const batch = own.slice(start, start + BATCH);
-        for (const [i, { vrf, prefix }] of batch.entries()) {
-          writeRouteKey(keys.view, keys.bytes, i * keySize, vrf, prefix);
-        }
-        this.#maps[family].deleteBatch(keys.bytes, batch.length);
-      }
+  #delete(writes: RouteWrites, which: Which): void {
+    for (const family of FAMILIES) {
+      inBatches(writes, family, which, (keys, count) => this.#maps[family].deleteBatch(keys, count));
     }
   }
 
-  /**
-   * Removes every route that `wanted` does not know.
-   * @param wanted answers for the hexadecimal text of a key, see `routeKeyText`.
-   */
-  retain(wanted: ReadonlySet<string>): void {
-    for (const family of [4, 6] as const) {
+  /** Removes every route that is not among those that are wanted. */
+  retain(wanted: PrefixIndex): void {
+    const prefix = new PackedPrefixes();
+    for (const family of FAMILIES) {
       const map = this.#maps[family];
       const strays: Uint8Array[] = [];
-      for (const { key } of map.entries()) if (!wanted.has(keyText(key))) strays.push(key.slice());
+      for (const { key } of map.entries()) {
+        readPackedRouteKey(family, key, prefix, 0);
+        if (wanted.find(prefix, 0, prefix.vrf(0)) < 0) strays.push(key.slice());
+      }
       for (const key of strays) map.delete(key);
     }
   }
 }
 
-/** Text of a route's kernel key, to compare with what a table holds. */
-export function routeKeyText(vrf: number, prefix: Prefix): string {
-  const key = buffer(routeKeySize(prefix.family));
-  writeRouteKey(key.view, key.bytes, 0, vrf, prefix);
-  return keyText(key.bytes);
-}
+/** Chooses among writes by their position. */
+type Which = (index: number) => boolean;
 
-function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+const existed = (writes: RouteWrites): Which => {
+  return (index) => writes.nexthop(index, "before") !== NO_ROUTE;
+};
+const remains = (writes: RouteWrites): Which => {
+  return (index) => writes.nexthop(index, "after") !== NO_ROUTE;
+};
+
+/**
+ * Packs the keys of one family, batch by batch.
+ * @param write is told the slot that each gets, for its value.
+ */
+function inBatches(
+  { prefixes }: RouteWrites,
+  family: Family,
+  which: Which,
+  flush: (keys: Uint8Array<ArrayBuffer>, count: number) => void,
+  write: (index: number, slot: number) => void = () => {},
+): void {
+  const keySize = routeKeySize(family);
+  const keys = buffer(Math.min(prefixes.length, BATCH) * keySize);
+  let count = 0;
+  for (let i = 0; i < prefixes.length; i++) {
+    if (prefixes.family(i) !== family || !which(i)) continue;
+    writePackedRouteKey(family, keys.view, count * keySize, prefixes, i);
+    write(i, count);
+    count++;
+    if (count < BATCH) continue;
+    flush(keys.bytes, count);
+    count = 0;
+  }
+  if (count > 0) flush(keys.bytes, count);
 }
 
 function buffer(size: number): { bytes: Uint8Array<ArrayBuffer>; view: DataView<ArrayBuffer> } {

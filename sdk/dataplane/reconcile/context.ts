@@ -7,13 +7,13 @@ import type { Locate } from "../check.ts";
 import type { DesiredState } from "../desired.ts";
 import type { Device, Devices } from "../devices.ts";
 import type { Ids } from "../ids.ts";
-import type { RouteChange } from "../kernel/routes.ts";
 import type { KernelTables } from "../kernel/tables.ts";
 import type { DirectSockets } from "../live.ts";
 import type { LiveInterfaces } from "../live_interfaces.ts";
 import type { RaisedPacketLimits } from "../packet_limits.ts";
 import type { PeerFeatures } from "../peer_features.ts";
 import type { Policies } from "../policies.ts";
+import type { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import type { Limits, Node } from "../schema/index.ts";
 import type { TrapLink } from "../trap_link.ts";
 import type { Undo } from "../undo.ts";
@@ -70,8 +70,8 @@ export interface StaleFlows {
   readonly policies: Set<number>;
   /** Numbers of mirrors that they are copied for. */
   readonly mirrors: Set<number>;
-  /** Prefixes that source or destination lies in. */
-  prefixes: readonly Pick<RouteChange, "vrf" | "prefix">[];
+  /** Prefixes that source or destination lies in, with the numbers of the VRFs in the kernel. */
+  prefixes: PackedPrefixes;
   /** Numbers of VRFs in which routes of other VRFs are looked up again. */
   readonly translated: ReadonlySet<number>;
 }

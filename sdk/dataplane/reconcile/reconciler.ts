@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes the kernel what the desired state says, make before break, all or nothing. */
 import type { Locate } from "../check.ts";
-import type { AnyChange, ObjectChange } from "../desired.ts";
+import type { ObjectChange, ObjectKind, StateChanges } from "../desired.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
-import { type RouteChange, routeKeyText } from "../kernel/routes.ts";
+import type { RouteWrites } from "../kernel/route_writes.ts";
 import { gatewayMacOf } from "../records_of.ts";
 import { UNDERLAY_VRF } from "../references.ts";
-import type { Kind } from "../schema/index.ts";
+import { PackedPrefixes } from "../routes/packed_prefixes.ts";
+import { PrefixIndex } from "../routes/prefix_index.ts";
 import { NODE_KEY } from "../schema/index.ts";
 import { Undo } from "../undo.ts";
 import { removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
@@ -26,7 +27,7 @@ import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { concernPacketLimits, lowerPacketLimits, raisePacketLimits } from "./packet_limits.ts";
 import { preparePeers } from "./peers.ts";
 import { removeQosMaps, writeQosMaps } from "./qos.ts";
-import { countRoutes, type RouteCounts, routeChanges, writeRoutes } from "./routes.ts";
+import { countRoutes, type RouteCounts, routeWrites, writeRoutes } from "./routes.ts";
 import { staleFlows, translatedVrfs } from "./stale_flows.ts";
 import { removeStrays } from "./strays.ts";
 import { writeUnderlayAddresses } from "./underlay_addresses.ts";
@@ -59,7 +60,7 @@ export class Reconciler {
    * Brings `changes`, which the desired state holds already, into the kernel.
    * @throws WeirError; the kernel is then as it was.
    */
-  apply(changes: readonly AnyChange[], locate: Locate, o: { readonly resuming?: boolean } = {}): Applied {
+  apply(changes: StateChanges, locate: Locate, o: { readonly resuming?: boolean } = {}): Applied {
     const run = this.#run(locate, o.resuming ?? false);
     let stale: () => StaleFlows;
     try {
@@ -91,16 +92,16 @@ export class Reconciler {
         nexthops: new Set(),
         policies: new Set(),
         mirrors: new Set(),
-        prefixes: [],
+        prefixes: new PackedPrefixes(),
         translated: new Set(),
       },
     };
   }
 
   /** @returns tells, once the changes are kept, which flows are to be decided again. */
-  #apply(run: Run, changes: readonly AnyChange[]): () => StaleFlows {
-    const of = <K extends Kind>(kind: K) => changesOf(changes, kind);
-    const limits = concernPacketLimits(changes);
+  #apply(run: Run, changes: StateChanges): () => StaleFlows {
+    const of = <K extends ObjectKind>(kind: K) => changes.of(kind);
+    const limits = concernPacketLimits(changes.objects);
     if (limits) lowerPacketLimits(run);
     this.#node(run, of("node").length > 0);
     writeVrfs(run, of("vrfs"), of("interfaces"));
@@ -123,7 +124,7 @@ export class Reconciler {
     writeFdb(run, of("fdb"));
     writeVnis(run, of("vnis"));
     writeLabels(run, of("labels"), new Set([...interfaces, ...nexthops]));
-    const routes = routeChanges(run, of("routes"));
+    const routes = routeWrites(run, changes.routes);
     const before = this.#routes;
     this.#routes = countRoutes(before, routes, run.limits.routes);
     run.undo.push(() => {
@@ -142,7 +143,7 @@ export class Reconciler {
     return () => this.#stale(run, routes, of("nexthops"));
   }
 
-  #stale(run: Run, routes: readonly RouteChange[], nexthops: readonly ObjectChange<"nexthops">[]): StaleFlows {
+  #stale(run: Run, routes: RouteWrites, nexthops: readonly ObjectChange<"nexthops">[]): StaleFlows {
     if (nexthops.length > 0) this.#translated = undefined;
     if (routes.length > 0) this.#translated ??= translatedVrfs(run);
     return staleFlows(run, routes, nexthops, this.#translated ?? new Set());
@@ -160,7 +161,7 @@ export class Reconciler {
    * Makes the kernel what the whole desired state says, whatever it holds: after a start, with new tables or with
    * those of an earlier process. Devices that are not there are waited for.
    */
-  resume(changes: readonly AnyChange[]): void {
+  resume(changes: StateChanges): void {
     const run = this.#run(() => "", true);
     run.ids.take("vrf", UNDERLAY_VRF);
     const known = [...run.ids.nexthop.names()].flatMap((name) => run.ids.nexthop.get(name) ?? []);
@@ -172,15 +173,7 @@ export class Reconciler {
     run.ways.freeStrays(run);
     for (const step of run.retire) step();
     run.undo.forget();
-    removeStrays(
-      run,
-      new Set(
-        routeChanges(
-          run,
-          changes.filter((c) => c.kind === "routes"),
-        ).map((c) => routeKeyText(c.vrf, c.prefix)),
-      ),
-    );
+    removeStrays(run, PrefixIndex.of(routeWrites(run, changes.routes).prefixes));
   }
 
   /**
@@ -244,23 +237,19 @@ export class Reconciler {
   }
 
   /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */
-  foresee(changes: readonly AnyChange[], locate: Locate): StaleFlows {
+  foresee(changes: StateChanges, locate: Locate): StaleFlows {
     const run = this.#run(locate, false);
-    for (const change of changes) {
+    for (const change of changes.objects) {
       if (change.kind === "interfaces") foreseeInterface(run, change);
       else if (change.kind === "mirrors" && change.after.length === 0) noteStaleMirror(run, change.key);
     }
-    run.policies.noteStale(run, changes);
-    const routes = routeChanges(run, changesOf(changes, "routes"));
-    const stale = this.#stale(run, routes, changesOf(changes, "nexthops"));
+    run.policies.noteStale(run, changes.objects);
+    const routes = routeWrites(run, changes.routes);
+    const stale = this.#stale(run, routes, changes.of("nexthops"));
     // What was foreseen is not so yet.
     this.#translated = undefined;
     return stale;
   }
-}
-
-function changesOf<K extends Kind>(changes: readonly AnyChange[], kind: K): (AnyChange & ObjectChange<K>)[] {
-  return changes.filter((change): change is AnyChange & ObjectChange<K> => change.kind === kind);
 }
 
 function writeNode(run: Run): void {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which flows changed routes and next hops concern. A flow's entry holds what a route led to in the end. */
-import { parsePrefix } from "../../address.ts";
 import { type ObjectChange, sameValue } from "../desired.ts";
-import type { RouteChange } from "../kernel/routes.ts";
-import { type Nexthop, splitKey } from "../schema/index.ts";
+import type { RouteWrites } from "../kernel/route_writes.ts";
+import { PackedPrefixes } from "../routes/packed_prefixes.ts";
+import type { Nexthop } from "../schema/index.ts";
 import type { Run, StaleFlows } from "./context.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { Run, StaleFlows } from "./context.ts";
  */
 export function staleFlows(
   run: Run,
-  routes: readonly RouteChange[],
+  routes: RouteWrites,
   nexthops: readonly ObjectChange<"nexthops">[],
   translated: ReadonlySet<number>,
 ): StaleFlows {
@@ -25,7 +25,7 @@ export function staleFlows(
     if (isIndirect(was) && (was.type !== is.type || was.vrf !== is.vrf)) leading.add(key);
     for (const member of lostMembers(was, is)) run.stale.nexthops.add(run.ids.nexthop.get(member) ?? 0);
   }
-  return { ...run.stale, prefixes: [...routes, ...routesVia(run, leading)], translated };
+  return { ...run.stale, prefixes: withRoutesVia(run, routes.prefixes, leading), translated };
 }
 
 /** What flows' entries do not hold: they have what it led to. */
@@ -41,14 +41,15 @@ function lostMembers(was: Nexthop, is: Nexthop): string[] {
 }
 
 /** Looks through all routes, but only when a next hop changed that leads to others. */
-function routesVia(run: Run, names: ReadonlySet<string>): Pick<RouteChange, "vrf" | "prefix">[] {
-  const found: Pick<RouteChange, "vrf" | "prefix">[] = [];
-  if (names.size === 0) return found;
-  for (const [key, [winner]] of run.state.entries("routes")) {
-    if (winner === undefined || !names.has(winner.object.via)) continue;
-    const [vrf, text] = splitKey(key);
-    const prefix = parsePrefix(text);
-    if (prefix !== undefined) found.push({ vrf: run.ids.take("vrf", vrf), prefix });
+function withRoutesVia(run: Run, changed: PackedPrefixes, names: ReadonlySet<string>): PackedPrefixes {
+  if (names.size === 0) return changed;
+  const { routes } = run.state;
+  const found = new PackedPrefixes(changed.length);
+  for (let i = 0; i < changed.length; i++) found.push(changed, i, changed.vrf(i));
+  for (const entry of routes.entriesVia(names)) {
+    const winner = routes.vias.name(routes.rows.via(routes.head(entry)));
+    if (!names.has(winner)) continue;
+    found.push(routes.prefixes, entry, run.ids.take("vrf", routes.vrfs.name(routes.prefixes.vrf(entry))));
   }
   return found;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Removes from adopted tables what the desired state does not know: left by a process that died half-way. */
 import { encodeDeviceKey, encodeInterfaceAddressKey } from "../kernel/records.ts";
+import type { PrefixIndex } from "../routes/prefix_index.ts";
 import type { Run } from "./context.ts";
 
 const text = (key: Uint8Array): string => key.join(".");
 
-/** @param routes texts of the keys of all routes that should be. */
-export function removeStrays(run: Run, routes: ReadonlySet<string>): void {
+/** @param routes all that should be, with the numbers of the VRFs in the kernel. */
+export function removeStrays(run: Run, routes: PrefixIndex): void {
   const { tables, undo } = run;
   const live = [...run.live.values()];
   tables.routes.retain(routes);

@@ -4,9 +4,10 @@
  * kernel's changes, asks a {@link KernelView} for what it does not know, and gives the paths that changed.
  */
 
-import { type IpAddress, mappedLength, parseAddress, parsePrefix } from "../../address.ts";
+import { type IpAddress, parseAddress, parsePrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
-import { PrefixIndex } from "../flows/prefix_index.ts";
+import { CoveringPrefixes } from "../flows/covering_prefixes.ts";
+import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import {
   samePaths,
   type UnderlayLink,
@@ -61,7 +62,8 @@ export class Resolver {
   /** Targets whose links or neighbours changed, which needs no look-up. */
   readonly #touched = new Set<string>();
   /** By family: `::/0` would hold the mapped form of IPv4 addresses. */
-  #changedPrefixes = new PrefixIndex();
+  /** Those of each family in a VRF of its number. */
+  #changedPrefixes = new PackedPrefixes();
 
   constructor(kernel: KernelView) {
     this.#kernel = kernel;
@@ -69,7 +71,7 @@ export class Resolver {
 
   /** Whether {@link flush} has something to do. */
   get pending(): boolean {
-    return this.#stale.size > 0 || this.#touched.size > 0 || !this.#changedPrefixes.empty;
+    return this.#stale.size > 0 || this.#touched.size > 0 || this.#changedPrefixes.length > 0;
   }
 
   /** Whether neighbours are missing, so that {@link askAgain} has something to do. */
@@ -148,7 +150,7 @@ export class Resolver {
   /** A route to `prefix` was added, changed or deleted. */
   routeChanged(prefix: string): void {
     const parsed = parsePrefix(prefix);
-    if (parsed !== undefined) this.#changedPrefixes.add(parsed.family, parsed.bytes, mappedLength(parsed));
+    if (parsed !== undefined) this.#changedPrefixes.pushText(parsed.family, prefix);
   }
 
   /** A nexthop object was changed. */
@@ -205,9 +207,9 @@ export class Resolver {
   }
 
   #applyPrefixes(): void {
-    if (this.#changedPrefixes.empty) return;
-    const changed = this.#changedPrefixes;
-    this.#changedPrefixes = new PrefixIndex();
+    if (this.#changedPrefixes.length === 0) return;
+    const changed = new CoveringPrefixes(this.#changedPrefixes);
+    this.#changedPrefixes = new PackedPrefixes();
     for (const [key, { target, remote }] of this.#targets) {
       if (target.ifindex === undefined && changed.holds(remote.family, remote.bytes)) this.#stale.add(key);
     }
