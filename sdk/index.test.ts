@@ -16,6 +16,7 @@ const VALUES = [
   "destroyInstance",
   "dropReasons",
   "eventKinds",
+  "fixDevices",
   "inspectDevice",
   "kindSchemas",
   "kinds",

@@ -2,6 +2,7 @@
 /** What the process knows of interfaces beyond their objects. */
 import type { Attachment, Hook } from "./attach.ts";
 import type { Device } from "./devices.ts";
+import type { DeviceSettings } from "./drivers/index.ts";
 import type { GuardStatus } from "./kernel/guard_table.ts";
 import type { PolicerDrops } from "./kernel/policer_table.ts";
 import type { InterfaceRecord } from "./kernel/records.ts";
@@ -55,6 +56,8 @@ export interface InterfaceStatus {
   readonly mtu?: number;
   /** Longest packets, in bytes, that its stack may make for the others of the node where that was raised (BIG TCP). */
   readonly bigTcp?: LongestPackets;
+  /** Settings of the device that were made because of `tune`. */
+  readonly tuned?: DeviceSettings;
   /** MAC of the workload, given or learned. */
   readonly mac?: string;
   readonly warnings?: readonly string[];

@@ -13,6 +13,7 @@ import { writeInstanceConfig } from "./config.ts";
 import { DesiredState } from "./desired.ts";
 import { Devices } from "./devices.ts";
 import { directPorts } from "./direct_ports.ts";
+import { Tuning } from "./drivers/index.ts";
 import { FlowDecider, MAX_WORKERS } from "./flows/decider.ts";
 import { Flows } from "./flows/flows.ts";
 import { StillAllowed } from "./flows/still_allowed.ts";
@@ -152,6 +153,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     attacher,
     peers: new PeerFeatures(store),
     packetLimits: new RaisedPacketLimits(store),
+    tuning: new Tuning(store, "tuned"),
     followed: new Followed(underlay),
     ways: new Ways(),
     policies,

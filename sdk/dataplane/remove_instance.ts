@@ -7,6 +7,7 @@ import { withNetns } from "../runtime/netns.ts";
 import { SqliteStore, type Store } from "../store/index.ts";
 import { adopt, pinnedLinks, removeLink } from "./attach.ts";
 import { Devices } from "./devices.ts";
+import { Tuning } from "./drivers/index.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
 import { InstanceLock } from "./lock.ts";
 import { RaisedPacketLimits } from "./packet_limits.ts";
@@ -35,7 +36,8 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
   if (open !== undefined) {
     withNetns(netns, () => {
-      for (const settings of [new PeerFeatures(open), new RaisedPacketLimits(open)]) settings.restoreAll();
+      const tuning = [new Tuning(open, "tuned"), new Tuning(open, "fixed")];
+      for (const settings of [new PeerFeatures(open), new RaisedPacketLimits(open), ...tuning]) settings.restoreAll();
     });
     open[Symbol.dispose]();
   }

@@ -11,6 +11,7 @@ import { learnedMac } from "./kernel/records.ts";
 import type { InterfaceStatus } from "./live.ts";
 import { nexthopStatus } from "./nexthop_status.ts";
 import { peerWarnings } from "./reconcile/peers.ts";
+import { tunedSettings } from "./reconcile/tuning.ts";
 import { policerOf } from "./records_of.ts";
 import type { Interface, Kind, Policy } from "./schema/index.ts";
 import { type Table, tableOf } from "./table.ts";
@@ -56,6 +57,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
   const warnings = [...live.warnings, ...peerWarnings(core.parts.live.values(), live)];
   const bigTcp = core.parts.packetLimits.inForce(object.name);
+  const tuned = tunedSettings(core.parts, object.name);
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
   return {
     state: device.up ? "up" : "down",
@@ -65,6 +67,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     port: live.direct?.mode ?? "trap",
     mtu: device.mtu,
     ...(bigTcp === undefined ? {} : { bigTcp }),
+    ...(tuned === undefined ? {} : { tuned }),
     ...(mac === undefined ? {} : { mac }),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...policeStatus(core, live.id, object),

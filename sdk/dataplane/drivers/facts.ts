@@ -2,7 +2,15 @@
 /** What there is to know of a device before a program is attached to it. */
 import { cpus } from "node:os";
 import { WeirError } from "../../errors.ts";
-import type { Channels, FeatureState, LinkInfo, Rings, XdpFeatures } from "../../netlink/index.ts";
+import {
+  type Channels,
+  Ethtool,
+  type FeatureState,
+  type LinkInfo,
+  Netlink,
+  type Rings,
+  type XdpFeatures,
+} from "../../netlink/index.ts";
 import { kernelVersion } from "../preflight.ts";
 import { type DeviceAccess, type InterruptDeferral, readDeferral } from "./settings.ts";
 
@@ -53,10 +61,30 @@ export function readFacts(access: DeviceAccess, key: number | string): DeviceFac
 
 function peerTransmitQueues({ netlink, ethtool }: DeviceAccess, link: LinkInfo): number | undefined {
   if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined) return undefined;
-  const peer = netlink.link(link.peerIndex);
+  return peerFacts(netlink, ethtool, link.peerIndex)?.transmitQueues;
+}
+
+/** What there is to know of the other end of a veth. */
+export interface PeerFacts {
+  readonly index: number;
+  /** Layer 3, in bytes. */
+  readonly mtu: number;
+  /** `undefined`: not told. */
+  readonly transmitQueues: number | undefined;
+}
+
+/** @param netns of the peer, by name or path; `undefined`: the calling thread's. */
+export function readPeer(index: number, netns: string | undefined): PeerFacts | undefined {
+  using netlink = Netlink.open({ netns });
+  using ethtool = Ethtool.open({ netns });
+  return peerFacts(netlink, ethtool, index);
+}
+
+function peerFacts(netlink: Netlink, ethtool: Ethtool, index: number): PeerFacts | undefined {
+  const peer = netlink.link(index);
   if (peer === undefined) return undefined;
   const channels = told(() => ethtool.channels(peer.name));
-  return channels === undefined ? undefined : channels.tx + channels.combined;
+  return { index, mtu: peer.mtu, transmitQueues: channels && channels.tx + channels.combined };
 }
 
 /** Undefined where the driver does not tell. */

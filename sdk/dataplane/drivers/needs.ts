@@ -47,9 +47,8 @@ const DEFERRED = { hardIrqs: 2, flushNs: 20_000 };
 
 /** All that a device lacks, what blocks first. */
 export function needsOf(facts: DeviceFacts, use: DeviceUse): DeviceNeed[] {
-  const abilities = abilitiesOf(facts.driver, facts.xdp, facts.kernel);
   const needs = [
-    mtuNeed(facts, use, abilities),
+    mtuNeed(facts, use),
     offloadNeed(facts, use),
     ...queueNeeds(facts, use),
     ringNeed(facts),
@@ -60,28 +59,38 @@ export function needsOf(facts: DeviceFacts, use: DeviceUse): DeviceNeed[] {
 }
 
 /** Whether packets in several buffers get all the way: redirects since 6.3, to the slow path since 6.6. */
-export function fragsWork(abilities: Pick<XdpAbilities, "frags">, policed: boolean, kernel: readonly [number, number]) {
-  return abilities.frags && (policed ? kernelAtLeast(6, 6, kernel) : kernelAtLeast(6, 3, kernel));
+function fragsWork({ frags }: XdpAbilities, policed: boolean, kernel: readonly [number, number]): boolean {
+  return frags && (policed ? kernelAtLeast(6, 6, kernel) : kernelAtLeast(6, 3, kernel));
 }
 
-function mtuNeed({ link, kernel }: DeviceFacts, use: DeviceUse, abilities: XdpAbilities): DeviceNeed | undefined {
-  const limits: { readonly mtu: number; readonly why: string }[] = [];
+/** The largest MTU for a use, and what comes of a larger one; `undefined`: any will do. */
+export function mtuLimit(
+  { driver, xdp, kernel }: Pick<DeviceFacts, "driver" | "xdp" | "kernel">,
+  use: DeviceUse,
+): { readonly mtu: number; readonly cost: string } | undefined {
+  const abilities = abilitiesOf(driver, xdp, kernel);
+  const limits: { readonly mtu: number; readonly cost: string }[] = [];
   const frags = fragsWork(abilities, use.policed === true, kernel);
   if (use.hook === "xdp" && abilities.mtu !== undefined && !frags) {
-    limits.push({ mtu: abilities.mtu, why: "the driver refuses XDP: longer packets do not fit one buffer" });
+    limits.push({ mtu: abilities.mtu, cost: "the driver refuses XDP: longer packets do not fit one buffer" });
   }
   if (use.policed === true && use.largestPacket !== undefined) {
-    limits.push({ mtu: use.largestPacket, why: "longer first packets of flows cannot be decided" });
+    limits.push({ mtu: use.largestPacket, cost: "longer first packets of flows cannot be decided" });
   }
-  const [lowest] = limits.sort((a, b) => a.mtu - b.mtu);
-  if (lowest === undefined || link.mtu <= lowest.mtu) return undefined;
+  return limits.sort((a, b) => a.mtu - b.mtu)[0];
+}
+
+function mtuNeed(facts: DeviceFacts, use: DeviceUse): DeviceNeed | undefined {
+  const { link } = facts;
+  const limit = mtuLimit(facts, use);
+  if (limit === undefined || link.mtu <= limit.mtu) return undefined;
   return {
     subject: "mtu",
-    found: `MTU ${link.mtu}, above ${lowest.mtu}`,
-    cost: lowest.why,
+    found: `MTU ${link.mtu}, above ${limit.mtu}`,
+    cost: limit.cost,
     isBlocking: true,
-    command: `ip link set ${link.name} mtu ${lowest.mtu}`,
-    settings: { mtu: lowest.mtu },
+    command: `ip link set ${link.name} mtu ${limit.mtu}`,
+    settings: { mtu: limit.mtu },
   };
 }
 

@@ -2,7 +2,9 @@
 /** Settings of a device that Weir may change, how they are read and written. */
 import { WeirError } from "../../errors.ts";
 import { type ChannelCounts, Ethtool, Netdev, Netlink, type RingSizes } from "../../netlink/index.ts";
+import { libc } from "../../runtime/libc.ts";
 import { NetSysfs } from "../../runtime/sysfs.ts";
+import { NULL } from "../../runtime/types.ts";
 
 /** Settings to make, or as they were before. Absent ones stay as they are. */
 export interface DeviceSettings {
@@ -123,7 +125,7 @@ export function applySettings(access: DeviceAccess, device: string, settings: De
   const { mtu, features, channels, rings, rps = {}, interrupts } = settings;
   // Offloads first: some drivers allow neither an MTU nor queues beside them.
   if (features !== undefined) attempt(() => ethtool.setFeatures(device, features));
-  if (channels !== undefined) attempt(() => ethtool.setChannels(device, channels));
+  if (channels !== undefined) attempt(() => setChannels(ethtool, device, channels));
   if (rings !== undefined) attempt(() => ethtool.setRings(device, rings));
   if (mtu !== undefined) attempt(() => netlink.setLink(device, { mtu }));
   for (const [queue, mask] of Object.entries(rps)) {
@@ -136,6 +138,22 @@ export function applySettings(access: DeviceAccess, device: string, settings: De
     });
   }
   return failures;
+}
+
+/** A closed AF_XDP socket holds its queue until the kernel has freed it, some milliseconds later. */
+const HELD_MS = 500;
+const RETRY_MS = 5;
+
+function setChannels(ethtool: Ethtool, device: string, channels: NonNullable<DeviceSettings["channels"]>): void {
+  for (let waited = 0; ; waited += RETRY_MS) {
+    try {
+      ethtool.setChannels(device, channels);
+      return;
+    } catch (error) {
+      if (!(error instanceof WeirError) || !error.reason.includes("AF_XDP") || waited >= HELD_MS) throw error;
+      libc.poll(NULL, 0, RETRY_MS);
+    }
+  }
 }
 
 /** Those of node:fs carry the code alone. */

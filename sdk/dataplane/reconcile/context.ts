@@ -6,6 +6,7 @@ import type { Attacher } from "../attach.ts";
 import type { Locate } from "../check.ts";
 import type { DesiredState } from "../desired.ts";
 import type { Device, Devices } from "../devices.ts";
+import type { Tuning } from "../drivers/index.ts";
 import type { Ids } from "../ids.ts";
 import type { KernelTables } from "../kernel/tables.ts";
 import type { DirectSockets } from "../live.ts";
@@ -36,6 +37,7 @@ export interface Parts {
   readonly attacher: Attacher;
   readonly peers: PeerFeatures;
   readonly packetLimits: RaisedPacketLimits;
+  readonly tuning: Tuning;
   readonly followed: Followed;
   readonly ways: Ways;
   readonly policies: Policies;

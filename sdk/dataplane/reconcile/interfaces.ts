@@ -18,13 +18,16 @@ import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 import { peerNamespace } from "./peer_namespace.ts";
 import { writePolicers } from "./qos.ts";
+import { explainedError, mendDevice, restoreDevice } from "./tuning.ts";
 
 /** Writes the tables of one interface; its programs come later (`attachInterface`). */
 export function writeInterface(run: Run, object: Interface): void {
   const before = run.live.get(object.name);
-  const device = findDevice(run, object);
-  checkPeer(run, object, device);
+  const found = findDevice(run, object);
+  checkPeer(run, object, found);
   checkOrder(run, object, before);
+  const warnings: string[] = [];
+  const device = mendDevice(run, object, found, warnings);
   const id = run.ids.take("interface", object.name);
   const live: LiveInterface = {
     object,
@@ -39,7 +42,7 @@ export function writeInterface(run: Run, object: Interface): void {
     bridgeMac: undefined,
     attachment: before?.attachment,
     direct: parentOf(run, object) === undefined ? before?.direct : parentOf(run, object)?.direct,
-    warnings: [],
+    warnings,
   };
   if (before === undefined && !run.resuming) run.tables.clearCounters(id);
   keepLive(run, object.name, live);
@@ -194,8 +197,10 @@ function attach(run: Run, live: LiveInterface, device: Device, warnings: string[
     checkFirstPackets(run, live.object, device, warnings);
     return run.attacher.attach(live.object, live.id, device, live.attachment, run.undo);
   } catch (error) {
-    if (!run.resuming || !(error instanceof WeirError)) throw error;
-    warnings.push(error.message);
+    if (!(error instanceof WeirError)) throw error;
+    const explained = explainedError(run, live.object, device, error);
+    if (!run.resuming) throw explained;
+    warnings.push(explained.message);
     return undefined;
   }
 }
@@ -276,6 +281,7 @@ export function removeInterface(run: Run, name: string): void {
     if (before.direct !== undefined && before.object.parent === undefined) run.direct.remove(before.id);
     run.peers.restore(name);
     run.packetLimits.restore(name);
+    restoreDevice(run, name);
   });
   retireDevice(run, before, undefined);
 }

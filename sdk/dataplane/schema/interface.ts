@@ -122,6 +122,12 @@ export const InterfaceSchema = Type.Object(
         true,
       ),
     ),
+    tune: Type.Optional(
+      flag(
+        "Let Weir make the settings that the device needs for its hook (MTU, queues, rings, offloads, receive packet steering, interrupts), and restore them when the interface leaves the state and at `down`. `status.tuned` tells which.",
+        false,
+      ),
+    ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
   },

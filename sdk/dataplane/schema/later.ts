@@ -8,7 +8,7 @@ export const laterKinds: ReadonlySet<string> = new Set(["services", "nat"]);
 /** Fields of kinds that are there; a dot leads into a nested object. */
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
   vrfs: new Set(["kernelRoutes"]),
-  interfaces: new Set(["shared", "tune", "replaceXdp"]),
+  interfaces: new Set(["shared", "replaceXdp"]),
 };
 
 /** Values of fields that are there. */
