@@ -2,9 +2,9 @@
 /** The desired state in the store. */
 import { WeirError } from "../errors.ts";
 import type { Store, StoreWriter } from "../store/index.ts";
-import type { Candidates } from "./candidate.ts";
 import type { DesiredState, StateChanges } from "./desired.ts";
-import { checkObject, isKind, type Kind } from "./schema/index.ts";
+import { restoreRoutes, writeRouteBlocks } from "./routes/route_blocks.ts";
+import { checkObject, isKind } from "./schema/index.ts";
 import { renewInterfaceRoutes } from "./staging.ts";
 
 /** Key of the revision among the store's `meta`. */
@@ -12,23 +12,16 @@ const REVISION = "revision";
 
 /** Writes what a transaction changed. What is not durable is not there, and what was durable before goes. */
 export function writeChanges(writer: StoreWriter, { objects, routes }: StateChanges): void {
-  for (const { kind, key, before, after } of objects) writeChange(writer, kind, key, before, after);
-  const { table } = routes;
-  for (let i = 0; i < routes.length; i++) {
-    const [entry, was, is] = [routes.entry(i), routes.before(i), routes.after(i)];
-    if (!table.rows.hasDurable(was) && !table.rows.hasDurable(is)) continue;
-    writeChange(writer, "routes", table.key(entry), table.chain(entry, was), table.chain(entry, is));
+  for (const { kind, key, before, after } of objects) {
+    for (const { owner, durable } of before) {
+      if (durable && !after.some((is) => is.owner === owner && is.durable)) writer.deleteObject(kind, key, owner);
+    }
+    for (const { owner, object, durable } of after) {
+      const isNew = !before.some((was) => was.owner === owner && was.object === object && was.durable);
+      if (durable && isNew) writer.putObject({ kind, key, owner, json: JSON.stringify(object) });
+    }
   }
-}
-
-function writeChange(writer: StoreWriter, kind: Kind, key: string, before: Candidates, after: Candidates): void {
-  for (const { owner, durable } of before) {
-    if (durable && !after.some((is) => is.owner === owner && is.durable)) writer.deleteObject(kind, key, owner);
-  }
-  for (const candidate of after) {
-    const { owner, object, durable } = candidate;
-    if (durable && !before.includes(candidate)) writer.putObject({ kind, key, owner, json: JSON.stringify(object) });
-  }
+  writeRouteBlocks(writer, routes);
 }
 
 export function writeRevision(writer: StoreWriter, revision: number): void {
@@ -44,8 +37,9 @@ export function readRevision(store: Store): number {
  * @throws WeirError `ESTORE` when the store holds what this version does not understand.
  */
 export function readState(store: Store, state: DesiredState): void {
+  const operation = `resume the state in "${store.name}"`;
+  restoreRoutes(state.routes, store, operation);
   for (const { kind, key, owner, json } of store.objects()) {
-    const operation = `resume the state in "${store.name}"`;
     if (!isKind(kind)) {
       throw new WeirError({
         code: "ESTORE",

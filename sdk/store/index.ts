@@ -2,4 +2,4 @@
 /** Stores of desired state. */
 export { MemoryStore } from "./memory.ts";
 export { SqliteStore } from "./sqlite.ts";
-export type { Store, StoredId, StoredObject, StoreWriter } from "./types.ts";
+export type { Store, StoredId, StoredObject, StoredRouteBlock, StoreWriter } from "./types.ts";

@@ -4,15 +4,16 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { WeirError } from "../errors.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
-import type { Store, StoredId, StoredObject, StoreWriter } from "./types.ts";
+import type { Store, StoredId, StoredObject, StoredRouteBlock, StoreWriter } from "./types.ts";
 
 /** Raised when a table below changes; kept in SQLite's `user_version`. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const SCHEMA = `
   CREATE TABLE objects (
     kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, json TEXT NOT NULL,
     PRIMARY KEY (kind, key, owner)) STRICT, WITHOUT ROWID;
+  CREATE TABLE route_blocks (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE TABLE ids (
     space TEXT NOT NULL, name TEXT NOT NULL, id INTEGER NOT NULL,
     PRIMARY KEY (space, name), UNIQUE (space, id)) STRICT, WITHOUT ROWID;
@@ -73,6 +74,12 @@ export class SqliteStore implements Store {
         owner: String(row["owner"]),
         json: String(row["json"]),
       };
+    }
+  }
+
+  *routeBlocks(): Generator<StoredRouteBlock> {
+    for (const row of this.#database.prepare("SELECT number, bytes FROM route_blocks").iterate()) {
+      yield { number: Number(row["number"]), bytes: row["bytes"] as Uint8Array };
     }
   }
 

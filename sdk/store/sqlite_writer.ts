@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { StoredId, StoredObject, StoreWriter } from "./types.ts";
+import type { StoredId, StoredObject, StoredRouteBlock, StoreWriter } from "./types.ts";
 
 /** Rows of one statement. Beyond, binding costs as much as it saves. */
 const ROWS = 32;
@@ -15,6 +15,8 @@ export class SqliteWriter implements StoreWriter {
   readonly #putMany: StatementSync;
   readonly #putOne: StatementSync;
   readonly #deleteObject: StatementSync;
+  readonly #putRouteBlock: StatementSync;
+  readonly #deleteRouteBlock: StatementSync;
   readonly #putId: StatementSync;
   readonly #deleteId: StatementSync;
   readonly #setMeta: StatementSync;
@@ -28,6 +30,8 @@ export class SqliteWriter implements StoreWriter {
     this.#putMany = database.prepare(put + Array(ROWS).fill("(?, ?, ?, ?)").join(", "));
     this.#putOne = database.prepare(`${put}(?, ?, ?, ?)`);
     this.#deleteObject = database.prepare("DELETE FROM objects WHERE kind = ? AND key = ? AND owner = ?");
+    this.#putRouteBlock = database.prepare("INSERT OR REPLACE INTO route_blocks (number, bytes) VALUES (?, ?)");
+    this.#deleteRouteBlock = database.prepare("DELETE FROM route_blocks WHERE number = ?");
     this.#putId = database.prepare("INSERT OR REPLACE INTO ids (space, name, id) VALUES (?, ?, ?)");
     this.#deleteId = database.prepare("DELETE FROM ids WHERE space = ? AND name = ?");
     this.#setMeta = database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
@@ -45,6 +49,14 @@ export class SqliteWriter implements StoreWriter {
   deleteObject(kind: string, key: string, owner: string): void {
     this.flush();
     this.#run(this.#deleteObject, kind, key, owner);
+  }
+
+  putRouteBlock({ number, bytes }: StoredRouteBlock): void {
+    this.#run(this.#putRouteBlock, number, bytes);
+  }
+
+  deleteRouteBlock(number: number): void {
+    this.#run(this.#deleteRouteBlock, number);
   }
 
   putId({ space, name, id }: StoredId): void {
@@ -67,7 +79,7 @@ export class SqliteWriter implements StoreWriter {
     for (let i = 0; i < rows.length; i += COLUMNS) this.#run(this.#putOne, ...rows.slice(i, i + COLUMNS));
   }
 
-  #run(statement: StatementSync, ...values: (string | number)[]): void {
+  #run(statement: StatementSync, ...values: (string | number | Uint8Array)[]): void {
     try {
       statement.run(...values);
     } catch (cause) {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryStore, SqliteStore, type Store } from "./index.ts";
 
-const route = (key: string, owner = "state") => ({ kind: "routes", key, owner, json: `{"key":"${key}"}` });
+const vrf = (key: string, owner = "state") => ({ kind: "vrfs", key, owner, json: `{"key":"${key}"}` });
 
 /** What every store promises. */
 function describeStore(kind: string, withStore: (body: (store: Store) => void) => void): void {
@@ -13,13 +13,19 @@ function describeStore(kind: string, withStore: (body: (store: Store) => void) =
     test("what a transaction put is there afterwards, and what it deleted is not", () =>
       withStore((store) => {
         store.transaction((w) => {
-          w.putObject(route("a"));
-          w.putObject(route("b"));
+          w.putObject(vrf("a"));
+          w.putObject(vrf("b"));
           w.putId({ space: "vrf", name: "red", id: 7 });
+          w.putRouteBlock({ number: 3, bytes: Uint8Array.of(1, 2, 3) });
+          w.putRouteBlock({ number: 9, bytes: Uint8Array.of(4) });
           w.setMeta("revision", "1");
         });
-        store.transaction((w) => w.deleteObject("routes", "a", "state"));
-        expect([...store.objects()]).toEqual([route("b")]);
+        store.transaction((w) => {
+          w.deleteObject("vrfs", "a", "state");
+          w.deleteRouteBlock(9);
+        });
+        expect([...store.routeBlocks()]).toEqual([{ number: 3, bytes: Uint8Array.of(1, 2, 3) }]);
+        expect([...store.objects()]).toEqual([vrf("b")]);
         expect([...store.ids()]).toEqual([{ space: "vrf", name: "red", id: 7 }]);
         expect(store.meta("revision")).toBe("1");
         store.transaction((w) => {
@@ -33,20 +39,24 @@ function describeStore(kind: string, withStore: (body: (store: Store) => void) =
     test("a transaction that throws leaves everything as it was", () =>
       withStore((store) => {
         store.transaction((w) => {
-          w.putObject(route("a"));
+          w.putObject(vrf("a"));
+          w.putRouteBlock({ number: 3, bytes: Uint8Array.of(1, 2, 3) });
           w.setMeta("revision", "1");
         });
         expect(() =>
           store.transaction((w) => {
-            w.putObject({ ...route("a"), json: "{}" });
-            w.putObject(route("b"));
-            w.deleteObject("routes", "a", "state");
+            w.putObject({ ...vrf("a"), json: "{}" });
+            w.putObject(vrf("b"));
+            w.deleteObject("vrfs", "a", "state");
             w.putId({ space: "vrf", name: "red", id: 7 });
+            w.putRouteBlock({ number: 3, bytes: Uint8Array.of(7) });
+            w.putRouteBlock({ number: 4, bytes: Uint8Array.of(8) });
             w.setMeta("revision", "2");
             throw new Error("the kernel said no");
           }),
         ).toThrow("the kernel said no");
-        expect([...store.objects()]).toEqual([route("a")]);
+        expect([...store.objects()]).toEqual([vrf("a")]);
+        expect([...store.routeBlocks()]).toEqual([{ number: 3, bytes: Uint8Array.of(1, 2, 3) }]);
         expect([...store.ids()]).toEqual([]);
         expect(store.meta("revision")).toBe("1");
       }));
@@ -54,8 +64,8 @@ function describeStore(kind: string, withStore: (body: (store: Store) => void) =
     test("the same key of two owners is two objects", () =>
       withStore((store) => {
         store.transaction((w) => {
-          w.putObject(route("a"));
-          w.putObject(route("a", "bgp"));
+          w.putObject(vrf("a"));
+          w.putObject(vrf("a", "bgp"));
         });
         expect([...store.objects()].map((o) => o.owner).sort()).toEqual(["bgp", "state"]);
       }));
@@ -91,10 +101,10 @@ test("an SQLite store keeps its content for the next process", () =>
     const path = join(directory, "state.db");
     {
       using store = SqliteStore.open(path);
-      store.transaction((w) => w.putObject(route("a")));
+      store.transaction((w) => w.putObject(vrf("a")));
     }
     using store = SqliteStore.open(path);
-    expect([...store.objects()]).toEqual([route("a")]);
+    expect([...store.objects()]).toEqual([vrf("a")]);
   }));
 
 test("a file that is no store is refused by name", () =>

@@ -3,13 +3,19 @@
 
 /** One object of one owner, as it was put. */
 export interface StoredObject {
-  /** Plural name of the kind: `routes`. */
+  /** Plural name of the kind: `interfaces`. */
   readonly kind: string;
-  /** Key within the kind: `red 10.97.0.2/32`. */
+  /** Key within the kind: `red 02:00:00:00:00:01`. */
   readonly key: string;
   readonly owner: string;
   /** The object as JSON. */
   readonly json: string;
+}
+
+/** Routes of the state, packed: see `sdk/dataplane/routes/route_blocks.ts`. */
+export interface StoredRouteBlock {
+  readonly number: number;
+  readonly bytes: Uint8Array;
 }
 
 /** A numeric id that a kernel table knows an object by. Kept, so that an adopted table keeps its meaning. */
@@ -24,6 +30,9 @@ export interface StoredId {
 export interface StoreWriter {
   putObject(object: StoredObject): void;
   deleteObject(kind: string, key: string, owner: string): void;
+  /** @param block its bytes are the store's from then on. */
+  putRouteBlock(block: StoredRouteBlock): void;
+  deleteRouteBlock(number: number): void;
   putId(id: StoredId): void;
   deleteId(space: string, name: string): void;
   /** `undefined` removes it. */
@@ -34,7 +43,9 @@ export interface StoreWriter {
 export interface Store extends Disposable {
   /** For messages: `memory`, `/var/lib/weir/default/state.db`. */
   readonly name: string;
+  /** All but routes. */
   objects(): Iterable<StoredObject>;
+  routeBlocks(): Iterable<StoredRouteBlock>;
   ids(): Iterable<StoredId>;
   meta(key: string): string | undefined;
   /**

@@ -27,6 +27,12 @@ export class Numbers {
     this.#data[this.#length++] = value;
   }
 
+  /** Sets the number at `index`, which may lie beyond the end. */
+  put(index: number, value: number): void {
+    while (this.#length <= index) this.push(0);
+    this.#data[index] = value;
+  }
+
   /** Adds to the number at `index`, which may lie beyond the end. */
   add(index: number, difference: number): void {
     while (this.#length <= index) this.push(0);

@@ -128,6 +128,20 @@ export class PackedPrefixes {
     return this.#words[STRIDE * index + which] ?? 0;
   }
 
+  /** Overwrites the address, of 4 or 16 bytes in network order at `offset`, and the length of 128 bits. */
+  setWords(index: number, view: DataView, offset: number, family: Family, bits: number): void {
+    const base = STRIDE * index;
+    if (family === 6) {
+      for (let i = 0; i < 4; i++) this.#words[base + i] = view.getUint32(offset + 4 * i);
+    } else {
+      this.#words[base] = 0;
+      this.#words[base + 1] = 0;
+      this.#words[base + 2] = MAPPED;
+      this.#words[base + 3] = view.getUint32(offset);
+    }
+    this.#words[base + LENGTH] = bits;
+  }
+
   /** Writes the 16 bytes of the address at `offset`. */
   writeAddress(index: number, view: DataView, offset: number): void {
     for (let i = 0; i < 4; i++) view.setUint32(offset + 4 * i, this.word(index, i));

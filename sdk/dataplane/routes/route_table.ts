@@ -180,6 +180,29 @@ export class RouteTable {
     return entry;
   }
 
+  /**
+   * Puts a candidate that the store kept into the entry that it was in. Only for an empty table; `endRestore` follows.
+   * @param prefixes its prefix is the first one.
+   */
+  restore(entry: number, prefixes: PackedPrefixes, vrf: number, fields: RouteFields): void {
+    while (this.prefixes.length <= entry) {
+      this.prefixes.push(prefixes, 0, vrf);
+      this.#heads.push(NO_ROW);
+      this.#touched.push(UNTOUCHED);
+    }
+    if (this.head(entry) === NO_ROW) {
+      this.prefixes.copy(entry, prefixes, 0, vrf);
+      this.vrfs.use(vrf);
+      this.#index.add(entry);
+    }
+    this.putFields(entry, fields);
+  }
+
+  /** The entries between those that were restored are free. */
+  endRestore(): void {
+    for (let entry = this.entryLimit - 1; entry >= 0; entry--) if (this.head(entry) === NO_ROW) this.#giveUp(entry);
+  }
+
   /** Entry of a key; -1: there is none. */
   lookUp(prefixes: PackedPrefixes, index: number, vrf: number): number {
     return this.#index.find(prefixes, index, vrf);
@@ -345,6 +368,10 @@ export class RouteTable {
   #leave(entry: number): void {
     this.#index.remove(entry);
     this.vrfs.release(this.prefixes.vrf(entry));
+    this.#giveUp(entry);
+  }
+
+  #giveUp(entry: number): void {
     this.#heads.set(entry, this.#freeEntry);
     this.#freeEntry = FREE - entry - 1;
   }
