@@ -6,6 +6,8 @@ import type { Kind, KindObjects } from "./schema/index.ts";
 export const DEFAULT_OWNER = "state";
 /** Owner of what an interface brings by itself: the host routes of its addresses. Nobody else may use it. */
 export const INTERFACE_OWNER = "interface";
+/** Owner of what `kernelRoutes` brings: routes of the kernel's tables, and the next hops that they need. */
+export const KERNEL_OWNER = "kernel";
 
 /** One owner's object under a key. */
 export interface Candidate<K extends Kind = Kind> {

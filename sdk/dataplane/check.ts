@@ -3,6 +3,7 @@
 import { WeirError } from "../errors.ts";
 import { isWritten } from "./candidate.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
+import { checkKernelRoutes } from "./check_kernel_routes.ts";
 import { checkLeading } from "./check_labels.ts";
 import { checkMirror, checkMirrored } from "./check_mirrors.ts";
 import { checkDependents, checkLabel, checkNexthop } from "./check_nexthops.ts";
@@ -28,8 +29,10 @@ export function checkChanges(state: DesiredState, changes: StateChanges, locate:
   const { objects } = changes;
   let interfacesChanged = false;
   let mirroringChanged = false;
+  let vrfsChanged = false;
   for (const change of objects) {
     if (change.kind === "interfaces") interfacesChanged = true;
+    if (change.kind === "vrfs") vrfsChanged = true;
     if (MIRRORING.has(change.kind)) mirroringChanged = true;
     for (const candidate of change.after) {
       if (!isWritten(candidate) || change.before.includes(candidate as never)) continue;
@@ -40,6 +43,7 @@ export function checkChanges(state: DesiredState, changes: StateChanges, locate:
   checkRoutes(state, changes.routes, locate);
   checkDependents(state, objects, locate);
   if (interfacesChanged) checkInterfaces(state, locate);
+  if (vrfsChanged) checkKernelRoutes(state, locate);
   if (mirroringChanged) checkMirrored(state, locate);
   for (const change of objects) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
 }

@@ -88,13 +88,13 @@ describe("owners", () => {
     expect(refusal(state, { vrfs: [{ name: "red" }] }, "other")).toBe(
       'Cannot apply the state: /vrfs/0 is "red", which belongs to owner "state"; delete it there, or use another name',
     );
-    const staging = new Staging("other", false);
+    const staging = Staging.of("other", false);
     staging.delete("vrfs", "red");
     expect(() => bring(state, staging)).toThrow('Cannot delete vrfs "red": it belongs to owner "state"');
   });
 
   test("names that Weir uses itself are refused", () => {
-    expect(() => new Staging("interface", false)).toThrow("Weir uses the name itself");
+    expect(() => Staging.of("interface", false)).toThrow("Weir uses the name itself");
   });
 });
 
@@ -170,12 +170,12 @@ describe("wrong meaning is refused with its field", () => {
   test("what others refer to cannot be deleted, and they are named", () => {
     const state = new DesiredState();
     apply(state, pods);
-    const staging = new Staging("state", false);
+    const staging = Staging.of("state", false);
     staging.delete("vrfs", { name: "red" });
     expect(() => bring(state, staging)).toThrow(
       'Cannot apply the state: VRF "red" is still used by interface "h0", interface "h1", route "red 10.98.0.0/16"',
     );
-    const all = new Staging("state", false);
+    const all = Staging.of("state", false);
     all.delete("vrfs", "red");
     all.delete("interfaces", "h0");
     all.delete("interfaces", "h1");

@@ -9,6 +9,8 @@ import { DeviceWatch } from "./device_watch.ts";
 import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
 import { DropSampling } from "./drop_samples.ts";
 import type { EventHub } from "./events.ts";
+import type { DerivedChange, DerivedFailure } from "./kernel_routes/derived_routes.ts";
+import { KernelRoutes } from "./kernel_routes/kernel_routes.ts";
 import { checkLimits } from "./limits.ts";
 import { memoryOf } from "./memory.ts";
 import { closeParts, type Opened, openParts } from "./open.ts";
@@ -17,7 +19,7 @@ import { readRevision, readState, writeChanges, writeRevision } from "./persiste
 import { removeInstance } from "./remove_instance.ts";
 import { SlowPathReports } from "./reports.ts";
 import { DEFAULT_DROP_SAMPLES, NODE_KEY } from "./schema/index.ts";
-import type { Staging } from "./staging.ts";
+import { Staging } from "./staging.ts";
 
 /** The difference that a state would make, and what it costs. */
 export interface Plan {
@@ -49,11 +51,18 @@ export class Core {
   readonly #sampling: DropSampling;
   /** Told what went wrong that nobody asked for. */
   readonly onFailure: (reason: string) => void;
+  readonly kernelRoutes: KernelRoutes;
   #revision: number;
   #closed = false;
 
-  private constructor(parts: Opened, events: EventHub, onFailure: (reason: string) => void) {
+  private constructor(
+    parts: Opened,
+    events: EventHub,
+    kernelRoutes: KernelRoutes,
+    onFailure: (reason: string) => void,
+  ) {
     this.parts = parts;
+    this.kernelRoutes = kernelRoutes;
     this.onFailure = onFailure;
     this.#revision = readRevision(parts.store);
     this.#watch = new DeviceWatch({
@@ -75,6 +84,7 @@ export class Core {
       perSecond: () => parts.state.get("node", NODE_KEY)?.dropSamplesPerSecond ?? DEFAULT_DROP_SAMPLES,
     });
     parts.moved.notify = (target) => this.#watch.pathsMoved(target);
+    kernelRoutes.start((changes) => this.#commitDerived(changes));
   }
 
   /** Opens an instance and makes the kernel what its store says. Resolves when its first packet would not wait. */
@@ -82,11 +92,19 @@ export class Core {
     const reports = new SlowPathReports(events, o.onFailure);
     const parts = openParts(o, reports);
     reports.names = parts.names;
+    const kernelRoutes = new KernelRoutes({
+      netlink: parts.devices.netlink,
+      state: parts.state,
+      live: parts.live,
+      room: (family) => parts.limits.routes - parts.reconciler.routeCounts[family],
+      onFailure: reports.onFailure,
+    });
     try {
       withNetns(parts.netns, () => {
         parts.state.begin();
         parts.ids.begin();
         readState(parts.store, parts.state);
+        kernelRoutes.resume();
         parts.reconciler.resume(parts.state.changes());
         parts.state.keep();
         parts.store.transaction((writer) => parts.ids.writeTo(writer));
@@ -95,8 +113,9 @@ export class Core {
       // Outside of the namespace: the threads would stay in it.
       parts.slowPath.run();
       await parts.slowPath.ready();
-      return new Core(parts, events, reports.onFailure);
+      return new Core(parts, events, kernelRoutes, reports.onFailure);
     } catch (error) {
+      kernelRoutes[Symbol.dispose]();
       closeParts(parts);
       throw error;
     }
@@ -130,11 +149,13 @@ export class Core {
         applied.undo();
         throw error;
       }
+      const follow = this.kernelRoutes.following(changes);
       state.keep();
       ids.begin();
       this.#revision++;
       this.#sampling.refresh();
       flows.revalidate(applied.keep());
+      follow();
       return {
         revision: this.#revision,
         get changes() {
@@ -142,6 +163,49 @@ export class Core {
         },
       };
     });
+  }
+
+  /** Brings in what the kernel's tables say: no change of the state that anybody wrote, so the revision stays. */
+  #commitDerived(changes: readonly DerivedChange[]): readonly DerivedFailure[] {
+    if (this.#closed || changes.length === 0) return [];
+    try {
+      this.#bringDerived(changes);
+      return [];
+    } catch (error) {
+      const [change] = changes;
+      if (change === undefined || changes.length === 1) return change === undefined ? [] : [{ change, error }];
+      // What can be brought in is not to suffer from what cannot.
+      const half = changes.length >> 1;
+      return [...this.#commitDerived(changes.slice(0, half)), ...this.#commitDerived(changes.slice(half))];
+    }
+  }
+
+  #bringDerived(changes: readonly DerivedChange[]): void {
+    const { reconciler, store, ids, flows, state, netns } = this.parts;
+    const staging = Staging.ofKernel();
+    for (const { kind, key, put } of changes) {
+      if (put === undefined) staging.delete(kind, key);
+      else staging.put(kind, put);
+    }
+    withNetns(netns, () =>
+      this.#journalled(() => {
+        const locate = staging.bringInto(state);
+        const differences = state.changes();
+        checkChanges(state, differences, locate);
+        const applied = reconciler.apply(differences, locate);
+        try {
+          if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
+        } catch (error) {
+          applied.undo();
+          throw error;
+        }
+        const follow = this.kernelRoutes.following(differences);
+        state.keep();
+        ids.begin();
+        flows.revalidate(applied.keep());
+        follow();
+      }),
+    );
   }
 
   /** What `commit` would do. Errors are the same, as far as they can be known before. */
@@ -168,22 +232,31 @@ export class Core {
         hint: "read the state again",
       });
     }
-    const { state, ids, netns, limits, holdLimit } = this.parts;
-    return withNetns(netns, () => {
-      state.begin();
-      ids.begin();
-      try {
+    const { state, netns, limits, holdLimit } = this.parts;
+    return withNetns(netns, () =>
+      this.#journalled(() => {
         const locate = staging.bringInto(state);
+        this.kernelRoutes.withdraw();
         const changes = state.changes();
         checkChanges(state, changes, locate);
         checkLimits(changes.objects, limits, holdLimit);
         return use(changes, locate, linesOf(changes));
-      } finally {
-        // Nothing is left to roll back where `use` kept it.
-        state.rollBack();
-        ids.rollBack();
-      }
-    });
+      }),
+    );
+  }
+
+  /** Runs `act` on the state; what it does not keep is rolled back. */
+  #journalled<T>(act: () => T): T {
+    const { state, ids } = this.parts;
+    state.begin();
+    ids.begin();
+    try {
+      return act();
+    } finally {
+      // Nothing is left to roll back where `act` kept it.
+      state.rollBack();
+      ids.rollBack();
+    }
   }
 
   #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
@@ -195,6 +268,7 @@ export class Core {
       if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
       ids.begin();
       flows.revalidate(stale);
+      if (interfaces.length > 0) this.kernelRoutes.devicesChanged();
     });
   }
 
@@ -245,6 +319,7 @@ export class Core {
   #end(): boolean {
     if (this.#closed) return false;
     this.#closed = true;
+    this.kernelRoutes[Symbol.dispose]();
     this.#watch[Symbol.dispose]();
     this.#sampling[Symbol.dispose]();
     return true;

@@ -198,7 +198,7 @@ describe("a change of something in use", () => {
   const after = (put: object | undefined, deleted?: string): string => {
     const state = new DesiredState();
     apply(state, document(used));
-    const staging = new Staging("state", false);
+    const staging = Staging.of("state", false);
     if (put !== undefined) staging.put("nexthops", put);
     if (deleted !== undefined) staging.delete("nexthops", deleted);
     state.begin();

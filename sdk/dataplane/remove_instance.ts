@@ -9,10 +9,12 @@ import { adopt, pinnedLinks, removeLink } from "./attach.ts";
 import { Devices } from "./devices.ts";
 import { Tuning } from "./drivers/index.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
+import { withdrawExports } from "./kernel_routes/exporter.ts";
 import { InstanceLock } from "./lock.ts";
 import { RaisedPacketLimits } from "./packet_limits.ts";
 import { PeerFeatures } from "./peer_features.ts";
 import { preflight } from "./preflight.ts";
+import type { Vrf } from "./schema/index.ts";
 import { trapDeviceName } from "./trap_link.ts";
 import { releaseNeighbours } from "./underlay/index.ts";
 
@@ -35,6 +37,8 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   });
   const open = store ?? (existsSync(paths.store) ? SqliteStore.open(paths.store) : undefined);
   if (open !== undefined) {
+    using devices = new Devices(netns);
+    for (const table of exportedTables(open)) withdrawExports(devices.netlink, table);
     withNetns(netns, () => {
       const tuning = [new Tuning(open, "tuned"), new Tuning(open, "fixed")];
       for (const settings of [new PeerFeatures(open), new RaisedPacketLimits(open), ...tuning]) settings.restoreAll();
@@ -43,6 +47,16 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   }
   rmSync(paths.pins, { recursive: true, force: true });
   removeStore(paths);
+}
+
+/** Tables of the kernel's that VRFs of the desired state write into. */
+function exportedTables(store: Store): number[] {
+  const tables: number[] = [];
+  for (const { kind, json } of store.objects()) {
+    const config = kind === "vrfs" ? (JSON.parse(json) as Vrf).kernelRoutes : undefined;
+    if (config?.export === true) tables.push(config.table);
+  }
+  return tables;
 }
 
 /** The file and SQLite's own beside it; the instance's own directory as well. */

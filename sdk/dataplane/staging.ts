@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a transaction asks for, brought into the desired state. */
 import { WeirError } from "../errors.ts";
-import { INTERFACE_OWNER } from "./candidate.ts";
+import { INTERFACE_OWNER, KERNEL_OWNER } from "./candidate.ts";
 import type { Locate } from "./check.ts";
+
 import { type DesiredState, type ObjectKind, sameValue } from "./desired.ts";
+
 import { interfaceRoutes } from "./interface_routes.ts";
 import { deleteOtherRoutes, deleteRoutes, enterRoutes, missing, putRoutes } from "./routes/bring_routes.ts";
 import { StagedRouteKeys, StagedRoutes } from "./routes/staged_routes.ts";
@@ -24,7 +26,7 @@ import {
 } from "./schema/index.ts";
 
 /** Owners that Weir itself uses. */
-const RESERVED_OWNERS: ReadonlySet<string> = new Set([INTERFACE_OWNER, "kernel"]);
+const RESERVED_OWNERS: ReadonlySet<string> = new Set([INTERFACE_OWNER, KERNEL_OWNER]);
 
 const OWNER = /^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,62}$/;
 
@@ -69,16 +71,26 @@ export class Staging {
   /** What is wrong with the form of a route. It is told when the staging is brought in, like that of other objects. */
   #problem: unknown;
 
-  constructor(owner: string, replace: boolean, durable = true) {
-    this.owner = checkOwner(owner);
+  private constructor(owner: string, replace: boolean, durable: boolean) {
+    this.owner = owner;
     this.replace = replace;
     this.durable = durable;
     this.#routes = new StagedRoutes(owner, durable);
   }
 
+  /** The staging of a transaction. @throws WeirError `EINVAL` for a name that no owner can have */
+  static of(owner: string, replace: boolean, durable = true): Staging {
+    return new Staging(checkOwner(owner), replace, durable);
+  }
+
+  /** The staging of what `kernelRoutes` brings. */
+  static ofKernel(): Staging {
+    return new Staging(KERNEL_OWNER, false, false);
+  }
+
   /** The staging of a whole state document. @throws WeirError `EINVALIDSTATE` */
   static ofState(document: unknown, owner: string): Staging {
-    const staging = new Staging(owner, true);
+    const staging = Staging.of(owner, true);
     const parts = splitState(document);
     // In the order of the kinds, so that the lines of a difference come in it too.
     for (const kind of kinds) for (const object of parts.get(kind) ?? []) staging.put(kind, object);

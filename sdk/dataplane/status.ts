@@ -42,7 +42,9 @@ export function tables(core: Core, counters: Counters): Tables {
 
 function vrfStatus(core: Core, counters: Counters, name: string): Record<string, unknown> {
   const id = core.parts.ids.vrf.get(name);
-  return id === undefined ? {} : { id, counters: counters.vrf(id) };
+  if (id === undefined) return {};
+  const kernelRoutes = core.kernelRoutes.status(name);
+  return { id, ...(kernelRoutes === undefined ? {} : { kernelRoutes }), counters: counters.vrf(id) };
 }
 
 function mirrorStatus(core: Core, counters: Counters, name: string): Record<string, unknown> {

@@ -25,7 +25,7 @@ export class Transaction {
   /** @internal Made by `DataPlane.transaction`. */
   constructor(core: Core, o: TransactionOptions) {
     this.#core = core;
-    this.#staging = new Staging(o.owner ?? DEFAULT_OWNER, o.replace ?? false, o.durable ?? true);
+    this.#staging = Staging.of(o.owner ?? DEFAULT_OWNER, o.replace ?? false, o.durable ?? true);
   }
 
   /** Objects to be there; one of the same key is replaced. @throws WeirError `EINVALIDSTATE` for an unknown kind. */

@@ -10,6 +10,8 @@ import {
   AF_UNSPEC,
   LITTLE_ENDIAN,
   NETLINK_ROUTE,
+  NLM_F_APPEND,
+  NLM_F_REPLACE,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELNEIGH,
@@ -36,6 +38,7 @@ import { decodeLink, type LinkInfo } from "./link.ts";
 import { forEachMessage, type NetlinkMessage } from "./message.ts";
 import { decodeNeighbour, type NeighbourInfo } from "./neighbour.ts";
 import { decodeNexthop, type NexthopInfo } from "./nexthop.ts";
+import type { RouteMode } from "./route.ts";
 import { decodeRoute, type RouteInfo } from "./route_decode.ts";
 import { decodeRule, type RuleInfo } from "./rule.ts";
 import { openNetlink, setNetlinkOption } from "./socket.ts";
@@ -70,7 +73,9 @@ export type WatchChange = "new" | "delete";
 export type WatchEvent =
   | { readonly kind: "link"; readonly change: WatchChange; readonly link: LinkInfo }
   | { readonly kind: "address"; readonly change: WatchChange; readonly address: AddressInfo }
-  | { readonly kind: "route"; readonly change: WatchChange; readonly route: RouteInfo }
+  /** `mode`: what became of routes that were there to the same destination with the same priority. */
+  | { readonly kind: "route"; readonly change: "new"; readonly mode: RouteMode; readonly route: RouteInfo }
+  | { readonly kind: "route"; readonly change: "delete"; readonly route: RouteInfo }
   | { readonly kind: "rule"; readonly change: WatchChange; readonly rule: RuleInfo }
   | { readonly kind: "nexthop"; readonly change: WatchChange; readonly nexthop: NexthopInfo }
   | { readonly kind: "neighbour"; readonly change: WatchChange; readonly neighbour: NeighbourInfo }
@@ -196,10 +201,13 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
       const address = decodeAddress(message);
       return address && { kind: "address", change: changeOf(message, RTM_NEWADDR), address };
     }
-    case RTM_NEWROUTE:
+    case RTM_NEWROUTE: {
+      const route = decodeRoute(message);
+      return route && { kind: "route", change: "new", mode: modeOf(message.flags), route };
+    }
     case RTM_DELROUTE: {
       const route = decodeRoute(message);
-      return route && { kind: "route", change: changeOf(message, RTM_NEWROUTE), route };
+      return route && { kind: "route", change: "delete", route };
     }
     case RTM_NEWRULE:
     case RTM_DELRULE: {
@@ -219,6 +227,11 @@ function decodeEvent(message: NetlinkMessage): WatchEvent | undefined {
     default:
       return undefined;
   }
+}
+
+function modeOf(flags: number): RouteMode {
+  if ((flags & NLM_F_REPLACE) !== 0) return "replace";
+  return (flags & NLM_F_APPEND) !== 0 ? "append" : "create";
 }
 
 function changeOf(message: NetlinkMessage, newType: number): WatchChange {

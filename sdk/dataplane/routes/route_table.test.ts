@@ -122,23 +122,23 @@ describe("what a transaction asks of routes", () => {
 
   test("stands where it was given, and is told as it is: added, changed, removed", () => {
     const state = new DesiredState();
-    const first = new Staging("bgp", false);
+    const first = Staging.of("bgp", false);
     first.put("routes", route({ prefix: "10.1.0.0/16" }));
     first.put("routes", route());
     expect(bring(state, first)).toEqual({
       pointer: "/routes/1",
       lines: ["+ route red 10.1.0.0/16", "+ route red 10.0.0.0/8"],
     });
-    const second = new Staging("bgp", true);
+    const second = Staging.of("bgp", true);
     second.put("routes", route({ via: "b" }));
     expect(bring(state, second).lines).toEqual(["- route red 10.1.0.0/16", "~ route red 10.0.0.0/8"]);
-    expect(bring(state, new Staging("other", true)).lines).toEqual([]);
+    expect(bring(state, Staging.of("other", true)).lines).toEqual([]);
     expect(state.size("routes")).toBe(1);
   });
 
   test("is taken over as it was when it was put", () => {
     const state = new DesiredState();
-    const staging = new Staging("bgp", false);
+    const staging = Staging.of("bgp", false);
     const object = { ...route() };
     staging.put("routes", object);
     object.via = "b";
@@ -148,7 +148,7 @@ describe("what a transaction asks of routes", () => {
 
   test("is refused with its position when it is wrong, and when it comes twice", () => {
     const refusal = (...routes: unknown[]) => {
-      const staging = new Staging("bgp", false);
+      const staging = Staging.of("bgp", false);
       for (const each of routes) staging.put("routes", each);
       const state = new DesiredState();
       try {
@@ -176,13 +176,13 @@ describe("what a transaction asks of routes", () => {
 
   test("of another owner is not deleted", () => {
     const state = new DesiredState();
-    const staging = new Staging("bgp", false);
+    const staging = Staging.of("bgp", false);
     staging.put("routes", route());
     bring(state, staging);
-    const other = new Staging("other", false);
+    const other = Staging.of("other", false);
     other.delete("routes", { vrf: "red", prefix: "10.0.0.0/8" });
     expect(() => bring(state, other)).toThrow('Cannot delete routes "red 10.0.0.0/8": it belongs to owner "bgp"');
-    const none = new Staging("bgp", false);
+    const none = Staging.of("bgp", false);
     none.delete("routes", "red 10.0.0.0/9");
     expect(() => bring(state, none)).toThrow('Cannot delete routes "red 10.0.0.0/9": there is none');
   });

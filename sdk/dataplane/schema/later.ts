@@ -7,7 +7,6 @@ export const laterKinds: ReadonlySet<string> = new Set(["services", "nat"]);
 
 /** Fields of kinds that are there; a dot leads into a nested object. */
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
-  vrfs: new Set(["kernelRoutes"]),
   interfaces: new Set(["shared", "replaceXdp"]),
 };
 

@@ -190,7 +190,6 @@ describe("wrong input is refused with its field", () => {
 describe("what later work brings is refused by name", () => {
   const cases: [unknown, string][] = [
     [{ services: [] }, "/services is not supported yet"],
-    [{ vrfs: [{ name: "e", kernelRoutes: { table: 100 } }] }, "/vrfs/0/kernelRoutes is not supported yet"],
     [{ interfaces: [{ name: "h0", role: "workload", shared: true }] }, "/interfaces/0/shared is not supported yet"],
     [{ interfaces: [{ name: "lo", role: "host" }] }, '/interfaces/0/role "host" is not supported yet'],
   ];

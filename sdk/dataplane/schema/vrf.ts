@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CLOSED, name, oneOf } from "./common.ts";
+import { KernelRoutesSchema } from "./kernel_routes.ts";
 import { type Static, Type } from "./typebox.ts";
 
 export const VrfSchema = Type.Object(
@@ -12,6 +13,7 @@ export const VrfSchema = Type.Object(
         "drop",
       ),
     ),
+    kernelRoutes: Type.Optional(KernelRoutesSchema),
   },
   { ...CLOSED, description: "An isolated routing table and bridge domain." },
 );

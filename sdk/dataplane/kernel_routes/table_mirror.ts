@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The routes of one of the kernel's tables, as dumps and events tell of them. */
+import type { Family } from "../../address.ts";
+import type { RouteInfo, RouteMode } from "../../netlink/index.ts";
+import { routeProtocols } from "../../netlink/index.ts";
+import { hopKey, type KernelRoute, type KernelWay, type KernelWays } from "./kernel_way.ts";
+
+/** Routes to one destination, those of the lowest priority first, of one priority the one that the kernel takes first. */
+type Entry = KernelRoute | readonly KernelRoute[];
+
+/** Follows one table. Destinations whose route may be another one are `dirty` until somebody has looked at them. */
+export class TableMirror {
+  readonly table: number;
+  /** Destinations in their canonical text. */
+  readonly dirty = new Set<string>();
+  /** There are other ways in use than when this was last set to false. */
+  waysChanged = false;
+  readonly #ways: KernelWays;
+  #entries = new Map<string, Entry>();
+  /** How many destinations lead each way. */
+  #uses = new Map<KernelWay, number>();
+
+  constructor(table: number, ways: KernelWays) {
+    this.table = table;
+    this.#ways = ways;
+  }
+
+  /** Destinations that the table has routes to. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The ways that destinations lead, and how many each. */
+  get ways(): ReadonlyMap<KernelWay, number> {
+    return this.#uses;
+  }
+
+  destinations(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  /** Where a destination leads; `undefined` without a route. */
+  wayTo(destination: string): KernelWay | undefined {
+    return winnerOf(this.#entries.get(destination))?.way;
+  }
+
+  /**
+   * Takes the whole table anew. What `list` hands to its visitor becomes the table; differences become dirty.
+   * @param list visits the routes of a family, and calls `begin` before each attempt
+   */
+  relist(list: (family: Family, begin: () => (route: RouteInfo) => void) => void): void {
+    const before = this.#entries;
+    this.#entries = new Map();
+    this.#uses = new Map();
+    this.waysChanged = true;
+    for (const family of [4, 6] as const) {
+      list(family, () => {
+        // An attempt that was interrupted is forgotten, the other family's routes are not.
+        for (const destination of this.#entries.keys()) {
+          if (destination.includes(":") === (family === 6)) this.#entries.delete(destination);
+        }
+        return (route) => this.#append(route);
+      });
+    }
+    for (const entry of this.#entries.values()) this.#count(winnerOf(entry), 1);
+    for (const [destination, entry] of this.#entries) {
+      if (winnerOf(before.get(destination)) !== winnerOf(entry)) this.dirty.add(destination);
+    }
+    for (const destination of before.keys()) if (!this.#entries.has(destination)) this.dirty.add(destination);
+  }
+
+  #append(route: RouteInfo): void {
+    if (!isMirrored(route, this.table)) return;
+    const known = this.#entries.get(route.destination);
+    const added = this.#ways.routeOf(route);
+    this.#entries.set(route.destination, known === undefined ? added : inserted(listOf(known), added, "append"));
+  }
+
+  /** A route came, or was changed. */
+  added(route: RouteInfo, mode: RouteMode): void {
+    if (!isMirrored(route, this.table)) return;
+    const { destination } = route;
+    const added = this.#ways.routeOf(route);
+    const known = this.#entries.get(destination);
+    if (known === undefined) {
+      this.#set(destination, added);
+      return;
+    }
+    const list = listOf(known);
+    if (mode !== "replace" && route.family === 6 && added.way.nexthopId === undefined && isEcmp(added)) {
+      // The message has all ways of the multipath route that the new one joined.
+      const others = list.filter((other) => other.priority !== added.priority || !isEcmp(other));
+      this.#set(destination, inserted(others, added, "append"));
+      return;
+    }
+    this.#set(destination, inserted(list, added, mode));
+  }
+
+  /** A route went. @returns false if it is not known: the copy is not what the kernel has */
+  removed(route: RouteInfo): boolean {
+    if (!isMirrored(route, this.table)) return true;
+    const { destination } = route;
+    const gone = this.#ways.routeOf(route);
+    const known = this.#entries.get(destination);
+    if (known === undefined) return false;
+    const list = listOf(known);
+    const at = list.indexOf(gone);
+    if (at >= 0) {
+      this.#set(destination, entryOf(list.toSpliced(at, 1)));
+      return true;
+    }
+    // IPv6 tells of each way that leaves a multipath route.
+    const whole = list.findIndex((other) => other.priority === gone.priority && hasAll(other.way, gone.way));
+    const multipath = list[whole];
+    if (multipath === undefined) return false;
+    const left = new Set(gone.way.hops.map(hopKey));
+    const nextHops = multipath.way.hops.filter((hop) => !left.has(hopKey(hop)));
+    const rest = this.#ways.routeOf({ ...route, nextHops });
+    this.#set(destination, entryOf(list.toSpliced(whole, 1, rest)));
+    return true;
+  }
+
+  /** Takes away all routes that lead one of these ways, of which the kernel does not tell. */
+  removeWays(gone: (way: KernelWay) => boolean): void {
+    const doomed = new Set<KernelWay>();
+    const isDoomed = ({ way }: KernelRoute): boolean => {
+      if (doomed.has(way)) return true;
+      if (gone(way)) doomed.add(way);
+      return doomed.has(way);
+    };
+    for (const [destination, entry] of this.#entries) {
+      const list = listOf(entry);
+      if (list.some(isDoomed)) this.#set(destination, entryOf(list.filter((route) => !isDoomed(route))));
+    }
+  }
+
+  /** Has the destinations that lead one of these ways looked at again. */
+  touch(ways: ReadonlySet<KernelWay>): void {
+    if (ways.size === 0) return;
+    for (const [destination, entry] of this.#entries) {
+      const way = winnerOf(entry)?.way;
+      if (way !== undefined && ways.has(way)) this.dirty.add(destination);
+    }
+  }
+
+  /** Collects all ways, also of routes that others stand before. */
+  collectWays(into: Set<KernelWay>): void {
+    for (const entry of this.#entries.values()) for (const { way } of listOf(entry)) into.add(way);
+  }
+
+  #set(destination: string, entry: Entry | undefined): void {
+    const [was, is] = [winnerOf(this.#entries.get(destination)), winnerOf(entry)];
+    if (entry === undefined) this.#entries.delete(destination);
+    else this.#entries.set(destination, entry);
+    if (was === is) return;
+    this.#count(was, -1);
+    this.#count(is, 1);
+    this.dirty.add(destination);
+  }
+
+  #count(route: KernelRoute | undefined, difference: number): void {
+    if (route === undefined) return;
+    const count = (this.#uses.get(route.way) ?? 0) + difference;
+    if (count === 0) this.#uses.delete(route.way);
+    else this.#uses.set(route.way, count);
+    if (count === 0 || (count === 1 && difference === 1)) this.waysChanged = true;
+  }
+}
+
+/**
+ * Left out: what Weir has put there itself, what is for some packets to the destination only, and IPv4-mapped
+ * destinations, which no packet has.
+ */
+function isMirrored(route: RouteInfo, table: number): boolean {
+  return (
+    route.table === table &&
+    route.protocol !== routeProtocols.weir &&
+    route.typeOfService === 0 &&
+    route.source === undefined &&
+    !route.destination.startsWith("::ffff:")
+  );
+}
+
+const listOf = (entry: Entry): readonly KernelRoute[] => (Array.isArray(entry) ? entry : [entry as KernelRoute]);
+
+function winnerOf(entry: Entry | undefined): KernelRoute | undefined {
+  return Array.isArray(entry) ? entry[0] : (entry as KernelRoute | undefined);
+}
+
+function entryOf(list: readonly KernelRoute[]): Entry | undefined {
+  return list.length > 1 ? list : list[0];
+}
+
+/** Like `fib_table_insert`: of one priority a created route comes first, an appended one last. */
+function inserted(list: readonly KernelRoute[], route: KernelRoute, mode: RouteMode): Entry {
+  const same = list.findIndex(({ priority }) => priority === route.priority);
+  if (mode === "replace" && same >= 0) return entryOf(list.toSpliced(same, 1, route)) ?? route;
+  const behind = list.findIndex(
+    ({ priority }) => priority > route.priority || (mode !== "append" && priority === route.priority),
+  );
+  return entryOf(list.toSpliced(behind < 0 ? list.length : behind, 0, route)) ?? route;
+}
+
+/** IPv6 joins routes of one priority that have gateways (`rt6_qualify_for_ecmp`). */
+const isEcmp = ({ way }: KernelRoute): boolean =>
+  way.hops.length > 0 && way.hops.every((hop) => hop.gateway !== undefined);
+
+function hasAll(whole: KernelWay, part: KernelWay): boolean {
+  if (whole.hops.length <= part.hops.length || part.hops.length === 0) return false;
+  const keys = new Set(whole.hops.map(hopKey));
+  return part.hops.every((hop) => keys.has(hopKey(hop)));
+}

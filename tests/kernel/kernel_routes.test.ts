@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import type { DataPlane } from "../../sdk/index.ts";
+import { type LabNode, nodes, twoNodesTopology, waitFor } from "../../sdk/lab/index.ts";
+import { type Netlink, routeProtocols } from "../../sdk/netlink/index.ts";
+import { applyBoth, type Encapsulation, OverlayNodes, otherNode } from "./overlay_nodes.ts";
+
+const TABLE = 100;
+const { n1, n2 } = nodes;
+const [a1] = n1.pods;
+const [a2, b2] = n2.pods;
+
+interface Choices {
+  readonly encap?: Encapsulation;
+  readonly tag?: object;
+  readonly export?: boolean;
+}
+
+/** Pods in VRF red, whose routes come from the kernel's table alone. */
+function document(overlay: OverlayNodes, node: LabNode, o: Choices): object {
+  const kernelRoutes = { table: TABLE, ...(o.encap && { encap: o.encap }), ...o.tag, export: o.export ?? true };
+  return {
+    node: { underlay: node.underlay4 },
+    vrfs: [{ name: "red", kernelRoutes }],
+    interfaces: [...node.pods.map((pod) => overlay.workload(pod)), { name: "f0", role: "fabric" }],
+    ...(o.encap === "vxlan"
+      ? { vnis: [{ vni: 77, vrf: "red" }] }
+      : { nexthops: [{ name: "red", type: "vrf", vrf: "red" }], labels: [{ label: 100, via: "red" }] }),
+  };
+}
+
+/** What a routing daemon would do: the other node's pods, through its underlay addresses. */
+function learn(netlink: Netlink, far: LabNode): void {
+  const ifindex = netlink.link("f0")?.index ?? 0;
+  const common = { ifindex, table: TABLE, protocol: routeProtocols.bird };
+  for (const { ipv4, ipv6 } of far.pods) {
+    netlink.addRoute({ destination: `${ipv4}/32`, gateway: far.underlay4, ...common });
+    netlink.addRoute({ destination: `${ipv6}/128`, gateway: far.underlay6, ...common });
+  }
+}
+
+const mirrored = (dp: DataPlane, vrf = "red") => status(dp, vrf)?.mirrored;
+const status = (dp: DataPlane, vrf = "red") =>
+  dp.tables.vrfs.get(vrf)?.status["kernelRoutes"] as
+    | { mirrored: number; routes: number; pending: number; ignored: object; exported: number }
+    | undefined;
+
+async function settled(dp: DataPlane, count: number): Promise<void> {
+  await waitFor(() => mirrored(dp) === count && status(dp)?.pending === 0, { what: `${count} mirrored routes` });
+}
+
+/** Routes of the kernel's table by destination, of one protocol. */
+const inTable = (netlink: Netlink, protocol: number): string[] =>
+  netlink
+    .routes({ table: TABLE, protocol })
+    .map(({ destination }) => destination)
+    .sort();
+
+describe("a kernel table that a VRF follows", () => {
+  for (const [encap, tag] of [
+    ["vxlan", { vni: 77 }],
+    ["mpls-udp", { label: 100 }],
+  ] as const) {
+    test(`leads into ${encap} tunnels to the routes' gateways, in both families, and back out of them`, async () => {
+      await using overlay = await OverlayNodes.start({ name: `kr${encap}`, topology: twoNodesTopology() });
+      await applyBoth(overlay, (it, node) => document(it, node, { encap, tag }));
+      const revision = overlay.plane("n1").revision;
+      for (const node of [n1, n2]) {
+        using netlink = overlay.lab.netlink(node.name);
+        learn(netlink, otherNode(node));
+      }
+      for (const name of ["n1", "n2"] as const) await settled(overlay.plane(name), 4);
+      const dp = overlay.plane("n1");
+      expect(dp.tables.routes.get({ vrf: "red", prefix: `${a2.ipv4}/32` })).toMatchObject({
+        via: `kernel:${encap}:${n2.underlay4}`,
+        owner: "kernel",
+        preference: 100,
+        ...tag,
+      });
+      await waitFor(() => dp.tables.nexthops.get(`kernel:${encap}:${n2.underlay6}`)?.status["resolved"] === true, {
+        what: "the tunnel's path",
+      });
+      for (const to of [a2.ipv4, a2.ipv6, b2.ipv4]) expect([to, await overlay.received("a1", to)]).toEqual([to, 3]);
+      // Nobody wrote a change of the state.
+      expect(dp.revision).toBe(revision);
+
+      using netlink = overlay.lab.netlink("n1");
+      netlink.deleteRoute({ destination: `${a2.ipv4}/32`, table: TABLE });
+      await settled(dp, 3);
+      expect(await overlay.received("a1", a2.ipv4, 1)).toBe(0);
+      expect(await overlay.received("a1", b2.ipv4, 1)).toBe(1);
+    }, 30_000);
+  }
+
+  test("has the prefixes of the VRF's workloads while their devices are up, and no more after export, VRF or instance end", async () => {
+    await using overlay = await OverlayNodes.start({ name: "krexport", topology: twoNodesTopology(), nodes: ["n1"] });
+    const dp = overlay.plane("n1");
+    using netlink = overlay.lab.netlink("n1");
+    const own = n1.pods.flatMap(({ ipv4, ipv6 }) => [`${ipv4}/32`, `${ipv6}/128`]).sort();
+    const of = (pod: (typeof n1.pods)[number]) => [`${pod.ipv4}/32`, `${pod.ipv6}/128`].sort();
+    const apply = (o: Choices, more: object = {}) =>
+      dp.apply({ ...document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, ...o }), ...more });
+    await apply({}, { routes: [{ vrf: "red", prefix: "10.50.0.0/16", via: a1.device }] });
+    expect(inTable(netlink, routeProtocols.weir)).toEqual([...own, "10.50.0.0/16"].sort());
+    expect(netlink.routes({ table: TABLE })[0]).toMatchObject({ nextHops: [{ gateway: undefined }] });
+    // What Weir put there is no route that it learned.
+    expect(status(dp)).toMatchObject({ routes: 0, mirrored: 0, exported: 5 });
+    await apply({});
+    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+
+    netlink.setLink(n1.pods[1].device, { up: false });
+    await waitFor(() => status(dp)?.exported === 2, { what: "the routes of a device that is down to go" });
+    expect(inTable(netlink, routeProtocols.weir)).toEqual(of(a1));
+    netlink.setLink(n1.pods[1].device, { up: true });
+    await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), {
+      what: "the routes to come back",
+    });
+    // Somebody else took one away.
+    netlink.deleteRoute({ destination: `${a1.ipv4}/32`, table: TABLE });
+    await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), { what: "the route to come back" });
+
+    await overlay.close("n1");
+    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+    const again = await overlay.open("n1");
+    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+    await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, export: false }));
+    expect(inTable(netlink, routeProtocols.weir)).toEqual([]);
+    await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 } }));
+    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+    await again.destroy();
+    expect(netlink.routes({ table: TABLE })).toEqual([]);
+  }, 30_000);
+
+  test("goes on leading packets while no controller runs, and is taken over by the next one without a lost packet", async () => {
+    await using overlay = await OverlayNodes.start({ name: "krresume", topology: twoNodesTopology() });
+    await applyBoth(overlay, (it, node) => document(it, node, { encap: "vxlan", tag: { vni: 77 } }));
+    for (const node of [n1, n2]) {
+      using netlink = overlay.lab.netlink(node.name);
+      learn(netlink, otherNode(node));
+    }
+    for (const name of ["n1", "n2"] as const) await settled(overlay.plane(name), 4);
+    await waitFor(async () => (await overlay.received("a1", a2.ipv4, 1)) === 1, { what: "the way to the other node" });
+    const pings = overlay.lab.ping("a1", a2.ipv4, { count: 150, intervalMs: 20, timeoutMs: 700 });
+    await overlay.close("n1");
+    using netlink = overlay.lab.netlink("n1");
+    // While nobody looks.
+    netlink.deleteRoute({ destination: `${b2.ipv4}/32`, table: TABLE });
+    const dp = await overlay.open("n1");
+    expect(mirrored(dp)).toBe(3);
+    expect(dp.tables.routes.get({ vrf: "red", prefix: `${b2.ipv4}/32` })).toBeUndefined();
+    expect((await pings).received).toBe(150);
+  }, 30_000);
+});
+
+describe("mirrored routes", () => {
+  async function one(
+    name: string,
+    kernelRoutes: object = {},
+  ): Promise<{ overlay: OverlayNodes; dp: DataPlane; netlink: Netlink }> {
+    const overlay = await OverlayNodes.start({ name, topology: twoNodesTopology(), nodes: ["n1"] });
+    const dp = overlay.plane("n1");
+    const { vrfs: _, ...rest } = document(overlay, n1, { encap: "vxlan" }) as { vrfs: unknown };
+    await dp.apply({ ...rest, vrfs: [{ name: "red", kernelRoutes: { table: TABLE, ...kernelRoutes } }] });
+    return { overlay, dp, netlink: overlay.lab.netlink("n1") };
+  }
+  const route = (dp: DataPlane, prefix: string) => dp.tables.routes.get({ vrf: "red", prefix });
+  const via = (dp: DataPlane, prefix: string) => route(dp, prefix)?.via;
+
+  test("of several ways become an ecmp with their weights, which follows the kernel's nexthop objects", async () => {
+    const { overlay, dp, netlink } = await one("krecmp", { encap: "vxlan", vni: 77 });
+    await using _ = overlay;
+    using __ = netlink;
+    const ifindex = netlink.link("f0")?.index ?? 0;
+    const hops = [
+      { gateway: "192.0.2.2", ifindex, weight: 3 },
+      { gateway: "192.0.2.3", ifindex },
+    ];
+    netlink.addRoute({ destination: "10.60.0.0/16", nextHops: hops, table: TABLE });
+    await settled(dp, 1);
+    const name = via(dp, "10.60.0.0/16") ?? "";
+    expect(dp.tables.nexthops.get(name)).toMatchObject({
+      type: "ecmp",
+      members: [
+        { nexthop: "kernel:vxlan:192.0.2.2", vni: 77, weight: 3 },
+        { nexthop: "kernel:vxlan:192.0.2.3", vni: 77, weight: 1 },
+      ],
+    });
+
+    netlink.addNexthop({ id: 1, gateway: "192.0.2.2", ifindex });
+    netlink.addNexthop({ id: 2, gateway: "192.0.2.3", ifindex });
+    netlink.addNexthop({
+      id: 10,
+      members: [
+        { id: 1, weight: 3 },
+        { id: 2, weight: 1 },
+      ],
+    });
+    netlink.addRoute({ destination: "10.61.0.0/16", nexthopId: 10, table: TABLE });
+    await waitFor(() => via(dp, "10.61.0.0/16") === name, { what: "the same choice to be the same next hop" });
+    netlink.replaceNexthop({ id: 1, gateway: "192.0.2.4", ifindex });
+    await waitFor(() => via(dp, "10.61.0.0/16") !== name, { what: "the new gateway" });
+    const changed = dp.tables.nexthops.get(via(dp, "10.61.0.0/16") ?? "") as { members?: object[] } | undefined;
+    expect(changed?.members?.[0]).toMatchObject({ nexthop: "kernel:vxlan:192.0.2.4" });
+    netlink.deleteNexthop(1);
+    await waitFor(() => via(dp, "10.61.0.0/16") === "kernel:vxlan:192.0.2.3", { what: "the way that is left" });
+    netlink.deleteNexthop(10);
+    await waitFor(() => via(dp, "10.61.0.0/16") === undefined, { what: "the route to go with its nexthop object" });
+    netlink.deleteRoute({ destination: "10.60.0.0/16", table: TABLE });
+    await waitFor(() => [...dp.tables.nexthops.entries()].every(({ owner }) => owner !== "kernel"), {
+      what: "the next hops to go that nothing needs",
+    });
+  }, 30_000);
+
+  test("without encap go plainly to the neighbour, and to workloads that a route names by their device", async () => {
+    const { overlay, dp, netlink } = await one("krplain");
+    await using _ = overlay;
+    using __ = netlink;
+    const ifindex = netlink.link("f0")?.index ?? 0;
+    netlink.addRoute({ destination: "0.0.0.0/0", gateway: n2.underlay4, ifindex, table: TABLE });
+    netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
+    netlink.addRoute({ destination: "10.66.0.0/16", type: "blackhole", table: TABLE });
+    netlink.addRoute({ destination: "10.67.0.0/16", ifindex, table: TABLE });
+    netlink.addRoute({ destination: "10.68.0.0/16", type: "throw", table: TABLE });
+    await waitFor(() => status(dp)?.routes === 5 && status(dp)?.pending === 0, { what: "all routes" });
+    expect(status(dp)).toMatchObject({ mirrored: 3, ignored: { "no-gateway": 1, type: 1 } });
+    expect(via(dp, "0.0.0.0/0")).toBe("kernel:f0:192.0.2.2");
+    expect(via(dp, "10.50.0.0/16")).toBe(a1.device);
+    expect(via(dp, "10.66.0.0/16")).toBe("discard");
+    // The other node's stack is the neighbour; it answers to its own address.
+    using far = overlay.lab.netlink("n2");
+    far.addRoute({ destination: `${a1.ipv4}/32`, gateway: n1.underlay4, ifindex: far.link("f0")?.index });
+    await dp
+      .transaction()
+      .put("routes", { vrf: "underlay", prefix: `${a1.ipv4}/32`, via: a1.device })
+      .commit();
+    await waitFor(async () => (await overlay.received("a1", n2.underlay4, 1)) === 1, { what: "an answer" });
+  }, 30_000);
+
+  test("of the lowest metric count, and give way to routes that somebody wrote", async () => {
+    const { overlay, dp, netlink } = await one("krmetric", { encap: "vxlan", vni: 77 });
+    await using _ = overlay;
+    using __ = netlink;
+    const ifindex = netlink.link("f0")?.index ?? 0;
+    const destination = "10.60.0.0/16";
+    const add = (gateway: string, priority: number) =>
+      netlink.addRoute({ destination, gateway, ifindex, priority, table: TABLE });
+    add("192.0.2.9", 90);
+    add("192.0.2.5", 50);
+    await waitFor(() => via(dp, destination) === "kernel:vxlan:192.0.2.5", { what: "the lower metric" });
+    netlink.deleteRoute({ destination, priority: 50, table: TABLE });
+    await waitFor(() => via(dp, destination) === "kernel:vxlan:192.0.2.9", { what: "the route that is left" });
+    await dp
+      .transaction({ owner: "other" })
+      .put("routes", { vrf: "red", prefix: destination, via: a1.device })
+      .commit();
+    expect(route(dp, destination)).toMatchObject({ via: a1.device, owner: "other" });
+    await dp.transaction({ owner: "other" }).delete("routes", { vrf: "red", prefix: destination }).commit();
+    expect(via(dp, destination)).toBe("kernel:vxlan:192.0.2.9");
+  }, 30_000);
+
+  test("go when their link goes down, of which the kernel tells nothing, and come back with it", async () => {
+    const { overlay, dp, netlink } = await one("krdown", { encap: "vxlan", vni: 77 });
+    await using _ = overlay;
+    using __ = netlink;
+    netlink.setLink("f0", { up: true });
+    learn(netlink, n2);
+    await settled(dp, 4);
+    netlink.setLink("f0", { up: false });
+    await settled(dp, 0);
+    expect(netlink.routes({ table: TABLE }).filter(({ protocol }) => protocol !== routeProtocols.weir)).toEqual([]);
+    netlink.setLink("f0", { up: true });
+    netlink.addAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay6}/64`, noDad: true });
+    learn(netlink, n2);
+    await settled(dp, 4);
+    // The last address takes the routes along.
+    netlink.deleteAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay4}/24` });
+    await waitFor(() => route(dp, `${a2.ipv4}/32`) === undefined, { what: "the IPv4 routes to go" });
+  }, 30_000);
+
+  test("hold up nobody who deletes their interface, VRF or the node's address, or takes the table away", async () => {
+    const { overlay, dp, netlink } = await one("krgone");
+    await using _ = overlay;
+    using __ = netlink;
+    const ifindex = netlink.link("f0")?.index ?? 0;
+    netlink.addRoute({ destination: "10.60.0.0/16", gateway: "192.0.2.2", ifindex, table: TABLE });
+    netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
+    await settled(dp, 2);
+    await dp.transaction().delete("interfaces", "f0", a1.device).commit();
+    expect([via(dp, "10.60.0.0/16"), via(dp, "10.50.0.0/16")]).toEqual([undefined, undefined]);
+    expect(status(dp)).toMatchObject({ routes: 2, mirrored: 0, ignored: { "no-interface": 2 } });
+    await dp.transaction().put("interfaces", { name: "f0", role: "fabric" }).commit();
+    expect(via(dp, "10.60.0.0/16")).toBe("kernel:f0:192.0.2.2");
+
+    const vrf = (kernelRoutes?: object) => ({ name: "red", ...(kernelRoutes && { kernelRoutes }) });
+    await dp
+      .transaction()
+      .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
+      .commit();
+    expect(route(dp, "10.60.0.0/16")).toMatchObject({ via: "kernel:vxlan:192.0.2.2", vni: 78 });
+    await dp.transaction().put("node", {}).commit();
+    expect(route(dp, "10.60.0.0/16")).toBeDefined();
+    await dp.transaction().put("vrfs", vrf()).commit();
+    expect(via(dp, "10.60.0.0/16")).toBeUndefined();
+    expect([...dp.tables.nexthops.entries()].filter(({ owner }) => owner === "kernel")).toEqual([]);
+    await dp
+      .transaction()
+      .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
+      .commit();
+    expect(via(dp, "10.60.0.0/16")).toBe("kernel:vxlan:192.0.2.2");
+    await dp.apply({});
+    expect([...dp.tables.routes.entries()]).toEqual([]);
+    expect([...dp.tables.nexthops.entries()]).toEqual([]);
+  }, 30_000);
+
+  test("are refused by one clear line where the table is configured wrongly", async () => {
+    const { overlay, dp, netlink } = await one("krwrong");
+    await using _ = overlay;
+    using __ = netlink;
+    const wrong = async (...kernelRoutes: object[]) => {
+      const vrfs = kernelRoutes.map((one, i) => ({ name: `v${i}`, kernelRoutes: one }));
+      return dp.plan({ vrfs }).then(
+        () => "accepted",
+        (error: Error) => error.message,
+      );
+    };
+    expect(await wrong({ table: 0 })).toContain("/vrfs/0/kernelRoutes/table must be an integer from 1 to 4294967295");
+    expect(await wrong({ table: 255 })).toContain(
+      "/vrfs/0/kernelRoutes/table is 255, the table of the kernel's own addresses",
+    );
+    expect(await wrong({ table: 7, encap: "vxlan" })).toContain('/vrfs/0/kernelRoutes lacks the field "vni"');
+    expect(await wrong({ table: 7, vni: 7 })).toContain("/vrfs/0/kernelRoutes/vni has no meaning without encap");
+    expect(await wrong({ table: 7, encap: "mpls-udp", vni: 7 })).toContain("has no meaning for encap mpls-udp");
+    expect(await wrong({ table: 7, export: true }, { table: 7, export: true })).toContain(
+      '/vrfs/1/kernelRoutes/export writes into table 7, as VRF "v0" does',
+    );
+    expect(await wrong({ table: 7, export: true }, { table: 7 })).toBe("accepted");
+  });
+});
