@@ -250,13 +250,12 @@ static __always_inline int read_tunnel(const struct packet *p, struct decapsulat
 	d->gateway = d->ethernet && is_for_gateway(&d->inner);
 	return FORWARD;
 }
-STAGE_FINDING(read_tunnel, struct decapsulation)
 
 /* CONTINUE: not a tunnel packet, or one that has been taken out; else its verdict. */
 static __always_inline int decapsulate(const struct packet *p)
 {
 	struct decapsulation d = {};
-	int verdict = call_read_tunnel(p, &d);
+	int verdict = read_tunnel(p, &d);
 	int reason;
 
 	if (verdict != FORWARD)

@@ -181,29 +181,4 @@ static __always_inline void ethernet_copy(struct ethhdr *to, const struct ethhdr
 					   : name##_tc(p->skb, p->walk);                  \
 	}
 
-/*
- * The same for `name(p, findings)`, a stage that leaves what it found in a struct without
- * padding. Of its content the verifier knows nothing then: all ways that led to it go on as one.
- */
-#define STAGE_FINDING(name, findings)                                                     \
-	__attribute__((noinline)) int name##_xdp(struct xdp_md *xdp, struct walk *walk,   \
-						 findings *found)                         \
-	{                                                                                 \
-		struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .walk = walk };         \
-                                                                                          \
-		return walk && found ? name(&p, found) : XDP_DROP;                        \
-	}                                                                                 \
-	__attribute__((noinline)) int name##_tc(struct __sk_buff *skb, struct walk *walk, \
-						findings *found)                          \
-	{                                                                                 \
-		struct packet p = { .hook = HOOK_TC, .skb = skb, .walk = walk };          \
-                                                                                          \
-		return walk && found ? name(&p, found) : TC_ACT_SHOT;                     \
-	}                                                                                 \
-	static __always_inline int call_##name(const struct packet *p, findings *found)   \
-	{                                                                                 \
-		return p->hook == HOOK_XDP ? name##_xdp(p->xdp, p->walk, found)           \
-					   : name##_tc(p->skb, p->walk, found);           \
-	}
-
 #endif
