@@ -44,6 +44,7 @@ export {
   type EventKind,
   type EventOptions,
   eventKinds,
+  type InterfaceChange,
 } from "./dataplane/events.ts";
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
 export type { TranslatedEnd, Translation } from "./dataplane/flows/translation.ts";

@@ -5,6 +5,7 @@ import { withNetns } from "../runtime/netns.ts";
 import { type Change, linesOf } from "./change.ts";
 import { checkChanges } from "./check.ts";
 import type { StateChanges } from "./desired.ts";
+import { deviceState } from "./device_state.ts";
 import { DeviceWatch } from "./device_watch.ts";
 import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
 import { DropSampling } from "./drop_samples.ts";
@@ -47,6 +48,7 @@ export interface Committed {
 export class Core {
   readonly parts: Opened;
   readonly #watch: DeviceWatch;
+  readonly #events: EventHub;
   readonly #drops: DropRing;
   readonly #sampling: DropSampling;
   /** Told what went wrong that nobody asked for. */
@@ -69,11 +71,12 @@ export class Core {
       netlink: parts.devices.netlink,
       live: parts.live,
       followed: parts.followed,
-      events,
-      refresh: (interfaces, nexthops) => this.#refresh(interfaces, nexthops),
+      devicesChanged: (gone, interfaces) => this.#devicesChanged(gone, interfaces),
+      pathsChanged: (nexthops) => this.#unasked(() => this.#refresh([], nexthops)),
       fabric: parts.reconciler,
       refreshAddresses: () => this.#unasked(() => this.parts.reconciler.refreshAddresses()),
     });
+    this.#events = events;
     this.#drops = new DropRing(parts.pipeline.maps);
     this.#sampling = new DropSampling({
       ring: this.#drops,
@@ -259,17 +262,32 @@ export class Core {
     }
   }
 
-  #refresh(interfaces: readonly string[], nexthops: readonly string[]): void {
+  #devicesChanged(gone: Iterable<string>, interfaces: Iterable<string>): void {
     this.#unasked(() => {
-      const { reconciler, ids, flows, store } = this.parts;
-      ids.begin();
-      const stale = reconciler.refresh(interfaces, nexthops);
-      // Paths over the fabric that came and went had, and have, numbers.
-      if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
-      ids.begin();
-      flows.revalidate(stale);
-      if (interfaces.length > 0) this.kernelRoutes.devicesChanged();
+      const names = new Set([...gone, ...interfaces]);
+      this.#tell(this.parts.reconciler.lose(gone, names));
+      this.#tell(this.#refresh(names, []));
+      this.kernelRoutes.devicesChanged();
     });
+  }
+
+  #tell(names: Iterable<string>): void {
+    for (const name of names) {
+      const live = this.parts.live.get(name);
+      if (live !== undefined) this.#events.emit({ kind: "interface", interface: name, ...deviceState(live) });
+    }
+  }
+
+  /** @returns names of the interfaces that changed. */
+  #refresh(interfaces: Iterable<string>, nexthops: readonly string[]): ReadonlySet<string> {
+    const { reconciler, ids, flows, store } = this.parts;
+    ids.begin();
+    const { stale, changed } = reconciler.refresh(interfaces, nexthops);
+    // Paths over the fabric that came and went had, and have, numbers.
+    if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
+    ids.begin();
+    flows.revalidate(stale);
+    return changed;
   }
 
   /** What became of the kernel programs' drops while samples were wanted. */

@@ -123,7 +123,7 @@ export class DataPlane implements AsyncDisposable {
    */
   static async open(o: OpenOptions = {}): Promise<DataPlane> {
     const hub = new EventHub();
-    hub.addSource((kinds) => kernelEvents(kinds, hub, o.netns));
+    hub.addSource((kinds, reader) => kernelEvents(kinds, reader, o.netns));
     return new DataPlane(await Core.open(o, hub), hub);
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kernel's devices behind interfaces. */
-import { formatMac, parseMac } from "../address.ts";
+import { parseMac } from "../address.ts";
 import type { Ethtool, LinkInfo, Netdev, Netlink } from "../netlink/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import type { NetSysfs } from "../runtime/sysfs.ts";
@@ -60,21 +60,6 @@ export class Devices implements DeviceAccess {
   find(key: string | number): Device | undefined {
     const link = this.netlink.link(key);
     return link === undefined ? undefined : this.#device(link);
-  }
-
-  /**
-   * The device of an interface that was `known` before. A rename is followed; a device that was made anew under the
-   * name is the same one only if its MAC is, or if its peer is in the namespace that the object names.
-   */
-  follow(object: Interface, known: Device | undefined): Device | undefined {
-    const same = known === undefined ? undefined : this.find(known.ifindex);
-    if (same !== undefined) return same;
-    const link = this.netlink.link(deviceName(object));
-    if (link === undefined) return undefined;
-    const device = this.#device(link);
-    if (known === undefined || formatMac(known.mac) === formatMac(device.mac)) return device;
-    if (object.netns === undefined || link.linkNetnsId === undefined) return undefined;
-    return this.netlink.namespaceId(object.netns) === link.linkNetnsId ? device : undefined;
   }
 
   /**

@@ -33,6 +33,24 @@ export interface DropSample {
   readonly rule?: string;
 }
 
+/** An interface got, lost or follows its device; its programs are where they belong by then. */
+export interface InterfaceChange {
+  readonly kind: "interface";
+  /** RFC 3339. */
+  readonly time: string;
+  readonly interface: string;
+  /** As in the interface's `status`. */
+  readonly state: "up" | "down" | "waiting";
+  readonly device: string;
+  /** waiting: why the device that has the name is not taken. */
+  readonly reason?: string;
+  readonly ifindex?: number;
+  /** Hook in use. */
+  readonly hook?: "tc" | "xdp";
+  /** Layer 3, in bytes. */
+  readonly mtu?: number;
+}
+
 /** One event. */
 export type DataPlaneEvent =
   | { readonly kind: "flow-miss"; readonly time: string; readonly interface: string; readonly flow: FlowKey }
@@ -52,6 +70,7 @@ export type DataPlaneEvent =
       readonly policy?: string;
       readonly rule?: string;
     }
+  | InterfaceChange
   | { readonly kind: "link"; readonly time: string; readonly change: WatchChange; readonly link: LinkInfo }
   | { readonly kind: "address"; readonly time: string; readonly change: WatchChange; readonly address: AddressInfo }
   | { readonly kind: "kernel-route"; readonly time: string; readonly change: WatchChange; readonly route: RouteInfo }
@@ -66,6 +85,7 @@ const KINDS: Readonly<Record<EventKind, true>> = {
   packet: true,
   drop: true,
   log: true,
+  interface: true,
   link: true,
   address: true,
   "kernel-route": true,
@@ -141,8 +161,18 @@ class Subscription {
   }
 }
 
-/** Makes events of some kinds for as long as somebody reads them: what it returns is disposed when the reader ends. */
-export type EventSource = (kinds: readonly EventKind[]) => Disposable;
+/** One reader, for a source that has events of its own for each. */
+export interface EventReader {
+  emit(event: NewEvent): void;
+  /** Tells it that so many events were lost on their way here. */
+  lose(count: number): void;
+}
+
+/**
+ * Makes events of some kinds for as long as somebody reads them, for all or for this reader alone: what it returns is
+ * disposed when the reader ends.
+ */
+export type EventSource = (kinds: readonly EventKind[], reader: EventReader) => Disposable;
 
 /** Hands events to all who want them. */
 export class EventHub {
@@ -182,7 +212,12 @@ export class EventHub {
   /** Events from this call on. */
   subscribe(kinds: readonly EventKind[], o: EventOptions = {}): AsyncIterable<DataPlaneEvent> {
     const subscription = new Subscription(kinds, o.buffer ?? DEFAULT_BUFFER);
-    const interest = this.#interest(kinds);
+    const interest = this.#interest(kinds, {
+      emit: (event) => {
+        if (event.kind !== "lost") subscription.push({ ...event, time: new Date().toISOString() });
+      },
+      lose: (count) => subscription.lose(count),
+    });
     const end = () => subscription.end();
     this.#subscriptions.add(subscription);
     o.signal?.addEventListener("abort", end, { once: true });
@@ -203,9 +238,9 @@ export class EventHub {
     };
   }
 
-  #interest(kinds: readonly EventKind[]): Disposable {
+  #interest(kinds: readonly EventKind[], reader: EventReader): Disposable {
     using stack = new DisposableStack();
-    for (const source of this.#closed ? [] : this.#sources) stack.use(source(kinds));
+    for (const source of this.#closed ? [] : this.#sources) stack.use(source(kinds, reader));
     return stack.move();
   }
 

@@ -8,6 +8,7 @@ import type { PolicerDrops } from "./kernel/policer_table.ts";
 import type { InterfaceRecord } from "./kernel/records.ts";
 import type { InterfaceAddresses } from "./kernel/tables.ts";
 import type { LongestPackets } from "./packet_limits.ts";
+import type { KnownDevice } from "./same_device.ts";
 import type { Interface } from "./schema/index.ts";
 
 /** Own sockets of an interface on the XDP hook. */
@@ -29,7 +30,9 @@ export interface LiveInterface {
   /** `undefined`: the device is not there, and the interface waits for it. */
   readonly device: Device | undefined;
   /** The device that went while the process ran: a new one under its name must prove to be the same. */
-  readonly lost: Device | undefined;
+  readonly lost: KnownDevice | undefined;
+  /** Why a device that has the name is not taken. */
+  readonly refused?: string | undefined;
   readonly record: InterfaceRecord | undefined;
   readonly addresses: InterfaceAddresses;
   /** MAC of the workload as its tables have it: given, or learned. */
@@ -47,6 +50,8 @@ export interface InterfaceStatus {
   /** up: packets are decided. down: the device is down. waiting: the device is not there. */
   readonly state: "up" | "down" | "waiting";
   readonly device: string;
+  /** waiting: why the device that has the name is not taken. */
+  readonly reason?: string;
   readonly ifindex?: number;
   /** Hook in use. */
   readonly hook?: Hook;

@@ -30,6 +30,19 @@ test("a sub-interface does not stand for the device that carries it", () => {
   expect(found(lives, 5)).toBe("a");
 });
 
+test("an interface is found by the name that its device has in the state, and by that it waits", () => {
+  const lives = new LiveInterfaces();
+  lives.set("a", { ...live("a"), refused: "another device" });
+  expect([lives.named("a")?.object.name, [...lives.refusing]]).toEqual(["a", ["a"]]);
+  lives.set("a", live("a", 5));
+  expect([...lives.refusing]).toEqual([]);
+  lives.set("b", { ...live("b", 6), object: { name: "b", device: "a" } } as LiveInterface);
+  lives.set("a", { ...live("a", 5), object: { name: "a", device: "c" } } as LiveInterface);
+  expect(["a", "b", "c"].map((device) => lives.named(device)?.object.name)).toEqual(["b", undefined, "a"]);
+  lives.delete("b");
+  expect(lives.named("a")).toBeUndefined();
+});
+
 test("of two that have one device the later one counts, and the other one again when that goes", () => {
   const lives = new LiveInterfaces();
   lives.set("old", live("old", 5));

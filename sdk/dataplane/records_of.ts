@@ -142,7 +142,7 @@ export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Arra
   if (live.object.policies !== undefined) flags |= NEXTHOP_FLAG_POLICY;
   if (device?.peerElsewhere === true) flags |= NEXTHOP_FLAG_PEER;
   if (mac === undefined) flags |= NEXTHOP_FLAG_RESOLVE;
-  if (device === undefined) flags |= NEXTHOP_FLAG_DOWN;
+  if (device?.up !== true) flags |= NEXTHOP_FLAG_DOWN;
   return {
     id,
     type: "interface",

@@ -4,6 +4,7 @@ import { formatMac } from "../address.ts";
 import { bridgeEntries } from "./bridge_entries.ts";
 import type { Core } from "./core.ts";
 import type { Counters } from "./counters.ts";
+import { deviceState } from "./device_state.ts";
 import { deviceName } from "./devices.ts";
 import type { PolicerDrops } from "./kernel/policer_table.ts";
 import { marksOf } from "./kernel/qos_record.ts";
@@ -54,20 +55,16 @@ function mirrorStatus(core: Core, counters: Counters, name: string): Record<stri
 
 function interfaceStatus(core: Core, counters: Counters, object: Interface): InterfaceStatus & Record<string, unknown> {
   const live = core.parts.live.get(object.name);
-  const device = live?.device;
-  if (live === undefined || device === undefined) return { state: "waiting", device: deviceName(object) };
+  if (live === undefined) return { state: "waiting", device: deviceName(object) };
+  if (live.device === undefined) return { ...deviceState(live) };
   const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
   const warnings = [...live.warnings, ...peerWarnings(core.parts.live.values(), live)];
   const bigTcp = core.parts.packetLimits.inForce(object.name);
   const tuned = tunedSettings(core.parts, object.name);
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
   return {
-    state: device.up ? "up" : "down",
-    device: device.name,
-    ifindex: device.ifindex,
-    ...(live.attachment === undefined ? {} : { hook: live.attachment.hook }),
+    ...deviceState(live),
     port: live.direct?.mode ?? "trap",
-    mtu: device.mtu,
     ...(bigTcp === undefined ? {} : { bigTcp }),
     ...(tuned === undefined ? {} : { tuned }),
     ...(mac === undefined ? {} : { mac }),

@@ -14,20 +14,24 @@ import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { LiveInterface } from "../live.ts";
 import { kernelAtLeast } from "../preflight.ts";
 import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
+import type { FoundDevice } from "../same_device.ts";
 import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
+import { deviceOf, lostDevice, parentOf } from "./interface_device.ts";
 import { peerNamespace } from "./peer_namespace.ts";
 import { writePolicers } from "./qos.ts";
 import { explainedError, mendDevice, restoreDevice } from "./tuning.ts";
 
-/** Writes the tables of one interface; its programs come later (`attachInterface`). */
-export function writeInterface(run: Run, object: Interface): void {
+/**
+ * Writes the tables of one interface; its programs come later (`attachInterface`).
+ * @param found its device, if that is known already.
+ */
+export function writeInterface(run: Run, object: Interface, found: FoundDevice = deviceOf(run, object)): void {
   const before = run.live.get(object.name);
-  const found = findDevice(run, object);
-  checkPeer(run, object, found);
+  checkPeer(run, object, found.device);
   checkOrder(run, object, before);
   const warnings: string[] = [];
-  const device = mendDevice(run, object, found, warnings);
+  const device = mendDevice(run, object, found.device, warnings);
   const id = run.ids.take("interface", object.name);
   const live: LiveInterface = {
     object,
@@ -35,13 +39,14 @@ export function writeInterface(run: Run, object: Interface): void {
     vrf: run.ids.take("vrf", vrfOf(object)),
     nexthop: run.ids.take("nexthop", object.name),
     device,
-    lost: device === undefined ? lastDevice(before) : undefined,
+    lost: device === undefined && before !== undefined ? lostDevice(before) : undefined,
+    refused: found.refused,
     record: undefined,
     addresses: device === undefined ? NO_ADDRESSES : interfaceAddresses(object),
     mac: undefined,
     bridgeMac: undefined,
     attachment: before?.attachment,
-    direct: parentOf(run, object) === undefined ? before?.direct : parentOf(run, object)?.direct,
+    direct: (parentOf(run, object) ?? (before?.device?.ifindex === device?.ifindex ? before : undefined))?.direct,
     warnings,
   };
   if (before === undefined && !run.resuming) run.tables.clearCounters(id);
@@ -53,17 +58,13 @@ export function writeInterface(run: Run, object: Interface): void {
   }
   run.trapLink.admit(device.mtu);
   rewrite(run, object.name, {});
+  if (before !== undefined && parentOf(run, object) === undefined) closeDirect(run, before, device);
   const now = required(run, object.name);
   run.tables.setAddresses(id, before?.addresses ?? NO_ADDRESSES, now.addresses, run.undo);
   run.tables.setPort(id, device.ifindex, run.undo);
   run.tables.setDevice(device.ifindex, object.vlan ?? 0, id, run.undo);
   if (before !== undefined) retireDevice(run, before, now);
   noteStale(run, before, object);
-}
-
-/** The interface that carries a VLAN sub-interface; `undefined` for others. */
-function parentOf(run: Run, object: Interface): LiveInterface | undefined {
-  return object.parent === undefined ? undefined : run.live.get(object.parent);
 }
 
 /** @throws WeirError when a new state names a namespace in `netns` that is not where the device's other end is. */
@@ -79,27 +80,6 @@ function checkOrder(run: Run, object: Interface, before: LiveInterface | undefin
   if (order === undefined || order === (object.order ?? "head")) return;
   const pointer = `${run.locate("interfaces", object.name)}/order`;
   throw invalid(pointer, `is not "${order}", as its program is attached`, "take the interface out of the state first");
-}
-
-function findDevice(run: Run, object: Interface): Device | undefined {
-  if (object.parent !== undefined) return parentOf(run, object)?.device;
-  const live = run.live.get(object.name);
-  if (run.resuming) return run.devices.follow(object, lastDevice(live));
-  const known = live !== undefined && deviceName(live.object) === deviceName(object) ? live.device : undefined;
-  if (known !== undefined || object.optional === true) return run.devices.follow(object, known);
-  return run.devices.require(object, run.locate("interfaces", object.name));
-}
-
-/** The device that an interface has or waits for. */
-function lastDevice(live: LiveInterface | undefined): Device | undefined {
-  return live?.device ?? live?.lost;
-}
-
-/** True when the device of an interface is not what its tables say. */
-export function deviceChanged(run: Run, name: string): boolean {
-  const live = run.live.get(name);
-  if (live === undefined) return false;
-  return !sameValue(findDevice({ ...run, resuming: true }, live.object), live.device);
 }
 
 function required(run: Run, name: string): LiveInterface {
@@ -170,7 +150,7 @@ export function attachInterface(run: Run, name: string): void {
     return;
   }
   if (device === undefined) {
-    if (before !== undefined) run.retire.push(() => run.attacher.retire(before, undefined));
+    if (before !== undefined) detach(run, live, before);
     return;
   }
   const warnings = [...live.warnings];
@@ -185,6 +165,15 @@ export function attachInterface(run: Run, name: string): void {
   run.retire.push(() => {
     if (before !== undefined) run.attacher.retire(before, attachment);
     if (live.direct !== undefined && direct === undefined) run.direct.remove(live.id);
+  });
+}
+
+/** Its device is gone: nothing of it may be taken for the next one's. */
+function detach(run: Run, live: LiveInterface, before: Attachment): void {
+  keepLive(run, live.object.name, { ...live, attachment: undefined });
+  run.retire.push(() => {
+    run.attacher.retire(before, undefined);
+    run.direct.remove(live.id);
   });
 }
 
@@ -237,6 +226,13 @@ function openDirect(run: Run, id: number, device: Device, warnings: string[]): L
     warnings.push(`its packets take the trap link: ${error.message}`);
     return undefined;
   }
+}
+
+/** Sockets of another device go at once: the new ones take their place. */
+function closeDirect(run: Run, { id, device: old, direct }: LiveInterface, device: Device): void {
+  if (direct === undefined || old === undefined || old.ifindex === device.ifindex) return;
+  run.direct.remove(id);
+  run.undo.push(() => run.direct.add(id, old));
 }
 
 /** Takes away, later, what the old device or the old addresses had and the new have not. */
@@ -310,7 +306,7 @@ export function foreseeInterface(run: Run, change: ObjectChange<"interfaces">): 
   const before = run.live.get(change.key);
   const after = change.after[0]?.object;
   if (after !== undefined) {
-    checkPeer(run, after, findDevice(run, after));
+    checkPeer(run, after, deviceOf(run, after).device);
     noteStale(run, before, after);
   } else if (before !== undefined) noteAllStale(run, before);
 }

@@ -13,9 +13,9 @@ import { Undo } from "../undo.ts";
 import { removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import { interfacesToWrite, nexthopsToWrite, subInterfacesOf, writeNexthops } from "./dependents.ts";
+import { deviceChanged, isDetached } from "./interface_device.ts";
 import {
   attachInterface,
-  deviceChanged,
   foreseeInterface,
   hasLearned,
   removeInterface,
@@ -38,6 +38,14 @@ export interface Applied {
   keep(): StaleFlows;
   /** Takes them back. */
   undo(): void;
+}
+
+/** What a refresh found. */
+export interface Refreshed {
+  /** Flows to be decided again. */
+  readonly stale: StaleFlows;
+  /** Names of the interfaces whose devices had changed. */
+  readonly changed: ReadonlySet<string>;
 }
 
 /** Applies changes of the desired state to the kernel. All calls must be made in the node's namespace. */
@@ -177,20 +185,51 @@ export class Reconciler {
   }
 
   /**
+   * Takes away what is of devices that have gone, if only for a moment: those of `gone`, and those of `interfaces` that the
+   * kernel has taken the programs off. What is there since is found by the `refresh` that follows.
+   * @returns names of the interfaces that wait now.
+   */
+  lose(gone: Iterable<string>, interfaces: Iterable<string>): ReadonlySet<string> {
+    const run = this.#run((kind, key) => `/${kind}/${key}`, true);
+    const lost = new Set([...gone].filter((name) => run.live.get(name)?.device !== undefined));
+    for (const name of interfaces) {
+      const live = run.live.get(name);
+      if (live !== undefined && isDetached(live)) lost.add(name);
+    }
+    if (lost.size === 0) return lost;
+    for (const name of lost) {
+      const object = run.state.get("interfaces", name);
+      if (object !== undefined) writeInterface(run, object, { device: undefined });
+    }
+    for (const name of subInterfacesOf(run, lost)) this.#rewrite(run, name, lost);
+    this.#follow(run, lost, []);
+    finish(run);
+    return lost;
+  }
+
+  /**
    * Writes interfaces anew whose devices changed (came, went, up, down, another MTU or MAC), and next hops whose
    * paths over the fabric did.
    */
-  refresh(interfaces: readonly string[], nexthops: readonly string[]): StaleFlows {
+  refresh(interfaces: Iterable<string>, nexthops: readonly string[]): Refreshed {
     const run = this.#run((kind, key) => `/${kind}/${key}`, true);
     const changed = new Set<string>();
-    const rewrite = (name: string) => {
-      const object = run.state.get("interfaces", name);
-      if (!deviceChanged(run, name) || object === undefined) return;
-      writeInterface(run, object);
-      changed.add(name);
-    };
-    for (const name of interfaces) rewrite(name);
-    for (const name of subInterfacesOf(run, changed)) rewrite(name);
+    for (const name of interfaces) this.#rewrite(run, name, changed);
+    for (const name of subInterfacesOf(run, changed)) this.#rewrite(run, name, changed);
+    this.#follow(run, changed, nexthops);
+    return { stale: finish(run), changed };
+  }
+
+  /** Writes an interface anew if its device changed, and notes that. */
+  #rewrite(run: Run, name: string, changed: Set<string>): void {
+    const object = run.state.get("interfaces", name);
+    if (object === undefined || !deviceChanged(run, name)) return;
+    writeInterface(run, object);
+    changed.add(name);
+  }
+
+  /** Writes what depends on interfaces that were written anew, and brings their programs to where they are. */
+  #follow(run: Run, changed: ReadonlySet<string>, nexthops: readonly string[]): void {
     const names = nexthopsToWrite(run, [], changed, false);
     for (const name of nexthops) names.add(name);
     if (changed.size > 0) lowerPacketLimits(run);
@@ -202,7 +241,6 @@ export class Reconciler {
       raisePacketLimits(run);
     }
     for (const name of changed) if (run.live.has(name)) attachInterface(run, name);
-    return finish(run);
   }
 
   /** A link changed: marks the paths over it, before anything else is looked up. */
