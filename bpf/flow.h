@@ -234,6 +234,8 @@ static __always_inline int follow_flow(const struct packet *p)
 		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
 			if (flow->action == FLOW_FORWARD)
 				w->flags |= WALK_ALLOWED;
+			else if (w->flags & WALK_INJECTED)
+				return drop(p, DROP_NO_NEXTHOP); /* just decided */
 			return CONTINUE;
 		}
 		if (flow->action == FLOW_NAT)

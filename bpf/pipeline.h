@@ -245,6 +245,9 @@ static __always_inline int decide(const struct packet *p, const struct interface
 		if (verdict != CONTINUE)
 			return verdict;
 	}
+	/* Another decision would not find another way either. */
+	if ((w->flags & WALK_ALLOWED) && (nh->flags & NEXTHOP_FLAG_DOWN))
+		return drop(p, DROP_NO_NEXTHOP);
 	return call_flow_miss(p);
 }
 

@@ -131,6 +131,10 @@ for (const hook of ["tc", "xdp"] as const) {
       await node.dp.apply(node.document({ b: { policies: ["web"] } }, { policies: [web] }));
       await using stream = await SteadyStream.start(node.lab, "a", pods.b.ipv4);
       deleteLink(node, "vb");
+      await waitFor(() => status(node, "vb")?.["state"] === "waiting");
+      expect(await stream.isSilent()).toBe(true);
+      // Nobody is asked again and again where a flow goes that leads nowhere.
+      expect(Object.keys(node.drops("va"))).toEqual(["no-nexthop"]);
       makeLink(node, pods.b);
       expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
       expect(await node.received("c", pods.b.ipv4, 1)).toBe(0);

@@ -2,6 +2,7 @@
 /** Interfaces: tables first, then programs; what goes is taken away once the change is kept. */
 import { formatMac } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
+import { NEXTHOP_FLAG_DOWN } from "../../layout/index.ts";
 import type { Attachment } from "../attach.ts";
 import { hookOf } from "../attach.ts";
 import { vrfOf } from "../check_interfaces.ts";
@@ -57,7 +58,7 @@ export function writeInterface(run: Run, object: Interface, found: FoundDevice =
     return;
   }
   run.trapLink.admit(device.mtu);
-  rewrite(run, object.name, {});
+  rewrite(run, object.name, {}, before === undefined && run.resuming);
   if (before !== undefined && parentOf(run, object) === undefined) closeDirect(run, before, device);
   const now = required(run, object.name);
   run.tables.setAddresses(id, before?.addresses ?? NO_ADDRESSES, now.addresses, run.undo);
@@ -97,8 +98,8 @@ function keepLive(run: Run, name: string, live: LiveInterface): void {
   run.live.set(name, live);
 }
 
-/** Writes record, own next hop and bridge entry of an interface anew, with what changed. */
-function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
+/** Writes record, own next hop (see `leadOut`) and bridge entry of an interface anew, with what changed. */
+function rewrite(run: Run, name: string, change: Partial<LiveInterface>, isRunning = false): void {
   const live = { ...required(run, name), ...change };
   const { object, device } = live;
   if (device === undefined) return;
@@ -121,9 +122,21 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>): void {
   const mac = record.mac ?? learnedMac(run.tables.interfaces, live.id);
   const bridgeMac = object.role !== "workload" ? undefined : object.learn === true ? record.mac : mac;
   keepLive(run, name, { ...live, record, mac, bridgeMac });
-  run.tables.nexthops.set(interfaceNexthop(live.nexthop, required(run, name), mac), run.undo);
+  leadOut(run, required(run, name), isRunning);
   if (bridgeMac === undefined) return;
   run.tables.bridge.set("interface", live.vrf, bridgeMac, { nexthop: live.nexthop, tag: 0 }, run.undo);
+}
+
+/**
+ * Writes the own next hop of an interface. Nothing goes out of a device whose programs are not on it yet: the answer would
+ * get past them.
+ * @param isRunning an earlier process's programs may be at work.
+ */
+function leadOut(run: Run, live: LiveInterface, isRunning: boolean): void {
+  const leads = isRunning || live.object.parent !== undefined || live.attachment?.ifindex === live.device?.ifindex;
+  const record = interfaceNexthop(live.nexthop, live, live.mac);
+  const flags = (record.flags ?? 0) | (leads ? 0 : NEXTHOP_FLAG_DOWN);
+  run.tables.nexthops.set({ ...record, flags }, run.undo);
 }
 
 /** True when the kernel program has learned a MAC that the interface's other tables do not have yet. */
@@ -157,11 +170,13 @@ export function attachInterface(run: Run, name: string): void {
   const attachment = attach(run, live, device, warnings);
   if (attachment === undefined) {
     keepLive(run, name, { ...live, warnings });
+    leadOut(run, live, true);
     return;
   }
   const direct = attachment.hook === "xdp" ? (live.direct ?? openDirect(run, live.id, device, warnings)) : undefined;
   if (direct !== live.direct) rewrite(run, name, { attachment, direct, warnings });
   else keepLive(run, name, { ...live, attachment, warnings });
+  leadOut(run, required(run, name), true);
   run.retire.push(() => {
     if (before !== undefined) run.attacher.retire(before, attachment);
     if (live.direct !== undefined && direct === undefined) run.direct.remove(live.id);
