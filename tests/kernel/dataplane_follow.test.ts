@@ -39,13 +39,12 @@ function configurePod(node: DataPlaneNode, pod: Pod): void {
 }
 
 /**
- * The moment at which a pod's stack sends again after the other end of its link came up: where both ends have the same
- * index the kernel takes up to a second (net/core/link_watch.c, `linkwatch_urgent_event`).
+ * A pod's stack sends again after the other end of its link came up: where both ends have the same index the kernel takes
+ * up to a second (net/core/link_watch.c, `linkwatch_urgent_event`).
  */
-async function canSend(node: DataPlaneNode, pod: Pod): Promise<number> {
+async function canSend(node: DataPlaneNode, pod: Pod): Promise<void> {
   using netlink = node.lab.netlink(pod.name);
   await waitFor(() => netlink.link("eth0")?.operationalState === "up", { intervalMs: 1 });
-  return Date.now();
 }
 
 /** A workload that had to ask for the gateway while its link was down would ask again a second later. */
@@ -109,14 +108,14 @@ for (const hook of ["tc", "xdp"] as const) {
         deleteLink(node, "vb");
         await waitFor(() => status(node, "vb")?.["state"] === "waiting");
         makeLink(node, pods.b);
-        expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
+        expect(await stream.answered()).toBeLessThan(BACK_MS);
         expect(status(node, "vb")).toMatchObject({ state: "up", hook });
         expect(status(node, "vb")).not.toHaveProperty("warnings");
       }
       // Deleted and made again before anybody looked.
       deleteLink(node, "vb");
       makeLink(node, pods.b);
-      expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
       expect(held(node)).toEqual(before);
       expect(await node.received("b", pods.a.ipv4)).toBe(3);
       expect(await node.received("c", pods.b.ipv6)).toBe(3);
@@ -134,9 +133,9 @@ for (const hook of ["tc", "xdp"] as const) {
       await waitFor(() => status(node, "vb")?.["state"] === "waiting");
       expect(await stream.isSilent()).toBe(true);
       // Nobody is asked again and again where a flow goes that leads nowhere.
-      expect(Object.keys(node.drops("va"))).toEqual(["no-nexthop"]);
+      expect(["hold-limit", "hold-timeout"].filter((reason) => reason in node.drops("va"))).toEqual([]);
       makeLink(node, pods.b);
-      expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
       expect(await node.received("c", pods.b.ipv4, 1)).toBe(0);
       expect(await node.received("a", pods.b.ipv4)).toBe(3);
     });
@@ -150,7 +149,7 @@ for (const hook of ["tc", "xdp"] as const) {
       await waitFor(() => netlink.link("vb") === undefined);
       ip("netns", "add", node.lab.netns("b"));
       makeLink(node, pods.b);
-      expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
       expect(status(node, "vb")).not.toHaveProperty("warnings");
     });
 
@@ -165,7 +164,7 @@ for (const hook of ["tc", "xdp"] as const) {
       await waitFor(() => status(node, "vb")?.["reason"] !== undefined);
       commands(node, NODE, [`link set later netns ${node.lab.netns("b")} name eth0`]);
       configurePod(node, pods.b);
-      expect(await stream.answeredAfter(Date.now())).toBeLessThan(BACK_MS);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
     });
 
     test("another device under the name is not taken, which status says; the one with the old MAC is", async () => {
@@ -217,13 +216,15 @@ for (const hook of ["tc", "xdp"] as const) {
       commands(node, "c", ["link set vb up"]);
       commands(node, "c", [`link set vb netns ${node.lab.netns(NODE)}`]);
       commands(node, NODE, ["link set vb up"]);
-      expect(await stream.answeredAfter(await canSend(node, pods.b))).toBeLessThan(BACK_MS);
+      await canSend(node, pods.b);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
       expect(status(node, "vb")).toMatchObject({ state: "up", hook, ifindex });
       // There and back before anybody looked: the kernel has taken the programs off.
       commands(node, NODE, [`link set vb netns ${node.lab.netns("c")}`]);
       commands(node, "c", [`link set vb netns ${node.lab.netns(NODE)}`]);
       commands(node, NODE, ["link set vb up"]);
-      expect(await stream.answeredAfter(await canSend(node, pods.b))).toBeLessThan(BACK_MS);
+      await canSend(node, pods.b);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
       expect(programsOn(node.lab, NODE, "vb")).toEqual(hook === "xdp" ? ["weir_tc", "weir_xdp"] : ["weir_tc"]);
     });
 
@@ -255,7 +256,8 @@ for (const hook of ["tc", "xdp"] as const) {
       await waitFor(() => status(node, "vb")?.["state"] === "down");
       expect(await stream.isSilent()).toBe(true);
       commands(node, NODE, ["link set vb up"]);
-      expect(await stream.answeredAfter(await canSend(node, pods.b))).toBeLessThan(BACK_MS);
+      await canSend(node, pods.b);
+      expect(await stream.answered()).toBeLessThan(BACK_MS);
     });
   });
 }

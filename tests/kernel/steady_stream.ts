@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Echo requests at short intervals while something changes: how long was nothing answered? */
+
 import { type Lab, type LabProcess, waitFor } from "../../sdk/lab/index.ts";
+import { deprivedMs } from "./deprived.ts";
 
 const INTERVAL_MS = 5;
 
@@ -24,11 +26,22 @@ export class SteadyStream implements AsyncDisposable {
     return Array.from(this.#process.stdout.matchAll(/^\[([\d.]+)\].*time=/gm), (match) => Number(match[1]) * 1000);
   }
 
-  /** Waits for the first answer from `moment` on. @returns milliseconds from then to that answer. */
-  async answeredAfter(moment: number): Promise<number> {
+  /**
+   * Waits for the first answer from now on.
+   * @returns milliseconds until then, without those in which other programs had the processors that this one or ping wanted.
+   */
+  async answered(): Promise<number> {
+    const [moment, deprivedBefore] = [Date.now(), this.#deprivedMs()];
     const first = () => this.#answers().find((time) => time >= moment);
-    await waitFor(() => first() !== undefined);
-    return (first() ?? Number.NaN) - moment;
+    await waitFor(() => first() !== undefined, { intervalMs: 1 });
+    const elapsedMs = (first() ?? Number.NaN) - moment;
+    const othersMs = this.#deprivedMs() - deprivedBefore;
+    console.log(`answered after ${elapsedMs.toFixed(1)} ms, of which others ran ${othersMs.toFixed(1)} ms`);
+    return elapsedMs - othersMs;
+  }
+
+  #deprivedMs(): number {
+    return deprivedMs() + deprivedMs(this.#process.pid);
   }
 
   /** True when no request is answered for a while. */

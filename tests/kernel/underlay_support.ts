@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A node with two uplinks and the underlay on it, and a stopwatch for what it follows. */
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
 import { Underlay, type UnderlayTarget } from "../../sdk/dataplane/underlay/index.ts";
 import { Lab, nodes, ROUTER, twoUplinksTopology } from "../../sdk/lab/index.ts";
 import type { Netlink } from "../../sdk/netlink/index.ts";
+import { deprivedMs } from "./deprived.ts";
 
 /** How long a change may take, from the kernel's doing to the callback. */
 export const FOLLOWED_WITHIN_MS = 50;
@@ -95,9 +95,4 @@ export class UnderlayLab implements Disposable {
     console.log(`${what}: followed within ${elapsedMs.toFixed(1)} ms, of which others ran ${othersMs.toFixed(1)} ms`);
     return elapsedMs - othersMs;
   }
-}
-
-/** Time for which this thread was ready to run while other programs had the processors (proc(5), schedstat). */
-function deprivedMs(): number {
-  return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]) / 1e6;
 }
