@@ -52,6 +52,7 @@ const TEST = [
   { present: program("tshark"), packages: ["tshark"] },
   { present: file("/usr/lib/python3/dist-packages/scapy"), packages: ["python3-scapy"] },
   { present: program("nsenter"), packages: ["util-linux"] },
+  { present: program("bird"), packages: ["bird2"] },
   // On Ubuntu the program comes with the kernel's own tools.
   { present: program("bpftool"), packages: ["bpftool", "linux-tools-generic"], optional: true },
 ];
