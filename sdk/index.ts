@@ -54,6 +54,8 @@ export type { InjectAs } from "./dataplane/inject.ts";
 export type { GuardStatus } from "./dataplane/kernel/guard_table.ts";
 export type { PolicerDrops } from "./dataplane/kernel/policer_table.ts";
 export type { ClassMarks } from "./dataplane/kernel/qos_record.ts";
+export type { KernelRoutesStatus } from "./dataplane/kernel_routes/mirrored_vrf.ts";
+export type { IgnoredReason } from "./dataplane/kernel_routes/target.ts";
 export type { InterfaceStatus } from "./dataplane/live.ts";
 export { type OpenOptions, openOptionsOf } from "./dataplane/options.ts";
 export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/packets.ts";
@@ -69,6 +71,7 @@ export {
   type FdbEntry,
   type HashField,
   type Interface,
+  type KernelRoutesConfig,
   type Key,
   type Kind,
   type KindObjects,
