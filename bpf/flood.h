@@ -26,7 +26,7 @@ static __always_inline int flood_clone(const struct packet *p, const struct inte
 	if (is_mirrored_sent(p->walk, out))
 		mirror_packet(p, out->mirror_sent, id);
 	if (tracing)
-		trace_frame_step(p, TRACE_COPY, trace_tag(p));
+		trace_frame_step(p, TRACE_COPY, trace_tag(p), 0, 0);
 	else if (bpf_clone_redirect(p->skb, out->ifindex, 0) < 0)
 		return flood_miss(p, DROP_REDIRECT_FAILED);
 	count_transmitted(p->walk, id);

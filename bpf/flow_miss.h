@@ -146,7 +146,7 @@ static __always_inline int trace_miss(const struct packet *p, const struct flow_
 	if (flow && (flow->trapped & ~FLOW_CLAIMED) >= WEIR_HOLD_PACKETS &&
 	    !hold_is_old(c, flow, bpf_ktime_get_ns()))
 		return drop(p, DROP_HOLD_LIMIT);
-	trace_frame_step(p, TRACE_FLOW_MISS, flow ? flow->action : FLOW_NONE);
+	trace_frame_step(p, TRACE_FLOW_MISS, flow ? flow->action : FLOW_NONE, 0, 0);
 	return FORWARD;
 }
 

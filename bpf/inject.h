@@ -146,19 +146,25 @@ static __always_inline int receive_copy(const struct packet *p, __u32 interface,
 	return call_send_copy(p);
 }
 
+/* A clone that mirror_clone() has marked. */
+static __always_inline int receive_clone(const struct packet *p)
+{
+	__u32 mark = p->skb->mark;
+
+	p->skb->mark = 0;
+	return receive_copy(p, mark >> MIRROR_INTERFACE_SHIFT, mark, 0);
+}
+
 /* Node's end, TC: does what the slow path asks for. */
 static __always_inline int receive_injected_tc(const struct packet *p)
 {
 	struct inject_meta *front = packet_metadata(p, sizeof(*front)), meta;
 	struct walk *w = p->walk;
 	struct interface *i;
-	__u32 mark = p->skb->mark;
 	int reason;
 
-	if ((mark & MIRROR_MARK_MASK) == MIRROR_MARK) {
-		p->skb->mark = 0;
-		return receive_copy(p, mark >> MIRROR_INTERFACE_SHIFT, mark, 0);
-	}
+	if ((p->skb->mark & MIRROR_MARK_MASK) == MIRROR_MARK)
+		return receive_clone(p);
 	if (!front || front->magic != WEIR_TRAP_MAGIC) {
 		w->length = CONTEXT_FIELD(p->skb, len);
 		return drop(p, DROP_INVALID_PACKET);

@@ -53,7 +53,7 @@ __attribute__((noinline)) int mirror_clone(struct __sk_buff *skb, __u32 mirror, 
 static __always_inline void mirror_packet(const struct packet *p, __u32 mirror, __u32 interface)
 {
 	if (tracing)
-		trace_step(p, TRACE_MIRROR, mirror, 0, 0);
+		trace_frame_step(p, TRACE_MIRROR, trace_tag(p), mirror, interface);
 	else if (p->hook == HOOK_TC)
 		mirror_clone(p->skb, mirror, interface);
 	else

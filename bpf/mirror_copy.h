@@ -31,6 +31,7 @@ static __always_inline int copy_sent(const struct packet *p, __u32 bytes, int ve
 		c->bytes += bytes;
 	}
 	count_transmitted(w, w->out_interface);
+	trace_frame_step(p, TRACE_COPY, trace_tag(p), 0, 0);
 	return verdict;
 }
 
@@ -131,6 +132,7 @@ static __always_inline int copy_to_tunnel(const struct packet *p, const struct n
 	if (w->tags && skb_pop_tags(p->skb, w))
 		return copy_lost(p);
 	bytes = w->length;
+	trace_step(p, TRACE_ENCAPSULATE, nh->encap, w->nexthop, id);
 	if (encapsulate_frame(p, nh, underlay))
 		return copy_lost(p);
 	if (needs_retag(w, out->vlan) && call_retag(p) != CONTINUE)
@@ -156,10 +158,12 @@ static __always_inline int send_copy(const struct packet *p)
 	if (m->truncate && w->length > m->truncate && !(w->flags & WALK_INJECTED))
 		return copy_to_cut(p);
 	w->label = label_of(m->label, m->flags);
-	nh = nexthop_get(m->nexthop);
+	w->nexthop = m->nexthop;
+	nh = nexthop_get(w->nexthop);
 	if (nh && nh->type == NEXTHOP_ECMP) {
 		member = ecmp_choose(nh, p);
-		nh = member ? nexthop_get(member->nexthop) : NULL;
+		w->nexthop = member ? member->nexthop : 0;
+		nh = nexthop_get(w->nexthop);
 		if (member && (member->flags & (ROUTE_LABEL | ROUTE_VNI)))
 			w->label = label_of(member->label, member->flags);
 	}

@@ -31,11 +31,11 @@ enum trace_stage {
 	TRACE_ENCAPSULATE, /* code: enum encap; id: tunnel next hop; other: that of the underlay */
 	TRACE_OUTPUT,      /* out of `out_interface`; code: VLAN tag beside the frame */
 	TRACE_COPY,        /* a copy out of `out_interface`; code: the same; `frame` */
-	TRACE_MIRROR,      /* a copy of it as it is now; code: index in `mirrors` */
-	TRACE_HOST,        /* to the host's stack */
-	TRACE_HAND_OVER,   /* XDP leaves it to TC on the same device */
-	TRACE_TRAP,        /* to the slow path; code: enum trap_reason */
-	TRACE_DROP,        /* the packet, or a copy; code: enum drop_reason */
+	TRACE_MIRROR, /* a copy of it; code: the same; id: in `mirrors`; other: for which interface; `frame` */
+	TRACE_HOST,      /* to the host's stack */
+	TRACE_HAND_OVER, /* XDP leaves it to TC on the same device */
+	TRACE_TRAP,      /* to the slow path; code: enum trap_reason */
+	TRACE_DROP,      /* the packet, or a copy; code: enum drop_reason */
 };
 
 enum trace_learned {

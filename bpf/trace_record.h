@@ -181,7 +181,8 @@ static __always_inline __u32 trace_keep(const struct packet *p)
 }
 
 /* A step with the frame as it is now. */
-static __always_inline int trace_with_frame(const struct packet *p, __u32 stage, __u32 code)
+static __always_inline int trace_with_frame(const struct packet *p, __u32 stage_code, __u32 id,
+					    __u32 other)
 {
 	struct trace_record *r;
 	__u32 frame = trace_keep(p);
@@ -190,8 +191,10 @@ static __always_inline int trace_with_frame(const struct packet *p, __u32 stage,
 	r = trace_next();
 	if (!r)
 		return 0;
-	r->stage = stage;
-	r->code = code;
+	r->stage = stage_code >> 24;
+	r->code = stage_code & 0xffffff;
+	r->id = id;
+	r->other = other;
 	r->frame = frame;
 	trace_walk(r, p->walk);
 	if (eth) {
@@ -202,30 +205,31 @@ static __always_inline int trace_with_frame(const struct packet *p, __u32 stage,
 }
 
 static __attribute__((noinline)) int trace_frame_xdp(struct xdp_md *xdp, struct walk *walk,
-						     __u32 stage, __u32 code)
+						     __u32 stage_code, __u32 id, __u32 other)
 {
 	struct packet p = { .hook = HOOK_XDP, .xdp = xdp, .walk = walk };
 
-	return trace_with_frame(&p, stage, code);
+	return trace_with_frame(&p, stage_code, id, other);
 }
 
 static __attribute__((noinline)) int trace_frame_tc(struct __sk_buff *skb, struct walk *walk,
-						    __u32 stage, __u32 code)
+						    __u32 stage_code, __u32 id, __u32 other)
 {
 	struct packet p = { .hook = HOOK_TC, .skb = skb, .walk = walk };
 
-	return trace_with_frame(&p, stage, code);
+	return trace_with_frame(&p, stage_code, id, other);
 }
 
-/* Adds a step with the frame as it is now. */
-static __always_inline void trace_frame_step(const struct packet *p, __u32 stage, __u32 code)
+/* Adds a step with the frame as it is now. `code` has 24 bits. */
+static __always_inline void trace_frame_step(const struct packet *p, __u32 stage, __u32 code,
+					     __u32 id, __u32 other)
 {
 	if (!tracing)
 		return;
 	if (p->hook == HOOK_XDP)
-		trace_frame_xdp(p->xdp, p->walk, stage, code);
+		trace_frame_xdp(p->xdp, p->walk, stage << 24 | code, id, other);
 	else
-		trace_frame_tc(p->skb, p->walk, stage, code);
+		trace_frame_tc(p->skb, p->walk, stage << 24 | code, id, other);
 }
 
 /* TC: the VLAN tag that the kernel keeps beside the frame; 0: none. */

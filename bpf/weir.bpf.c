@@ -69,6 +69,16 @@ int weir_inject_tc(struct __sk_buff *skb)
 	return receive_injected_tc(&p);
 }
 
+/* The part of weir_inject_tc that copies take: for traces alone, which need no more of it. */
+SEC("tc")
+int weir_trace_copy(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+	struct packet p = { .hook = HOOK_TC, .skb = skb, .walk = &walk };
+
+	return receive_clone(&p);
+}
+
 /* Applies decisions[first, first + count). */
 SEC("syscall")
 int weir_flow_update(struct flow_update_args *args)

@@ -61,6 +61,7 @@ export const traceSchema = Type.Object({
       interface: Type.String({ description: "Interface that it leaves by." }),
       device: Type.String({ description: "Its device." }),
       bytes: Type.String({ description: "The frame, in hexadecimal digits." }),
+      mirror: Type.Optional(Type.String({ description: "The mirror that it is a copy for." })),
     }),
   ),
 });

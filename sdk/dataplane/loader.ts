@@ -110,11 +110,14 @@ export function loadPipeline(paths: InstancePaths, limits: Limits): Pipeline {
   }
 }
 
-/** Maps that only a load which traces has (bpf/trace_record.h). */
+/** Maps and program that only a load which traces has (bpf/trace_record.h). */
 const TRACE_MAPS: readonly string[] = ["trace_log", "trace_records", "trace_frames"];
+const TRACE_PROGRAM = "weir_trace_copy";
 
-/** What is to be loaded to forward: without the maps of traces. */
+/** What is to be loaded to forward: without what is there for traces. */
 export function withoutTraces(spec: CollectionSpec): CollectionSpec {
+  const program = spec.programs.get(TRACE_PROGRAM);
+  if (program !== undefined) program.autoload = false;
   for (const name of TRACE_MAPS) {
     const map = spec.maps.get(name);
     if (map !== undefined) map.create = false;

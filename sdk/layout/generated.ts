@@ -1541,7 +1541,7 @@ export const traceStages = [
   "output",
   /** a copy out of `out_interface`; code: the same; `frame` */
   "copy",
-  /** a copy of it as it is now; code: index in `mirrors` */
+  /** a copy of it; code: the same; id: in `mirrors`; other: for which interface; `frame` */
   "mirror",
   /** to the host's stack */
   "host",

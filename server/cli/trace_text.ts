@@ -13,7 +13,8 @@ export function formatTrace({ steps, verdict, reason, outputs }: TraceAnswer): s
   const lines = steps.map((step) => line(step.stage, describe(step as TraceStep)));
   lines.push(line("verdict", reason === undefined ? verdict : `${verdict}: ${reason}`));
   for (const output of outputs) {
-    lines.push(line("out", `${placeOf(output)}, ${output.bytes.length / 2} bytes`));
+    const copied = output.mirror === undefined ? "" : `, a copy for ${output.mirror}`;
+    lines.push(line("out", `${placeOf(output)}, ${output.bytes.length / 2} bytes${copied}`));
     const digits = new RegExp(`.{1,${2 * BYTES_A_LINE}}`, "g");
     for (const row of output.bytes.match(digits) ?? []) lines.push(`${" ".repeat(WIDTH)}${row}`);
   }

@@ -79,16 +79,18 @@ const state = (overlay: OverlayNodes, hook: HookName): object => ({
 /** The lab. */
 export class TraceLab implements AsyncDisposable {
   readonly overlay: OverlayNodes;
+  readonly #hook: HookName;
 
-  private constructor(overlay: OverlayNodes) {
+  private constructor(overlay: OverlayNodes, hook: HookName) {
     this.overlay = overlay;
+    this.#hook = hook;
   }
 
   static async start(hook: HookName): Promise<TraceLab> {
     const overlay = await OverlayNodes.start({ name: `tr${hook}`, topology: twoNodesTopology(), nodes: ["n1"] });
-    const lab = new TraceLab(overlay);
+    const lab = new TraceLab(overlay, hook);
     try {
-      await overlay.plane("n1").apply(state(overlay, hook));
+      await lab.apply({});
       const resolved = () => overlay.plane("n1").tables.nexthops.get("vxlan")?.status["resolved"] === true;
       await waitFor(resolved, { what: "the far node" });
       return lab;
@@ -96,6 +98,11 @@ export class TraceLab implements AsyncDisposable {
       await overlay[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Applies the state with `fields` besides, or in place of its own. */
+  async apply(fields: object): Promise<void> {
+    await this.overlay.plane("n1").apply({ ...state(this.overlay, this.#hook), ...fields });
   }
 
   trace(name: string, packet: Uint8Array | PacketFields): Trace {
@@ -160,14 +167,20 @@ export class TraceLab implements AsyncDisposable {
     expect(after.links).toBe(before.links);
   }
 
-  /** The maps of the programs that forward. */
+  /** The maps of the programs that forward, and not of those that trace. */
   #mapIds(): number[] {
+    interface Shown {
+      readonly id: number;
+      readonly name?: string;
+      readonly map_ids?: number[];
+    }
     const show = (...args: string[]) =>
-      JSON.parse(Bun.spawnSync(["bpftool", "-j", ...args]).stdout.toString()) as { id: number; map_ids?: number[] }[];
+      JSON.parse(Bun.spawnSync(["bpftool", "-j", ...args]).stdout.toString()) as Shown[];
     const pin = `/sys/fs/bpf/weir/${this.overlay.instance("n1")}/maps/config`;
-    const config = (show("map", "show", "pinned", pin) as unknown as { id: number }).id;
-    const used = show("prog", "show").flatMap(({ map_ids: ids }) => (ids?.includes(config) === true ? ids : []));
-    return [...new Set(used)];
+    const config = (show("map", "show", "pinned", pin) as unknown as Shown).id;
+    const logs = new Set(show("map", "show").flatMap(({ id, name }) => (name === "trace_log" ? [id] : [])));
+    const forwards = (ids: readonly number[]) => ids.includes(config) && !ids.some((id) => logs.has(id));
+    return [...new Set(show("prog", "show").flatMap(({ map_ids: ids = [] }) => (forwards(ids) ? ids : [])))];
   }
 
   #links(): string {

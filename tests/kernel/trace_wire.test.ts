@@ -126,6 +126,52 @@ const stopped: readonly (readonly [what: string, frame: Uint8Array, verdict: str
   ["it is not from the pod's address", fromPod({ src: "1.2.3.4", dst: b1.ipv4 }), "drop", "source-mismatch"],
 ];
 
+/** Of all that va1 sends into a tunnel, of all that it gets to pod b1, and of what a rule takes. */
+const mirrors = [
+  { name: "tap", via: "vxlan", vni: 999, source: { interface: "va1", direction: "egress" }, truncateBytes: 90 },
+  { name: "sent", via: "vb1", source: { interface: "va1", direction: "ingress" } },
+  { name: "ruled", via: "udp", label: 200 },
+];
+const mirrored = {
+  name: "web",
+  default: { ingress: "deny", egress: "allow" },
+  rules: [
+    { name: "voice", action: "allow", direction: "ingress", proto: "udp", ports: ["7000-7999"], mirror: "ruled" },
+    { name: "refused", action: "reject", direction: "ingress", proto: "tcp", ports: [22], mirror: "ruled" },
+  ],
+};
+const copy = ["mirror", "encapsulate", "copy"];
+const copied = [
+  {
+    what: "of what an interface sends and of what it gets",
+    frame: fromPod({ dst: "169.254.1.1", size: 60 }),
+    stages: ["interface", ...copy, "answer", "mirror", "copy", "output"],
+    out: ["f0 tap", "vb1 sent", "va1 "],
+    verdict: "answer",
+  },
+  {
+    what: "of a flow that a rule wants copied: its first packet",
+    frame: fromPod({ dst: b1.ipv4, ...udp, dport: 7900 }),
+    stages: ["interface", ...copy, "route", "flow-miss", "policy", ...copy, ...routed],
+    out: ["f0 tap", "f0 ruled", "vb1 "],
+    verdict: "forward",
+  },
+  {
+    what: "of such a flow: the next one",
+    frame: fromPod({ dst: b1.ipv4, ...udp, dport: 7900, ttl: 7 }),
+    stages: ["interface", ...copy, "route", "flow", ...copy, ...routed],
+    out: ["f0 tap", "f0 ruled", "vb1 "],
+    verdict: "forward",
+  },
+  {
+    what: "of a packet that has no route",
+    frame: fromPod({ dst: "10.200.0.1" }),
+    stages: ["interface", ...copy, "route", "drop", "trap"],
+    out: ["f0 tap"],
+    verdict: "drop",
+  },
+] as const;
+
 describe.each(["tc", "xdp"] as const)("a trace on the %s hook", (hook) => {
   let lab: TraceLab;
   beforeAll(async () => {
@@ -184,6 +230,38 @@ describe.each(["tc", "xdp"] as const)("a trace on the %s hook", (hook) => {
     },
     30_000,
   );
+
+  describe("with mirrors", () => {
+    beforeAll(() => lab.apply({ mirrors, policies: [mirrored] }), 30_000);
+    afterAll(() => lab.apply({}), 30_000);
+
+    test.each(copied.map((one) => [one.what, one] as const))(
+      "tells the bytes of the copies %s",
+      async (_, { frame, stages, out, verdict }) => {
+        const trace = lab.trace("va1", frame);
+        const told = trace.steps.map(({ stage }) => stage);
+        expect(told.slice(told.indexOf("hand-over") + 1)).toEqual([...stages] as typeof told);
+        expect(trace.outputs.map(({ interface: name, mirror = "" }) => `${name} ${mirror}`)).toEqual([...out]);
+        expect(trace.verdict).toBe(verdict);
+        await lab.expectOnWire("va1", frame, trace);
+      },
+      30_000,
+    );
+
+    test("cuts copies as their mirror says", () => {
+      const { outputs } = lab.trace("va1", fromPod({ dst: "169.254.1.1", size: 500 }));
+      const bytes = (mirror: string) => outputs.find((output) => output.mirror === mirror)?.bytes.byteLength;
+      // Ethernet, IPv4, UDP and VXLAN headers in front of the first 90 bytes.
+      expect(bytes("tap")).toBe(14 + 20 + 8 + 8 + 90);
+      expect(bytes("sent")).toBe(500);
+    });
+
+    test("changes no table, and sends nothing", async () => {
+      await lab.expectUnchanged(() => {
+        for (const { frame } of copied) lab.trace("va1", frame);
+      });
+    }, 60_000);
+  });
 
   test("builds the packet that the interface's workload would send", () => {
     const { steps, outputs } = lab.trace("va1.10", { dst: b1.ipv4, ...udp });

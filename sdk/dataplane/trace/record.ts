@@ -24,7 +24,7 @@ export interface TraceRecord {
   readonly outInterface: number;
   readonly destinationMac: string;
   readonly sourceMac: string;
-  /** The beginning of the frame as it was then. */
+  /** The beginning of the frame as it was then, without a VLAN tag beside it. */
   readonly frame: Uint8Array | undefined;
 }
 

@@ -90,7 +90,7 @@ export class StepReader {
       case "copy":
         return { stage: r.stage, ...this.interface(r.outInterface) };
       case "mirror":
-        return { stage: r.stage, mirror: this.#parts.names.mirror(r.code) };
+        return { stage: r.stage, mirror: this.#parts.names.mirror(r.id) };
       case "trap":
         return { stage: r.stage, reason: trapReasons[r.code] ?? "none" };
       case "drop":

@@ -20,7 +20,18 @@ import { readRecord, type TraceRecord } from "./record.ts";
  */
 const OWN: ReadonlySet<MapType> = new Set(["percpu_array", "percpu_hash", "lru_percpu_hash", "ringbuf"]);
 
-const PROGRAMS: Readonly<Record<Hook, string>> = { xdp: "weir_xdp_frags", tc: "weir_tc" };
+/** What packets come to, and what copies for mirrors come to. */
+const PROGRAMS: Readonly<Record<Hook | "copy", string>> = {
+  xdp: "weir_xdp_frags",
+  tc: "weir_tc",
+  copy: "weir_trace_copy",
+};
+
+/** Bits of a mirror's number in the mark of a copy: below that of the interface (bpf/mirror.h). */
+const MIRROR_BITS = 8;
+
+/** A test run takes packets of one page, less what the kernel keeps of it (net/bpf/test_run.c). */
+export const MAX_FRAME = 3500;
 
 /** Where `xdp_md` says, in what a test run returns, how many bytes of metadata stand in front of the packet. */
 const XDP_DATA = 0;
@@ -30,6 +41,16 @@ export interface TracedRun {
   readonly records: readonly TraceRecord[];
   /** The packet as the program left it, without metadata. */
   readonly frame: Uint8Array;
+}
+
+/** A copy that a mirror makes of a packet. */
+export interface MirrorCopy {
+  /** The packet as it was then, with its VLAN tags. */
+  readonly frame: Uint8Array;
+  /** Number of the mirror. */
+  readonly mirror: number;
+  /** Number of the interface that it is made for. */
+  readonly interface: number;
 }
 
 /** The loaded programs. */
@@ -64,7 +85,6 @@ export class TracedLoad implements Disposable {
    * @throws WeirError `EINVAL` for a frame that the kernel takes no test run of.
    */
   run(hook: Hook, frame: Uint8Array, ifindex: number): TracedRun {
-    this.#clear();
     try {
       return this.#testRun(hook, frame, ifindex);
     } catch (error) {
@@ -75,7 +95,16 @@ export class TracedLoad implements Disposable {
     }
   }
 
+  /** Runs a mirror's copy on its way out. */
+  runCopy({ frame, mirror, interface: id }: MirrorCopy): TracedRun {
+    this.#clear();
+    const context = skbContext({ mark: (id << MIRROR_BITS) | mirror });
+    const { data } = this.#collection.program(PROGRAMS.copy).testRun({ data: frame, context });
+    return { records: this.#records(), frame: data };
+  }
+
   #testRun(hook: Hook, frame: Uint8Array, ifindex: number): TracedRun {
+    this.#clear();
     const program = this.#collection.program(PROGRAMS[hook]);
     if (hook === "tc") {
       const { data } = program.testRun({ data: frame, context: skbContext({ ifindex, ingressIfindex: ifindex }) });

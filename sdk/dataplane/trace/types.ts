@@ -94,7 +94,7 @@ export type TraceStep =
   | { readonly stage: "output"; readonly interface: string; readonly device: string }
   /** A copy sent out. */
   | { readonly stage: "copy"; readonly interface: string; readonly device: string }
-  /** A copy of it, as it is here, goes where the mirror leads. */
+  /** A copy of it, as it is here, for a mirror; `encapsulate` and `copy`, or a `drop`, say what becomes of the copy. */
   | { readonly stage: "mirror"; readonly mirror: string }
   /** Given to the host's stack. */
   | { readonly stage: "host" }
@@ -118,6 +118,8 @@ export interface TraceOutput {
   readonly device: string;
   /** The frame from its Ethernet header on, as it is on the wire; of a copy at most its first 4096 bytes. */
   readonly bytes: Uint8Array;
+  /** The mirror that it is a copy for. */
+  readonly mirror?: string;
 }
 
 /** Where a packet would go, and why. */
