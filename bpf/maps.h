@@ -365,7 +365,7 @@ struct {
 	__type(value, struct trap_limit);
 } trap_limits SEC(".maps");
 
-/* nexthop.counter -> struct tunnel_counters; 0 is never used. Writer: pipeline; reader: SDK. */
+/* nexthop.counter, its id -> struct tunnel_counters; 0 is never used. Writer: pipeline; reader: SDK. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 4096);

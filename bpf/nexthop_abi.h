@@ -39,12 +39,12 @@ struct nexthop {         /* 128 bytes */
 	__u8 source_mac[6];
 	__u32 vrf;      /* type vrf: look up again there */
 	__u32 underlay; /* type tunnel: interface or ecmp that leads to the remote; 0: none does */
-	__u32 members_first;     /* index in `members`; types ecmp and flood */
-	__u32 members_count;     /* ecmp: buckets, a power of two; flood: members */
-	__u8 underlay_family;    /* 4 or 6; type tunnel */
-	__u8 hash_fields;        /* HASH_*; type ecmp; 0: all */
-	__u8 router_mac[6];      /* inner destination MAC of routed packets; zero: the gateway's */
-	__u32 counter;           /* index in `tunnel_counters`; 0: not counted */
+	__u32 members_first;  /* index in `members`; types ecmp and flood */
+	__u32 members_count;  /* ecmp: buckets, a power of two; flood: members */
+	__u8 underlay_family; /* 4 or 6; type tunnel */
+	__u8 hash_fields;     /* HASH_*; type ecmp; 0: all */
+	__u8 router_mac[6];   /* inner destination MAC of routed packets; zero: the gateway's */
+	__u32 counter;        /* type tunnel: index in `tunnel_counters`, its id; 0: not counted */
 	__u8 local_address[16];  /* outer source; IPv4: mapped */
 	__u8 remote_address[16]; /* outer destination; IPv4: mapped */
 	__u32 reserved[10];

@@ -67,10 +67,9 @@ export class Counters {
     return sums(this.#interfaces, view, interfaceCountersCodec);
   }
 
-  /** Counters of the tunnel at `place`; `undefined` where it is not counted. */
-  tunnel(place: number): TunnelCounters | undefined {
-    if (place === 0) return undefined;
-    return sums(this.#tunnels, read(this.#tunnels, place), tunnelCountersCodec);
+  /** Counters of the tunnel whose next hop has number `id`. */
+  tunnel(id: number): TunnelCounters {
+    return sums(this.#tunnels, read(this.#tunnels, id), tunnelCountersCodec);
   }
 
   /** Counters of the mirror with number `id`. */

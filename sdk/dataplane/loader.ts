@@ -92,7 +92,14 @@ const SIZED: Readonly<Partial<Record<MapName, keyof Limits>>> = {
 };
 
 /** Entries of the tables that grow with the next hops, for each of these. */
-const PER_NEXTHOP: Readonly<Partial<Record<MapName, number>>> = { members: 4, labels: 1, vnis: 1, tunnels: 1, fdb: 4 };
+const PER_NEXTHOP: Readonly<Partial<Record<MapName, number>>> = {
+  members: 4,
+  labels: 1,
+  vnis: 1,
+  tunnels: 1,
+  tunnel_counters: 1,
+  fdb: 4,
+};
 
 /**
  * Loads the pipeline of an instance and pins its maps.

@@ -41,14 +41,13 @@ function interfaceStatus(core: Core, id: number): Status {
 
 /** resolved: there is a path to the other node. Its counters are since the tunnel was added. */
 function tunnelStatus(core: Core, counters: Counters, id: number): Status {
-  const { nexthops, tunnels } = core.parts.tables;
+  const { nexthops } = core.parts.tables;
   const base = nexthops.at(id);
-  const counted = counters.tunnel(tunnels.placeOf(id));
   const paths = pathsOf(core, nexthopCodec.underlay.get(nexthops.view, base)).filter(({ mac }) => mac !== NO_MAC);
   return {
     resolved: isUsable(core, id) && paths.length > 0,
     ...(paths.length === 0 ? {} : { paths, mtu: nexthopCodec.mtu.get(nexthops.view, base) }),
-    ...(counted === undefined ? {} : { counters: counted }),
+    counters: counters.tunnel(id),
   };
 }
 

@@ -795,7 +795,7 @@ export const nexthopCodec = {
   hashFields: u8(45),
   /** inner destination MAC of routed packets; zero: the gateway's */
   routerMac: bytes(46, 6),
-  /** index in `tunnel_counters`; 0: not counted */
+  /** type tunnel: index in `tunnel_counters`, its id; 0: not counted */
   counter: u32(52),
   /** outer source; IPv4: mapped */
   localAddress: bytes(56, 16),

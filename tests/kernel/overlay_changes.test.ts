@@ -219,6 +219,38 @@ test("two uplinks carry a tunnel's flows, and one carries all within 50 ms of th
   expect(await overlay.received("a1", a2.ipv6)).toBe(3);
 }, 90_000);
 
+test("each of thousands of tunnels has counters of its own, which begin at 0", async () => {
+  await using overlay = await OverlayNodes.start({ name: "many", topology: twoNodesTopology() });
+  const count = 5000;
+  const others = Array.from({ length: count }, (_, i) => {
+    return { name: `t${i}`, type: "tunnel", encap: "vxlan", remote: `198.18.${i >> 8}.${i & 255}` };
+  });
+  await applyBoth(overlay, (_, node) => {
+    const document = routedDocument(overlay, node, vxlan) as Record<string, object[]>;
+    return node === nodes.n1 ? { ...document, nexthops: [...others, ...(document["nexthops"] ?? [])] } : document;
+  });
+  await resolved(overlay, "to-n2", true);
+  const plane = overlay.plane("n1");
+  expect(plane.usage().tables.tunnels.used).toBe(count + 1);
+  const countersOf = (name: string) => plane.tables.nexthops.get(name)?.status["counters"];
+  expect(await overlay.received("a1", a2.ipv4)).toBe(3);
+  // 50 bytes of headers around an echo of 84, of its Ethernet header 14.
+  expect(countersOf("to-n2")).toEqual({ txPackets: 3, txBytes: 3 * 148, rxPackets: 3, rxBytes: 3 * 148 });
+  const zero = { txPackets: 0, txBytes: 0, rxPackets: 0, rxBytes: 0 };
+  for (const i of [0, 4094, 4095, 4096, count - 1]) expect([i, countersOf(`t${i}`)]).toEqual([i, zero]);
+
+  // The number of one that goes is another's then.
+  const document = routedDocument(overlay, nodes.n1, vxlan) as Record<string, object[]>;
+  await plane.apply({ ...document, nexthops: others, routes: [], fdb: [] });
+  await plane.apply({
+    ...document,
+    nexthops: [...others, { ...others[0], name: "next", remote: "198.19.0.1" }],
+    routes: [],
+    fdb: [],
+  });
+  expect(countersOf("next")).toEqual(zero);
+}, 60_000);
+
 test("tunnels, members and counters outlive a controller, and the next one takes them over as they are", async () => {
   await using overlay = await OverlayNodes.start({ name: "restart", topology: twoNodesTopology() });
   await applyBoth(overlay, (_, node) => {

@@ -25,8 +25,6 @@ export interface TunnelRecord {
   readonly underlay: number;
   /** `undefined`: the gateway's. */
   readonly routerMac: Uint8Array | undefined;
-  /** Index of its counters; 0: not counted. */
-  readonly counter: number;
 }
 
 /** A range of `members`. */
@@ -86,7 +84,10 @@ export function encodeNexthop(record: NexthopRecord): Uint8Array<ArrayBuffer> {
     codec.membersFirst.set(view, 0, record.members.first);
     codec.membersCount.set(view, 0, record.members.count);
   }
-  if (record.tunnel !== undefined) encodeTunnel(record.tunnel, bytes, view);
+  if (record.tunnel !== undefined) {
+    codec.counter.set(view, 0, record.id);
+    encodeTunnel(record.tunnel, bytes, view);
+  }
   return bytes;
 }
 
@@ -96,7 +97,6 @@ function encodeTunnel(tunnel: TunnelRecord, bytes: Uint8Array, view: DataView): 
   codec.underlay.set(view, 0, tunnel.underlay);
   codec.underlayFamily.set(view, 0, tunnel.remote.family);
   codec.routerMac.set(bytes, 0, tunnel.routerMac ?? []);
-  codec.counter.set(view, 0, tunnel.counter);
   codec.localAddress.set(bytes, 0, tunnel.local.bytes);
   codec.remoteAddress.set(bytes, 0, tunnel.remote.bytes);
 }

@@ -15,17 +15,15 @@ type FarEnd = Pick<TunnelRecord, "encap" | "remote">;
 
 const textOf = ({ encap, remote }: FarEnd): string => `${encap} ${formatAddress(remote.bytes)}`;
 
-/** `tunnels` and the places in `tunnel_counters`. */
+/** `tunnels` and `tunnel_counters`, whose index is the number of the next hop. */
 export class TunnelTable {
   readonly #table: HashTable;
   readonly #counters: BpfMap;
   /** Tunnels with the same far end, by number; received packets belong to the first one. */
   readonly #byFarEnd = new Map<string, readonly number[]>();
   readonly #farEnds = new Map<number, FarEnd>();
-  /** Index of the counters by number of the tunnel. */
-  readonly #places = new Map<number, number>();
-  readonly #taken = new Set<number>();
-  #next = 1;
+  /** Numbers of the tunnels whose counters have begun. */
+  readonly #counted = new Set<number>();
 
   constructor(tunnels: BpfMap, counters: BpfMap) {
     this.#table = new HashTable(tunnels);
@@ -40,41 +38,22 @@ export class TunnelTable {
   adopt(nexthops: NexthopTable, ids: Iterable<number>): void {
     for (const id of ids) {
       const base = nexthops.at(id);
-      if (nexthopCodec.type.get(nexthops.view, base) !== NexthopTypeValue.tunnel) continue;
-      const place = nexthopCodec.counter.get(nexthops.view, base);
-      if (place === 0 || place >= this.#counters.maxEntries || this.#taken.has(place)) continue;
-      this.#places.set(id, place);
-      this.#taken.add(place);
+      const isTunnel = nexthopCodec.type.get(nexthops.view, base) === NexthopTypeValue.tunnel;
+      if (isTunnel && nexthopCodec.counter.get(nexthops.view, base) === id) this.#counted.add(id);
     }
   }
 
-  /** Index of a tunnel's counters, which are 0 for a new one; 0: there are none left, and it is not counted. */
-  counter(id: number, undo: Undo): number {
-    const known = this.#places.get(id);
-    if (known !== undefined) return known;
-    const size = this.#counters.maxEntries;
-    if (this.#taken.size >= size - 1) return 0;
-    while (this.#taken.has(this.#next)) this.#next = this.#next === size - 1 ? 1 : this.#next + 1;
-    const place = this.#next;
-    this.#counters.update(encodeU32(place), new Uint8Array(this.#counters.valueBytes));
-    this.#places.set(id, place);
-    this.#taken.add(place);
-    undo.push(() => this.#freePlace(id));
-    return place;
-  }
-
-  /** Index of the counters of a tunnel that is there; 0: none. */
-  placeOf(id: number): number {
-    return this.#places.get(id) ?? 0;
-  }
-
-  #freePlace(id: number): void {
-    this.#taken.delete(this.#places.get(id) ?? 0);
-    this.#places.delete(id);
+  /** Lets the counters of a new tunnel begin at 0. */
+  #count(id: number, undo: Undo): void {
+    if (this.#counted.has(id)) return;
+    this.#counters.update(encodeU32(id), new Uint8Array(this.#counters.valueBytes));
+    this.#counted.add(id);
+    undo.push(() => this.#counted.delete(id));
   }
 
   /** Says that received packets from this far end belong to the tunnel. */
   set(id: number, farEnd: FarEnd, undo: Undo): void {
+    this.#count(id, undo);
     const before = this.#farEnds.get(id);
     if (before !== undefined && textOf(before) === textOf(farEnd)) return;
     this.#farEnds.set(id, farEnd);
@@ -93,13 +72,7 @@ export class TunnelTable {
     this.#farEnds.delete(id);
     undo.push(() => this.#farEnds.set(id, before));
     this.#change(before, (ids) => ids.filter((other) => other !== id), undo);
-    const place = this.#places.get(id);
-    if (place === undefined) return;
-    this.#freePlace(id);
-    undo.push(() => {
-      this.#places.set(id, place);
-      this.#taken.add(place);
-    });
+    if (this.#counted.delete(id)) undo.push(() => this.#counted.add(id));
   }
 
   #change(farEnd: FarEnd, change: (ids: readonly number[]) => readonly number[], undo: Undo): void {

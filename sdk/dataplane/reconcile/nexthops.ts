@@ -18,11 +18,12 @@ export function writeReservedNexthops(run: Run): void {
 export function writeNexthop(run: Run, object: Nexthop): void {
   const id = run.ids.take("nexthop", object.name);
   const record = recordOf(run, object, id);
+  // Before the first packet is counted.
+  if (record.tunnel !== undefined) run.tables.tunnels.set(id, record.tunnel, run.undo);
   run.tables.nexthops.set(record, run.undo);
   // What the next hop had while it was of another type.
   if (record.members === undefined) run.tables.members.drop(id, run);
   if (record.tunnel === undefined) run.tables.tunnels.drop(id, run.undo);
-  else run.tables.tunnels.set(id, record.tunnel, run.undo);
   if (record.tunnel === undefined && object.gateway === undefined) leaveFabric(run, object.name);
 }
 
@@ -84,7 +85,6 @@ function tunnelRecord(run: Run, object: Nexthop, id: number): NexthopRecord {
       remote,
       underlay: way.nexthop,
       routerMac: routerMac === undefined ? undefined : parseMac(routerMac),
-      counter: run.tables.tunnels.counter(id, run.undo),
     },
   };
 }

@@ -53,7 +53,6 @@ const VRF = 1;
 const POD = 1;
 const FABRIC = 2;
 const TUNNEL = 3;
-const COUNTER = 1;
 const MTU = 1400;
 
 const tagOf = (kind: TunnelKind) => labelTag(kind === "vxlan" ? { vni: TAG } : { label: TAG });
@@ -156,7 +155,6 @@ function writeNexthops(collection: Collection, kind: TunnelKind): void {
         remote: addressOf(REMOTE),
         underlay: FABRIC,
         routerMac: undefined,
-        counter: COUNTER,
       },
     },
   ];
