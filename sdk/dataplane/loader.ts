@@ -123,8 +123,7 @@ const TRACE_PROGRAM = "weir_trace_copy";
 
 /** What is to be loaded to forward: without what is there for traces. */
 export function withoutTraces(spec: CollectionSpec): CollectionSpec {
-  const program = spec.programs.get(TRACE_PROGRAM);
-  if (program !== undefined) program.autoload = false;
+  leaveOut(spec, TRACE_PROGRAM);
   for (const name of TRACE_MAPS) {
     const map = spec.maps.get(name);
     if (map !== undefined) map.create = false;
@@ -175,6 +174,7 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   };
 }
 
+/** A program is not to be loaded. */
 function leaveOut(spec: CollectionSpec, name: string): void {
   const program = spec.programs.get(name);
   if (program !== undefined) program.autoload = false;
