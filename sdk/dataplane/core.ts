@@ -159,12 +159,7 @@ export class Core {
       this.#sampling.refresh();
       flows.revalidate(applied.keep());
       follow();
-      return {
-        revision: this.#revision,
-        get changes() {
-          return lines();
-        },
-      };
+      return committed(this.#revision, lines);
     });
   }
 
@@ -342,4 +337,14 @@ export class Core {
     this.#sampling[Symbol.dispose]();
     return true;
   }
+}
+
+/** Keeps nothing of the transaction but what its lines need. */
+function committed(revision: number, lines: () => Change[]): Committed {
+  return {
+    revision,
+    get changes() {
+      return lines();
+    },
+  };
 }

@@ -19,13 +19,22 @@ export class NexthopTable extends StructArray {
     this.#words = new Uint32Array(memory);
   }
 
-  /** Writes a next hop. Its members, and what it leads to, must be there. */
+  /** Writes a next hop, if it is not so already. Its members, and what it leads to, must be there. */
   set(record: NexthopRecord, undo: Undo): void {
     const { id } = record;
+    const element = encodeNexthop(record);
+    // A path over the fabric is written with each of the tunnels along it.
+    if (this.#holds(id, element)) return;
     const base = this.at(id);
     const before = this.bytes.slice(base, base + this.size);
     undo.push(() => this.#put(id, before));
-    this.#put(id, encodeNexthop(record));
+    this.#put(id, element);
+  }
+
+  #holds(id: number, element: Uint8Array): boolean {
+    const base = this.at(id);
+    for (let i = 0; i < element.length; i++) if (this.bytes[base + i] !== element[i]) return false;
+    return true;
   }
 
   /** Members of a next hop as the table has them; none for types without. */

@@ -21,6 +21,9 @@ export interface Way {
   readonly mtu: number;
 }
 
+/** What most next hops lead along. */
+const NOTHING: readonly string[] = [];
+
 const NOWHERE: Way = { nexthop: 0, mtu: 0 };
 
 /** A path, or the neighbour that it waits for. */
@@ -91,7 +94,8 @@ export class Ways {
   }
 
   #use(run: Run, user: string, names: readonly string[]): void {
-    const before = this.#used.get(user) ?? [];
+    const before = this.#used.get(user) ?? NOTHING;
+    if (names.length === before.length && names.every((name, i) => name === before[i])) return;
     for (const name of names) if (!before.includes(name)) this.#changeUser(run, name, user, true);
     for (const name of before) if (!names.includes(name)) this.#changeUser(run, name, user, false);
     this.#keepUsed(user, names);

@@ -8,14 +8,11 @@ import { Numbers } from "./numbers.ts";
 import { PackedPrefixes } from "./packed_prefixes.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import { RouteChanges } from "./route_changes.ts";
+import { NOWHERE, RouteJournal } from "./route_journal.ts";
 import { NO_ROW, type RouteFields, RouteRows, rankOf } from "./route_rows.ts";
 
 const NONE: Candidates<"routes"> = [];
 
-/** An entry that was not touched since `begin`. */
-const UNTOUCHED = -1;
-/** A touched entry that no put stands for. */
-const NOWHERE = -1;
 /** Heads below it are of free entries. */
 const FREE = -2;
 
@@ -32,12 +29,10 @@ export class RouteTable {
   readonly #index = new PrefixIndex(this.prefixes);
   /** First row of each entry; FREE less the next free entry. */
   readonly #heads = new Numbers();
-  /** Position of each entry in the journal. */
-  readonly #touched = new Numbers();
   /** The free entry at the head of their chain, as it is kept in `#heads`. */
   #freeEntry = FREE;
   #size = 0;
-  #journal = newJournal();
+  readonly #journal = new RouteJournal();
 
   constructor() {
     this.#interfaceOwner = this.owners.take(INTERFACE_OWNER);
@@ -168,7 +163,6 @@ export class RouteTable {
       entry = this.prefixes.length;
       this.prefixes.push(prefixes, index, vrf);
       this.#heads.push(NO_ROW);
-      this.#touched.push(UNTOUCHED);
     } else {
       this.#freeEntry = this.#heads.at(entry);
       this.prefixes.copy(entry, prefixes, index, vrf);
@@ -188,7 +182,6 @@ export class RouteTable {
     while (this.prefixes.length <= entry) {
       this.prefixes.push(prefixes, 0, vrf);
       this.#heads.push(NO_ROW);
-      this.#touched.push(UNTOUCHED);
     }
     if (this.head(entry) === NO_ROW) {
       this.prefixes.copy(entry, prefixes, 0, vrf);
@@ -208,18 +201,18 @@ export class RouteTable {
     return this.#index.find(prefixes, index, vrf);
   }
 
-  /** Notes that the put at `index` stands for an entry. @returns the put that does already; -1: none. */
+  /** Notes that the put at `index` stands for an entry. @returns the put that does already; NOWHERE: none. */
   placeAt(entry: number, index: number): number {
     const at = this.#touch(entry);
-    const before = this.#journal.places.at(at);
-    if (before === NOWHERE) this.#journal.places.set(at, index);
+    const before = this.#journal.put(at);
+    if (before === NOWHERE) this.#journal.setPut(at, index);
     return before;
   }
 
-  /** The put that stands for an entry; -1: none, or there is no such entry. */
+  /** The put that stands for an entry; NOWHERE: none, or there is no such entry. */
   place(entry: number): number {
-    const at = entry < 0 ? UNTOUCHED : this.#touched.at(entry);
-    return at === UNTOUCHED ? NOWHERE : this.#journal.places.at(at);
+    const at = this.#journal.position(entry);
+    return at === NOWHERE ? NOWHERE : this.#journal.put(at);
   }
 
   /** Puts an owner's candidate in the place of its older one. */
@@ -267,15 +260,7 @@ export class RouteTable {
   }
 
   #touch(entry: number): number {
-    const touched = this.#touched.at(entry);
-    if (touched !== UNTOUCHED) return touched;
-    const { entries, before, places } = this.#journal;
-    const at = entries.length;
-    entries.push(entry);
-    before.push(this.head(entry));
-    places.push(NOWHERE);
-    this.#touched.set(entry, at);
-    return at;
+    return this.#journal.note(entry, this.head(entry));
   }
 
   #setHead(entry: number, head: number): void {
@@ -286,7 +271,7 @@ export class RouteTable {
     this.#heads.set(entry, head);
     this.#size += Number(head !== NO_ROW) - Number(current !== NO_ROW);
     // What the transaction made and replaces again is nobody's any more.
-    if (current !== this.#journal.before.at(at)) this.#free(current);
+    if (current !== this.#journal.before(at)) this.#free(current);
   }
 
   #count(entry: number, head: number, difference: number): void {
@@ -314,13 +299,13 @@ export class RouteTable {
 
   /** What changed since `begin`: what goes first, then what was put, in the order of the puts. */
   changes(): RouteChanges {
+    const journal = this.#journal;
     const changes = new RouteChanges(this);
-    const { entries, before, places } = this.#journal;
     for (const isPut of [false, true]) {
-      for (let at = 0; at < entries.length; at++) {
-        const entry = entries.at(at);
-        const [was, is] = [before.at(at), this.head(entry)];
-        if (was === is || (places.at(at) !== NOWHERE) !== isPut) continue;
+      for (let at = 0; at < journal.length; at++) {
+        const entry = journal.entry(at);
+        const [was, is] = [journal.before(at), this.head(entry)];
+        if (was === is || (journal.put(at) !== NOWHERE) !== isPut) continue;
         if (!this.rows.isSameChain(was, is)) changes.push(entry, was, is);
       }
     }
@@ -329,20 +314,19 @@ export class RouteTable {
 
   /** What is, stays. */
   keep(): void {
-    const { entries, before } = this.#journal;
-    for (let at = 0; at < entries.length; at++) {
-      const entry = entries.at(at);
-      if (before.at(at) !== this.head(entry)) this.#free(before.at(at));
+    const journal = this.#journal;
+    for (let at = 0; at < journal.length; at++) {
+      if (journal.before(at) !== this.head(journal.entry(at))) this.#free(journal.before(at));
     }
     this.#end();
   }
 
   /** Puts everything back to where it was at `begin`. */
   rollBack(): void {
-    const { entries, before } = this.#journal;
-    for (let at = 0; at < entries.length; at++) {
-      const entry = entries.at(at);
-      const [was, is] = [before.at(at), this.head(entry)];
+    const journal = this.#journal;
+    for (let at = 0; at < journal.length; at++) {
+      const entry = journal.entry(at);
+      const [was, is] = [journal.before(at), this.head(entry)];
       if (was === is) continue;
       this.#count(entry, is, -1);
       this.#count(entry, was, 1);
@@ -354,14 +338,12 @@ export class RouteTable {
   }
 
   #end(): void {
-    const { entries } = this.#journal;
-    for (let at = 0; at < entries.length; at++) {
-      const entry = entries.at(at);
-      this.#touched.set(entry, UNTOUCHED);
-      if (this.head(entry) === NO_ROW) this.#leave(entry);
+    const journal = this.#journal;
+    for (let at = 0; at < journal.length; at++) {
+      if (this.head(journal.entry(at)) === NO_ROW) this.#leave(journal.entry(at));
     }
     for (const names of [this.vrfs, this.vias, this.owners]) names.sweep();
-    this.#journal = newJournal();
+    journal.clear();
   }
 
   /** Gives up an entry without candidates. */
@@ -376,6 +358,3 @@ export class RouteTable {
     this.#freeEntry = FREE - entry - 1;
   }
 }
-
-/** What was touched: the entry, its chain before, and the put that stands for it. */
-const newJournal = () => ({ entries: new Numbers(), before: new Numbers(), places: new Numbers() });
