@@ -37,9 +37,11 @@ export class OwnPrefixes {
   concerned({ objects, routes }: StateChanges): () => void {
     if (this.#exporters.size === 0) return () => {};
     const keys: string[] = [];
+    const { table } = routes;
+    const vrfs = new Set([...this.#exporters.keys()].map((name) => table.vrfs.get(name)));
     for (let i = 0; i < routes.length; i++) {
-      const key = routes.table.key(routes.entry(i));
-      if (this.#exporters.has(splitKey(key)[0])) keys.push(key);
+      const entry = routes.entry(i);
+      if (vrfs.has(table.prefixes.vrf(entry))) keys.push(table.key(entry));
     }
     // Another kind of next hop may lead elsewhere under its old name.
     const isOther = ({ kind, before, after }: AnyChange) =>
@@ -56,10 +58,8 @@ export class OwnPrefixes {
   }
 
   #rescan(vrf: string, exporter: Exporter): void {
-    for (const [key] of this.#state.entries("routes")) {
-      const [in_, prefix] = splitKey(key);
-      if (in_ === vrf) this.#note(exporter, prefix, key);
-    }
+    const { routes } = this.#state;
+    for (const entry of routes.entriesOf(vrf)) this.#note(exporter, routes.prefixes.text(entry), routes.key(entry));
   }
 
   #note(exporter: Exporter, prefix: string, key: string): void {

@@ -110,6 +110,14 @@ export class RouteTable {
     }
   }
 
+  /** The entries of a VRF. */
+  *entriesOf(vrf: string): Generator<number> {
+    const number = this.vrfs.get(vrf);
+    for (let entry = 0; entry < this.entryLimit; entry++) {
+      if (this.head(entry) > NO_ROW && this.prefixes.vrf(entry) === number) yield entry;
+    }
+  }
+
   /** The entries of which a candidate leads to one of the names. */
   *entriesVia(names: Iterable<string>): Generator<number> {
     const wanted = new Set([...names].map((name) => this.vias.get(name)));
