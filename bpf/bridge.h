@@ -30,7 +30,7 @@ static __always_inline int learn_new(const struct packet *p, const struct interf
 	/* Whoever sends from ever new MACs gets no more entries than traps. */
 	if (!trap_admit(p->walk->interface) || bpf_map_update_elem(&fdb, key, &entry, BPF_NOEXIST))
 		return CONTINUE;
-	p->walk->worker = i->worker;
+	p->walk->worker = near_worker(p, i);
 	return report(p, TRAP_MAC_LEARN);
 }
 
@@ -67,7 +67,7 @@ static __always_inline int learn_source(const struct packet *p)
 	entry->nexthop = i->nexthop;
 	if (!trap_admit(w->interface))
 		return CONTINUE;
-	w->worker = i->worker;
+	w->worker = near_worker(p, i);
 	w->trap_flags |= TRAP_FLAG_MOVED;
 	verdict = report(p, TRAP_MAC_LEARN);
 	w->trap_flags &= ~TRAP_FLAG_MOVED;

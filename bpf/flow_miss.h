@@ -72,15 +72,30 @@ __attribute__((noinline)) int hold_settle_slot(struct walk *w, __u32 slot, long 
 }
 
 /* Both directions of a flow go to one worker: that of an entry which is there already. */
-static __always_inline __u8 flow_worker(const struct walk *w, const struct interface *i)
+static __always_inline __u8 flow_worker(const struct packet *p, const struct interface *i)
 {
+	struct walk *w = p->walk;
 	union flow_key reverse;
 	struct flow_entry *other;
 
 	flow_key_reverse(w->family, &w->key, answer_vrf(w), &reverse);
 	other = flow_find(w->family, &reverse);
-	return other ? other->worker : i->worker;
+	return other ? other->worker : near_worker(p, i);
 }
+
+/*
+ * All packets of a flow go to its worker, whatever queues they come by: what XDP would send to
+ * another one takes the way by TC. CONTINUE: it gets there from here, or cannot.
+ */
+static __always_inline int reach_worker(const struct packet *p)
+{
+	struct interface *i = interface_get(p->walk->interface);
+
+	if (p->hook != HOOK_XDP || tracing || !i || near_worker(p, i) == p->walk->worker)
+		return CONTINUE;
+	return leave_to_tc(p);
+}
+STAGE(reach_worker)
 
 /* A hold without a decision in time. */
 static __always_inline int hold_is_old(const struct config *c, const struct flow_entry *flow,
@@ -103,9 +118,13 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 	struct walk *w = p->walk;
 	__u64 now = bpf_ktime_get_ns();
 	__u32 generation = flow->generation;
+	int verdict;
 
 	w->generation = generation;
 	w->worker = flow->worker;
+	verdict = call_reach_worker(p);
+	if (verdict != CONTINUE)
+		return verdict;
 	if (!is_later_fragment(w) && hold_is_old(c, flow, now)) {
 		/* No decision in time: this packet takes the hold over, unless another CPU does. */
 		__u32 next = next_generation(c);
@@ -158,7 +177,7 @@ static __always_inline int await_first(const struct packet *p, const struct inte
 {
 	struct walk *w = p->walk;
 
-	w->worker = i->worker;
+	w->worker = near_worker(p, i);
 	if ((w->flags & WALK_INJECTED) || !controller_listens(p, i))
 		return drop(p, DROP_FRAGMENT);
 	if (!fits_slow_path(p))
@@ -224,6 +243,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	struct interface *i = interface_get(w->interface);
 	struct config *c = the_config();
 	struct flow_entry *flow;
+	int verdict;
 
 	if (!i || !c)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
@@ -233,7 +253,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
 		return drop(p, DROP_POLICY_DENY);
 	if (!(w->flags & WALK_AWAITED))
-		w->worker = flow_worker(w, i);
+		w->worker = flow_worker(p, i);
 	if (!controller_listens(p, i))
 		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
 	/* Before a hold entry is made: a smaller packet of the flow may be decided. */
@@ -249,7 +269,8 @@ static __always_inline int flow_miss(const struct packet *p)
 	/* The flow of its first fragment is gone, and the slow path could not tell the ports. */
 	if (is_later_fragment(w))
 		return drop(p, DROP_FRAGMENT);
-	return flow_new(p);
+	verdict = call_reach_worker(p);
+	return verdict == CONTINUE ? flow_new(p) : verdict;
 }
 STAGE(flow_miss)
 

@@ -20,6 +20,22 @@ static __always_inline int is_direct(const struct packet *p, const struct interf
 	       packet_queue(p) < i->xsk_count;
 }
 
+/*
+ * The worker that a trap from here gets to. Each queue's socket belongs to one, from the interface's
+ * own on (sdk/slowpath/slowpath.ts); TC chooses the trap link's queue, XDP's frames take that of
+ * their CPU there (drivers/net/veth.c, veth_select_rxq).
+ */
+static __always_inline __u8 near_worker(const struct packet *p, const struct interface *i)
+{
+	struct config *c = the_config();
+
+	if (p->hook != HOOK_XDP || !c)
+		return i->worker;
+	if (is_direct(p, i))
+		return (i->worker + packet_queue(p)) % c->workers;
+	return bpf_get_smp_processor_id() % c->workers;
+}
+
 /* Whether anybody listens. The kernel empties an element of `xsks` when its socket closes. */
 static __always_inline int controller_listens(const struct packet *p, const struct interface *i)
 {
@@ -171,7 +187,7 @@ static __always_inline int limited_trap(const struct packet *p)
 
 	if (!i)
 		return drop(p, DROP_UNKNOWN_INTERFACE);
-	w->worker = i->worker;
+	w->worker = near_worker(p, i);
 	if (w->drop_reason)
 		note_drop(p, w->drop_reason);
 	/* A mirror's copy is nobody's packet: it is not answered. */

@@ -230,14 +230,14 @@ export class Core {
         hint: "read the state again",
       });
     }
-    const { state, netns, limits, holdLimit } = this.parts;
+    const { state, netns } = this.parts;
     return withNetns(netns, () =>
       this.#journalled(() => {
         const locate = staging.bringInto(state);
         this.kernelRoutes.withdraw();
         const changes = state.changes();
         checkChanges(state, changes, locate);
-        checkLimits(changes.objects, limits, holdLimit);
+        checkLimits(changes.objects, this.parts);
         return use(changes, locate, linesOf(changes));
       }),
     );

@@ -26,7 +26,7 @@ export function directPorts(slowPath: SlowPath, most: number): DirectPorts {
     return base + count <= SOCKETS ? base : undefined;
   };
   return {
-    add(interfaceId, { name, ifindex, rxQueues, mtu }) {
+    add(interfaceId, { name, ifindex, rxQueues, mtu }, worker) {
       const used = [...taken.values()].reduce((sum, { count }) => sum + count, 0);
       const base = used + rxQueues > most ? undefined : freeBase(rxQueues);
       if (base === undefined) return undefined;
@@ -36,6 +36,7 @@ export function directPorts(slowPath: SlowPath, most: number): DirectPorts {
         ifindex,
         queues: rxQueues,
         xskBase: base,
+        worker,
         mode: "auto",
         largestFrame: mtu + LINK_HEADER,
       });

@@ -7,14 +7,20 @@ import { APPLY_STATE, type Limits } from "./schema/index.ts";
  * Tables and memory keep the sizes that they were made with.
  * @throws WeirError `ELIMITS` when a changed node asks for others.
  */
-export function checkLimits(changes: readonly AnyChange[], limits: Required<Limits>, holdLimit: number): void {
+export function checkLimits(
+  changes: readonly AnyChange[],
+  o: { readonly limits: Required<Limits>; readonly holdLimit: number; readonly workers: number },
+): void {
   for (const change of changes) {
     if (change.kind !== "node") continue;
     const node = change.after[0]?.object ?? {};
     for (const [name, wanted] of Object.entries(node.limits ?? {})) {
-      checkSize(`/node/limits/${name}`, wanted, limits[name as keyof Limits]);
+      checkSize(`/node/limits/${name}`, wanted, o.limits[name as keyof Limits]);
     }
-    if (node.holdLimit !== undefined) checkSize("/node/holdLimit", node.holdLimit, holdLimit);
+    for (const name of ["holdLimit", "workers"] as const) {
+      const wanted = node[name];
+      if (wanted !== undefined) checkSize(`/node/${name}`, wanted, o[name]);
+    }
   }
 }
 

@@ -57,6 +57,8 @@ export interface InterfaceStatus {
   readonly hook?: Hook;
   /** How its packets reach the slow path: over the trap link, or by own sockets. */
   readonly port?: "trap" | "copy" | "zerocopy";
+  /** Receive queues with sockets of their own, where `port` is not `trap`. */
+  readonly queues?: number;
   /** Layer 3, in bytes. */
   readonly mtu?: number;
   /** Longest packets, in bytes, that its stack may make for the others of the node where that was raised (BIG TCP). */

@@ -14,7 +14,7 @@ import { DesiredState } from "./desired.ts";
 import { Devices } from "./devices.ts";
 import { directPorts } from "./direct_ports.ts";
 import { Tuning } from "./drivers/index.ts";
-import { FlowDecider, MAX_WORKERS } from "./flows/decider.ts";
+import { FlowDecider } from "./flows/decider.ts";
 import { Flows } from "./flows/flows.ts";
 import { StillAllowed } from "./flows/still_allowed.ts";
 import { Ids } from "./ids.ts";
@@ -35,14 +35,14 @@ import { Reconciler } from "./reconcile/reconciler.ts";
 import { Ways } from "./reconcile/ways.ts";
 import { removeInstance } from "./remove_instance.ts";
 import { RouteLookup } from "./route_lookup.ts";
-import { DEFAULT_HOLD_LIMIT, type Node } from "./schema/index.ts";
+import { DEFAULT_HOLD_LIMIT, DEFAULT_WORKERS, MAX_WORKERS, type Node } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
 import { Underlay, type UnderlayTarget } from "./underlay/index.ts";
 
 /** Frames that the slow path wants for each packet that may wait: the others are under way or in rings. */
 const FRAMES_PER_HOLD = 4;
 
-/** Queues with sockets of their own, over all interfaces; beyond them interfaces use the trap link. */
+/** Queues with sockets of their own that a worker has room for; interfaces beyond use the trap link. */
 const DIRECT_QUEUES = 16;
 
 /** What the slow path tells of by itself. */
@@ -77,7 +77,6 @@ export interface Opened extends Parts {
  */
 export function openParts(o: OpenOptions, reports: Reports): Opened {
   const paths = instancePaths(o.instance ?? "default", o.store === false ? undefined : o.store);
-  const workers = checkWorkers(o.workers ?? 1, paths.name);
   preflight(paths.name);
   selfTest();
   const lock = InstanceLock.take(paths.lock, paths.name);
@@ -87,6 +86,7 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   try {
     store = o.store === false ? new MemoryStore() : SqliteStore.open(paths.store);
     const netns = namespacePath(o.netns);
+    const workers = checkWorkers(o.workers ?? persistedNode(store).workers ?? DEFAULT_WORKERS, paths.name);
     const holdLimit = o.holdLimit ?? persistedNode(store).holdLimit ?? DEFAULT_HOLD_LIMIT;
     const early = { paths, netns, store, lock, stack, workers, holdLimit };
     const kernel = withNetns(netns, () => openKernel(o, early));
@@ -158,7 +158,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     ways: new Ways(),
     policies,
     trapLink,
-    direct: directPorts(slowPath, DIRECT_QUEUES),
+    direct: directPorts(slowPath, DIRECT_QUEUES * workers),
     slowPath,
     limits: pipeline.limits,
     workers,

@@ -11,7 +11,7 @@ export interface OpenOptions {
   readonly store?: string | false | undefined;
   /** Network namespace of the node, by name or path. Default: the process's own. */
   readonly netns?: string | undefined;
-  /** Threads of the slow path, 1 to 15. Default 1. */
+  /** Threads of the slow path, 1 to 15. Default: the persisted `node.workers`, else 1. */
   readonly workers?: number | undefined;
   /**
    * Packets that may wait for a decision at the same time, 1 to 65536. Each worker has four times as many frames of
@@ -26,12 +26,12 @@ export interface OpenOptions {
  * The options that a state's node asks for, as far as it can be read: what is wrong with the state is found when it
  * is applied.
  */
-export function openOptionsOf(state: unknown): Pick<OpenOptions, "limits" | "holdLimit"> {
+export function openOptionsOf(state: unknown): Pick<OpenOptions, "limits" | "holdLimit" | "workers"> {
   let node: Node | undefined;
   try {
     node = checkState({ node: (state as { readonly node?: unknown } | undefined)?.node }).node;
   } catch {
     return {};
   }
-  return { limits: node?.limits, holdLimit: node?.holdLimit };
+  return { limits: node?.limits, holdLimit: node?.holdLimit, workers: node?.workers };
 }

@@ -102,7 +102,8 @@ export function interfaceRecord(o: {
   readonly direct: DirectSockets | undefined;
   readonly policy: number;
   readonly qosMap: number;
-  readonly workers: number;
+  /** Worker of its traps and of its first queue. */
+  readonly worker: number;
   readonly node: Node;
 }): InterfaceRecord {
   const { object, device } = o;
@@ -115,7 +116,7 @@ export function interfaceRecord(o: {
     nexthop: o.nexthop,
     flags: interfaceFlags(object, device, o.hook),
     role: object.role,
-    worker: o.id % o.workers,
+    worker: o.worker,
     policy: o.policy,
     xskBase: o.direct?.base ?? 0,
     xskCount: o.direct?.count ?? 0,

@@ -65,6 +65,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   return {
     ...deviceState(live),
     port: live.direct?.mode ?? "trap",
+    ...(live.direct === undefined ? {} : { queues: live.direct.count }),
     ...(bigTcp === undefined ? {} : { bigTcp }),
     ...(tuned === undefined ? {} : { tuned }),
     ...(mac === undefined ? {} : { mac }),

@@ -159,7 +159,7 @@ export class SlowPath implements Disposable {
     try {
       withNetns(this.#options.netns, () => {
         for (let queue = 0; queue < port.queues; queue++) {
-          const host = this.#hosts[queue % this.#hosts.length];
+          const host = this.#hosts[((port.worker ?? 0) + queue) % this.#hosts.length];
           if (host === undefined) break;
           modes.push(host.ports.openDirect(port, queue));
           host.wakeNow();

@@ -90,6 +90,8 @@ export interface DirectPort {
   readonly queues: number;
   /** First index in `xsks`, as in `interface.xsk_base`. */
   readonly xskBase: number;
+  /** Worker of the first queue, as in `interface.worker`; the next queue has the next worker. Default 0. */
+  readonly worker?: number;
   readonly mode: "auto" | "copy" | "zerocopy";
   /** Bytes of the longest frames that may come; default: such that fit a frame of the UMEM. */
   readonly largestFrame?: number;

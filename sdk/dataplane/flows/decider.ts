@@ -24,9 +24,6 @@ import type { FlowResult, FlowSetting } from "./types.ts";
 /** The last worker's part of `decisions` is the main thread's. */
 const FIRST = (WEIR_MAX_WORKERS - 1) * WEIR_DECISIONS_PER_WORKER;
 
-/** Workers that an instance can have: one part of `decisions` is the main thread's. */
-export const MAX_WORKERS: number = WEIR_MAX_WORKERS - 1;
-
 /** Where a route leads in the end. */
 export interface RouteTarget {
   /** Number of the next hop; 0: no route. */

@@ -23,8 +23,11 @@ import type { Ways } from "./ways.ts";
 
 /** Gives interfaces on the XDP hook sockets of their own. */
 export interface DirectPorts {
-  /** `undefined` when the interface gets none: its packets then come over the trap link. */
-  add(interfaceId: number, device: Device): DirectSockets | undefined;
+  /**
+   * @param worker of the first queue.
+   * @returns `undefined` when the interface gets none: its packets then come over the trap link.
+   */
+  add(interfaceId: number, device: Device, worker: number): DirectSockets | undefined;
   remove(interfaceId: number): void;
 }
 

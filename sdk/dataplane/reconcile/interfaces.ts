@@ -83,6 +83,9 @@ function checkOrder(run: Run, object: Interface, before: LiveInterface | undefin
   throw invalid(pointer, `is not "${order}", as its program is attached`, "take the interface out of the state first");
 }
 
+/** Interfaces take turns; what comes by the queues of one, VLAN sub-interfaces' too, is spread from there on. */
+const workerOf = (run: Run, id: number): number => id % run.workers;
+
 function required(run: Run, name: string): LiveInterface {
   const live = run.live.get(name);
   if (live === undefined) throw new Error(`Interface "${name}" is not there`);
@@ -113,7 +116,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>, isRunni
     direct: live.direct,
     policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
     qosMap: object.qos === undefined ? 0 : run.ids.take("qos", object.qos),
-    workers: run.workers,
+    worker: workerOf(run, parentOf(run, object)?.id ?? live.id),
     node: run.node,
   });
   writePolicers(run, live.id, object);
@@ -233,7 +236,7 @@ function openDirect(run: Run, id: number, device: Device, warnings: string[]): L
   try {
     // Some drivers receive on more queues once there is a program.
     const rxQueues = run.devices.receiveQueues(device.name) || device.rxQueues;
-    const direct = run.direct.add(id, { ...device, rxQueues });
+    const direct = run.direct.add(id, { ...device, rxQueues }, workerOf(run, id));
     if (direct !== undefined) run.undo.push(() => run.direct.remove(id));
     return direct;
   } catch (error) {
@@ -247,7 +250,7 @@ function openDirect(run: Run, id: number, device: Device, warnings: string[]): L
 function closeDirect(run: Run, { id, device: old, direct }: LiveInterface, device: Device): void {
   if (direct === undefined || old === undefined || old.ifindex === device.ifindex) return;
   run.direct.remove(id);
-  run.undo.push(() => run.direct.add(id, old));
+  run.undo.push(() => run.direct.add(id, old, workerOf(run, id)));
 }
 
 /** Takes away, later, what the old device or the old addresses had and the new have not. */

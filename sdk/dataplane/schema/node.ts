@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { WEIR_MAX_WORKERS } from "../../layout/index.ts";
 import { address, CLOSED, flag, integer, mac, name, oneOf } from "./common.ts";
 import { type Static, Type } from "./typebox.ts";
 
 /** The IANA VRRP MAC of group 0 (RFC 9568 section 7.3): answers alike on every node, and no device owns it. */
 export const DEFAULT_GATEWAY_MAC = "00:00:5e:00:01:00";
+
+/** Threads of the slow path at most: one part of the kernel's table of decisions is the main thread's own. */
+export const MAX_WORKERS: number = WEIR_MAX_WORKERS - 1;
 
 export const LimitsSchema = Type.Object(
   {
@@ -86,6 +90,14 @@ export const NodeSchema = Type.Object(
         8192,
       ),
     ),
+    workers: Type.Optional(
+      integer(
+        1,
+        MAX_WORKERS,
+        "Threads of the slow path, which take the queues of interfaces in turns; all packets of a flow go to one of them. Each has the memory that `holdLimit` asks for. Fixed while a process runs.",
+        1,
+      ),
+    ),
     dropSamplesPerSecond: Type.Optional(
       integer(
         0,
@@ -106,6 +118,7 @@ export type Limits = Static<typeof LimitsSchema>;
 export type Timeouts = Static<typeof TimeoutsSchema>;
 
 export const DEFAULT_HOLD_LIMIT = 8192;
+export const DEFAULT_WORKERS = 1;
 export const DEFAULT_DROP_SAMPLES = 100;
 
 export const DEFAULT_LIMITS: Required<Limits> = { flows: 262_144, routes: 1_048_576, nexthops: 65_536 };
