@@ -11,7 +11,7 @@ const TITLES: Readonly<Record<string, string>> = {
 const INTRODUCTIONS: Readonly<Record<string, string>> = {
   drop_reason:
     "Every packet that Weir does not deliver is counted under one of these, by interface (`weir drops`, `GET /v1/drops`).",
-  trap_reason: "Why a packet is handed to the slow path; `onPacket` and `weir capture --trap` take these names.",
+  trap_reason: "Why a packet is handed to the slow path; `onPacket` takes these names; see [traps](traps.md).",
 };
 
 export function writeDropReasons(headers: readonly Header[]): string {
