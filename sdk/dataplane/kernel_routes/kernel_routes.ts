@@ -21,6 +21,9 @@ const GATHER_MS = 5;
 /** The kernel does not tell of all that an address takes along; and addresses go in groups. */
 const RELIST_MS = 100;
 
+/** Listings one after the other leave other work this many times their own time. */
+const RELIST_SHARE = 10;
+
 /** Room for the events of about 50 000 changed routes. */
 const BUFFER_BYTES = 64 * 1024 * 1024;
 
@@ -50,6 +53,8 @@ export class KernelRoutes implements Disposable {
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #relistTimer: ReturnType<typeof setTimeout> | undefined;
   #reconsider = false;
+  /** Time that the last listing took. */
+  #relistMs = 0;
 
   constructor(parts: KernelRoutesParts) {
     this.#parts = parts;
@@ -210,22 +215,24 @@ export class KernelRoutes implements Disposable {
   }
 
   #relistSoon(): void {
-    this.#relistTimer ??= setTimeout(() => this.#relistAll(), RELIST_MS);
+    this.#relistTimer ??= setTimeout(() => this.#relistAll(), Math.max(RELIST_MS, RELIST_SHARE * this.#relistMs));
   }
 
   #relistAll(): void {
     clearTimeout(this.#relistTimer);
     this.#relistTimer = undefined;
+    const start = performance.now();
     this.#attempt(() => {
       this.#links.relist(this.#parts.netlink);
       for (const vrf of this.#vrfs.values()) this.#relist(vrf);
     });
+    this.#relistMs = performance.now() - start;
     this.#reconsider = true;
     this.#schedule();
   }
 
-  #schedule(): void {
-    if (this.#vrfs.size > 0) this.#flushTimer ??= setTimeout(() => this.#flush(), GATHER_MS);
+  #schedule(delayMs = GATHER_MS): void {
+    if (this.#vrfs.size > 0) this.#flushTimer ??= setTimeout(() => this.#flush(), delayMs);
   }
 
   /** Brings what changed into the VRFs and into the kernel's tables. */
@@ -237,7 +244,7 @@ export class KernelRoutes implements Disposable {
       this.#reconsider = false;
       const { failures, isDone } = this.#derived.bring();
       this.#report(failures, "mirror routes of the kernel");
-      if (!isDone) this.#schedule();
+      if (!isDone) this.#schedule(0);
       for (const { exporter } of this.#vrfs.values()) {
         if (exporter?.pending === true) this.#report(exporter.flush(), `write into kernel table ${exporter.table}`);
       }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The routes of one of the kernel's tables, as dumps and events tell of them. */
 import type { Family } from "../../address.ts";
-import type { RouteInfo, RouteMode } from "../../netlink/index.ts";
+import type { RouteInfo, RouteMode, RouteNextHop } from "../../netlink/index.ts";
 import { routeProtocols } from "../../netlink/index.ts";
 import { hopKey, type KernelRoute, type KernelWay, type KernelWays } from "./kernel_way.ts";
 
@@ -96,27 +96,33 @@ export class TableMirror {
     this.#set(destination, inserted(list, added, mode));
   }
 
-  /** A route went. @returns false if it is not known: the copy is not what the kernel has */
+  /**
+   * A route went.
+   * @returns false if it is not known, but another one of its priority is: the copy may not be what the kernel has
+   */
   removed(route: RouteInfo): boolean {
     if (!isMirrored(route, this.table)) return true;
     const { destination } = route;
-    const gone = this.#ways.routeOf(route);
     const known = this.#entries.get(destination);
-    if (known === undefined) return false;
+    // It is gone, whatever was thought.
+    if (known === undefined) return true;
+    const gone = this.#ways.routeOf(route);
     const list = listOf(known);
     const at = list.indexOf(gone);
     if (at >= 0) {
       this.#set(destination, entryOf(list.toSpliced(at, 1)));
       return true;
     }
-    // IPv6 tells of each way that leaves a multipath route.
     const whole = list.findIndex((other) => other.priority === gone.priority && hasAll(other.way, gone.way));
     const multipath = list[whole];
-    if (multipath === undefined) return false;
-    const left = new Set(gone.way.hops.map(hopKey));
-    const nextHops = multipath.way.hops.filter((hop) => !left.has(hopKey(hop)));
-    const rest = this.#ways.routeOf({ ...route, nextHops });
-    this.#set(destination, entryOf(list.toSpliced(whole, 1, rest)));
+    if (route.family !== 6 || multipath === undefined) return !list.some(({ priority }) => priority === gone.priority);
+    // IPv6 tells of each way that leaves a multipath route, and not of its weight.
+    const left = new Set(gone.way.hops.map(placeOf));
+    const stay = multipath.way.hops.filter((hop) => !left.has(placeOf(hop)));
+    // The weight of an only way says nothing, and the kernel does not say it.
+    const nextHops = stay.length === 1 ? stay.map((hop) => ({ ...hop, weight: 1 })) : stay;
+    const rest = nextHops.length === 0 ? [] : [this.#ways.routeOf({ ...route, nextHops })];
+    this.#set(destination, entryOf(list.toSpliced(whole, 1, ...rest)));
     return true;
   }
 
@@ -191,10 +197,13 @@ function entryOf(list: readonly KernelRoute[]): Entry | undefined {
   return list.length > 1 ? list : list[0];
 }
 
-/** Like `fib_table_insert`: of one priority a created route comes first, an appended one last. */
-function inserted(list: readonly KernelRoute[], route: KernelRoute, mode: RouteMode): Entry {
-  const same = list.findIndex(({ priority }) => priority === route.priority);
-  if (mode === "replace" && same >= 0) return entryOf(list.toSpliced(same, 1, route)) ?? route;
+/**
+ * Like `fib_table_insert`: of one priority a created route comes first, an appended one last. The kernel has none twice:
+ * one that is known already was read from the table before its event came.
+ */
+function inserted(known: readonly KernelRoute[], route: KernelRoute, mode: RouteMode): Entry {
+  const same = known.findIndex(({ priority }) => priority === route.priority);
+  const list = known.filter((other, i) => other !== route && !(mode === "replace" && i === same));
   const behind = list.findIndex(
     ({ priority }) => priority > route.priority || (mode !== "append" && priority === route.priority),
   );
@@ -205,8 +214,10 @@ function inserted(list: readonly KernelRoute[], route: KernelRoute, mode: RouteM
 const isEcmp = ({ way }: KernelRoute): boolean =>
   way.hops.length > 0 && way.hops.every((hop) => hop.gateway !== undefined);
 
+const placeOf = (hop: RouteNextHop): string => hopKey({ ...hop, weight: 1 });
+
 function hasAll(whole: KernelWay, part: KernelWay): boolean {
-  if (whole.hops.length <= part.hops.length || part.hops.length === 0) return false;
-  const keys = new Set(whole.hops.map(hopKey));
-  return part.hops.every((hop) => keys.has(hopKey(hop)));
+  if (part.hops.length === 0) return false;
+  const places = new Set(whole.hops.map(placeOf));
+  return part.hops.every((hop) => places.has(placeOf(hop)));
 }
