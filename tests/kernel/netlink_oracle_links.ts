@@ -120,6 +120,9 @@ const operationalStates: Readonly<Record<string, string>> = {
   UP: "up",
 };
 
+/** `ip -N` shows the numbers of Ethernet types. */
+const vlanProtocols: Readonly<Record<string, string>> = { "[33024]": "802.1Q", "[34984]": "802.1ad" };
+
 function linkData(
   kind: string | undefined,
   data: Readonly<Record<string, unknown>> | undefined,
@@ -128,7 +131,7 @@ function linkData(
   if (data === undefined) return undefined;
   switch (kind) {
     case "vlan":
-      return { kind, vlan: data["id"], protocol: data["protocol"] };
+      return { kind, vlan: data["id"], protocol: vlanProtocols[String(data["protocol"])] };
     case "vrf":
       return { kind, table: data["table"] };
     case "vxlan":

@@ -77,7 +77,7 @@ function parse<T>(ns: TestNamespace, ...args: readonly string[]): T[] {
     )
     .replaceAll(
       /"encap":"mpls","dst":"([^"]*)"(?:,"ttl":(\d+))?/g,
-      '"encap":"mpls","encap_labels":"$1","encap_ttl":0$2',
+      (_, labels: string, ttl = "0") => `"encap":"mpls","encap_labels":"${labels}","encap_ttl":${ttl}`,
     );
   return text === "" ? [] : (JSON.parse(text) as T[]).filter((item) => Object.keys(item as object).length > 0);
 }
