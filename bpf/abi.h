@@ -18,6 +18,7 @@
 #include "decision_abi.h"
 #include "drop_abi.h"
 #include "flow_abi.h"
+#include "flow_end_abi.h"
 #include "flow_slot_abi.h"
 #include "fragment_abi.h"
 #include "interface_abi.h"

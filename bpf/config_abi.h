@@ -9,7 +9,7 @@
 
 /* Raised whenever a struct that abi.h includes changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 7
+#define WEIR_ABI_VERSION 8
 
 /* Element 0 of `config` (mmapable). */
 struct config {            /* 128 bytes */
@@ -39,7 +39,8 @@ struct config {            /* 128 bytes */
 	__u32 drop_samples; /* dropped packets that are sampled, a second; 0: none are */
 	__u32 half_open_mask; /* elements of `half_open`, a power of two, - 1 */
 	__u32 half_open_next; /* next element, modulo their number; the pipeline counts it up */
-	__u32 reserved[8];
+	__u32 flow_ends;      /* 1: what ends is told in `flow_ends` */
+	__u32 reserved[7];
 };
 
 _Static_assert(sizeof(struct config) == 128, "config");

@@ -40,7 +40,7 @@ struct flow_decision {  /* 160 bytes */
 	__be16 source_port;
 	__be16 destination_port;
 	__u8 protocol;
-	__u8 reserved0;
+	__u8 end_reason; /* DELETE: enum flow_end_reason of the flow */
 	__u16 reserved1;
 	__u32 ingress; /* where either direction must come from, as in struct flow_entry; ... */
 	__u32 reverse_ingress; /* ... 0: where the other direction's next hop leads to */

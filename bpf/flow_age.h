@@ -70,11 +70,11 @@ static __always_inline int hold_is_over(const struct config *c, const struct flo
 	return now > flow->created && now - flow->created > c->hold_timeout_ms * NSEC_PER_MSEC;
 }
 
-/* The reverse direction's entry, if it is of the same decision. */
+/* The reverse direction's entry, if it is of the same decision. `reverse`: on the caller's own stack. */
 static __always_inline struct flow_entry *partner_of(__u8 family, const struct flow_entry *flow,
 						     const union flow_key *reverse)
 {
-	struct flow_entry *other = flow_find(family, reverse);
+	struct flow_entry *other = flow_at(family, reverse);
 
 	return other && other->generation == flow->generation ? other : NULL;
 }

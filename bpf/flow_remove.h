@@ -10,7 +10,7 @@
 #ifndef WEIR_FLOW_REMOVE_H
 #define WEIR_FLOW_REMOVE_H
 
-#include "flow.h"
+#include "flow_end.h"
 #include "flow_guard.h"
 #include "flow_slot.h"
 
@@ -61,7 +61,28 @@ static __always_inline int flow_remove(__u8 family, const union flow_key *key,
 	return flow_claim(family, key, flow) && flow_remove_claimed(family, key, flow);
 }
 
-/* The same of the entry of one generation, if it is there. */
+/*
+ * A pair ends. `flow`: one direction's entry; `other`: that of the other direction, at `reverse`,
+ * or NULL. Entries removed: 0 where another does it.
+ */
+static __always_inline int flow_remove_pair(__u8 family, const union flow_key *key,
+					    struct flow_entry *flow, const union flow_key *reverse,
+					    struct flow_entry *other, __u32 reason)
+{
+	int removed;
+
+	if (!flow_claim(family, key, flow))
+		return 0;
+	if (other && !flow_claim(family, reverse, other))
+		other = NULL;
+	flow_end_tell(key, flow, other, FLOW_END(family, reason));
+	removed = flow_remove_claimed(family, key, flow);
+	if (other)
+		removed += flow_remove_claimed(family, reverse, other);
+	return removed;
+}
+
+/* Removes the entry of one generation, if it is there. */
 static __always_inline void flow_remove_generation(__u8 family, const union flow_key *key,
 						   __u32 generation)
 {

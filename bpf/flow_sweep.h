@@ -68,9 +68,8 @@ static __always_inline void sweep_idle(struct sweep *s, struct swept *at, struct
 		flow->flags &= ~FLOW_FLAG_MARKED;
 		return;
 	}
-	if (other)
-		s->args.removed += flow_remove(at->family, &reverse, other);
-	s->args.removed += flow_remove(at->family, &at->key, flow);
+	s->args.removed +=
+		flow_remove_pair(at->family, &at->key, flow, &reverse, other, FLOW_END_IDLE);
 }
 
 /* The entry is gone, or names another slot. */

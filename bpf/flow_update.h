@@ -111,14 +111,17 @@ static __always_inline void decision_complete(struct flow_decision *d, const str
 		d->reverse_ingress = ingress_of(d->nexthop);
 }
 
-/* A connection that is decided again keeps its counters and its state. */
-static __always_inline void entry_inherit(struct flow_entry *flow, const struct flow_entry *old)
+/* A connection that is decided again keeps its counters, unless they are told, and its state. */
+static __always_inline void entry_inherit(struct flow_entry *flow, const struct flow_entry *old,
+					  int ended)
 {
 	if (!old || old->action == FLOW_HOLD)
 		return;
-	flow->created = old->created;
-	flow->packets = old->packets;
-	flow->bytes = old->bytes;
+	if (!ended) {
+		flow->created = old->created;
+		flow->packets = old->packets;
+		flow->bytes = old->bytes;
+	}
 	/* Decided again because the ports are used again: a new connection. */
 	if (old->state == FLOW_STATE_CLOSED)
 		return;
@@ -163,24 +166,30 @@ static __always_inline int is_in_the_way(const struct flow_decision *d,
 	return !d->generation && !(other->flags & FLOW_FLAG_SINGLE);
 }
 
-/* What `old` translates to, or its packets were answered in before, is of no use any more. */
-static __always_inline void remove_old_partner(const struct flow_decision *d, __u8 family,
-					       const union flow_key *key,
-					       const struct flow_entry *old)
+/*
+ * What `old` translates to, or its packets were answered in before, is of no use any more: the flow
+ * ends where it goes elsewhere from now on. 1: it has.
+ */
+static __always_inline int remove_old_partner(const struct flow_decision *d, __u8 family,
+					      const union flow_key *key,
+					      const struct flow_entry *old)
 {
 	union flow_key partner;
 	struct flow_entry *other;
 
 	if (!old || old->action == FLOW_HOLD)
-		return;
+		return 0;
 	/* Its key is that of the new one. */
 	if (old->action != FLOW_NAT && d->action != FLOW_NAT && !(d->flags & FLOW_FLAG_SINGLE) &&
 	    old->reverse_vrf == d->reverse_vrf)
-		return;
+		return 0;
 	flow_key_partner(family, key, old, &partner);
 	other = partner_of(family, old, &partner);
-	if (other && other != old)
-		flow_remove(family, &partner, other);
+	if (!other || other == old || !flow_claim(family, &partner, other))
+		return 0;
+	flow_end_tell(key, old, other, FLOW_END(family, FLOW_END_REPLACED));
+	flow_remove_claimed(family, &partner, other);
+	return 1;
 }
 
 /*
@@ -203,7 +212,7 @@ static __always_inline __u8 decision_set_reverse(const struct flow_decision *d, 
 		return DECISION_STALE;
 	entry_turn(d, entry);
 	entry->slot = SLOT_NONE;
-	entry_inherit(entry, old);
+	entry_inherit(entry, old, 0);
 	switch (flow_put(family, reverse, entry, old ? BPF_ANY : BPF_NOEXIST)) {
 	case 0:
 		break;
@@ -279,8 +288,7 @@ static __always_inline __u8 decision_write(struct flow_decision *d, struct confi
 			return decision_fail(family, key, old, result);
 		}
 	}
-	remove_old_partner(d, family, key, old);
-	entry_inherit(&entry, old);
+	entry_inherit(&entry, old, remove_old_partner(d, family, key, old));
 	error = flow_put(family, key, &entry, old ? BPF_ANY : BPF_NOEXIST);
 	if (error) {
 		slot_return(family, taken);
@@ -332,6 +340,7 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	__u8 family = d->family == 4 ? 4 : 6;
 	struct flow_entry *old, *other;
 	union flow_key key, reverse;
+	int count;
 
 	decision_key(d, &key);
 	old = flow_find(family, &key);
@@ -343,12 +352,9 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	}
 	flow_key_partner(family, &key, old, &reverse);
 	other = partner_of(family, old, &reverse);
-	if (!flow_remove(family, &key, old))
-		return DECISION_STALE;
-	++*removed;
-	if (other)
-		*removed += flow_remove(family, &reverse, other);
-	return DECISION_OK;
+	count = flow_remove_pair(family, &key, old, &reverse, other, d->end_reason);
+	*removed += count;
+	return count ? DECISION_OK : DECISION_STALE;
 }
 
 static long apply_decision(__u32 index, struct flow_update_args *args)

@@ -26,18 +26,16 @@ static __always_inline void give_way(const struct half_open *oldest)
 	struct flow_entry *flow = flow_at(family, key);
 	struct flow_guard *guard;
 	union flow_key reverse;
-	__u32 generation;
 
 	if (!flow || !may_give_way(flow))
 		return;
 	guard = flow_guard_of(flow->owner);
-	generation = flow->generation;
 	flow_key_partner(family, key, flow, &reverse);
-	if (!flow_remove(family, key, flow))
+	if (!flow_remove_pair(family, key, flow, &reverse, partner_of(family, flow, &reverse),
+			      FLOW_END_GAVE_WAY))
 		return;
 	if (guard)
 		__sync_fetch_and_add(&guard->gave_way, 1);
-	flow_remove_generation(family, &reverse, generation);
 }
 
 /* Puts the flow of walk->key into the ring. */

@@ -35,6 +35,11 @@ struct flow_entry layout_flow_entry;
 struct flow_guard layout_flow_guard;
 struct half_open layout_half_open;
 
+/* flow_end_abi.h */
+enum flow_end_reason layout_flow_end_reason;
+struct flow_end layout_flow_end;
+struct flow_end_counters layout_flow_end_counters;
+
 /* flow_slot_abi.h */
 enum slot_state layout_slot_state;
 struct flow_slot4 layout_flow_slot4;

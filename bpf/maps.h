@@ -287,6 +287,20 @@ struct {
 	__type(value, struct flow_slot_pool);
 } flow_slot_pools SEC(".maps");
 
+/* Records: struct flow_end. Producers: pipeline, update, sweep; consumer: SDK. 24 966 flows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4194304);
+} flow_ends SEC(".maps");
+
+/* 0 -> struct flow_end_counters. Writers: pipeline, update, sweep; reader: SDK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_end_counters);
+} flow_end_counters SEC(".maps");
+
 /* Index -> struct flow_decision. Writer: slow path; update reads it and writes the result. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

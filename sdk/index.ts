@@ -44,6 +44,7 @@ export {
   type EventKind,
   type EventOptions,
   eventKinds,
+  type FlowEnd,
   type InterfaceChange,
 } from "./dataplane/events.ts";
 export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";

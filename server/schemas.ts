@@ -79,14 +79,30 @@ export const eventSchema = Type.Object(
     time: Type.String({ format: "date-time", description: "RFC 3339." }),
     count: Type.Optional(count("lost: events that the reader missed.")),
     interface: Type.Optional(
-      text("flow-miss, packet, drop, log: interface that the packet came from. interface: which one."),
+      text("flow-miss, flow-end, packet, drop, log: interface that the packet came from. interface: which one."),
     ),
     flow: Type.Optional(
-      Type.Object({}, { additionalProperties: true, description: "flow-miss, drop, log: key of the packet's flow." }),
+      Type.Object(
+        {},
+        {
+          additionalProperties: true,
+          description: "flow-miss, drop, log: key of the packet's flow; flow-end: of the direction that began.",
+        },
+      ),
     ),
-    policy: Type.Optional(text("drop, log: policy that decided.")),
-    rule: Type.Optional(text("drop, log: rule that decided.")),
-    reason: Type.Optional(text("drop: why, kebab-case. interface: why the device of the name is not taken.")),
+    reverse: Type.Optional(
+      Type.Object(
+        {},
+        { additionalProperties: true, description: "flow-end: key, packets and bytes of what answered the flow." },
+      ),
+    ),
+    packets: Type.Optional(count("flow-end: packets of the direction that began.")),
+    bytes: Type.Optional(count("flow-end: bytes of the direction that began, from the IP header on.")),
+    firstSeen: Type.Optional(text("flow-end: when the flow was decided first, RFC 3339.")),
+    lastSeen: Type.Optional(text("flow-end: its last packet in either direction, RFC 3339.")),
+    policy: Type.Optional(text("flow-end, drop, log: policy that decided.")),
+    rule: Type.Optional(text("flow-end, drop, log: rule that decided.")),
+    reason: Type.Optional(text("flow-end, drop: why, kebab-case. interface: why the device of the name is not taken.")),
     hook: Type.Optional(text("drop: who dropped it: xdp, tc or slow-path.")),
     state: Type.Optional(text("interface: up, down or waiting, as in its status.")),
     device: Type.Optional(text("interface: the device that it has or waits for.")),
@@ -208,6 +224,10 @@ export const usageSchema = Type.Object(
         lost: count("Samples that found no room."),
       },
       { description: "Samples of what the kernel programs dropped while somebody read drop events." },
+    ),
+    flowEnds: Type.Object(
+      { told: count("Flows whose end was told of."), lost: count("Ends that found no room.") },
+      { description: "Flows that ended while somebody read flow-end events." },
     ),
   },
   { additionalProperties: true },

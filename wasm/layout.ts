@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 7;
+export const WEIR_ABI_VERSION: u32 = 8;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -32,6 +32,7 @@ export const CONFIG_UNDERLAY6: usize = 68;
 export const CONFIG_DROP_SAMPLES: usize = 84;
 export const CONFIG_HALF_OPEN_MASK: usize = 88;
 export const CONFIG_HALF_OPEN_NEXT: usize = 92;
+export const CONFIG_FLOW_ENDS: usize = 96;
 
 // ---- bpf/decision_abi.h
 
@@ -68,6 +69,7 @@ export const FLOW_DECISION_DESTINATION: usize = 32;
 export const FLOW_DECISION_SOURCE_PORT: usize = 48;
 export const FLOW_DECISION_DESTINATION_PORT: usize = 50;
 export const FLOW_DECISION_PROTOCOL: usize = 52;
+export const FLOW_DECISION_END_REASON: usize = 53;
 export const FLOW_DECISION_INGRESS: usize = 56;
 export const FLOW_DECISION_REVERSE_INGRESS: usize = 60;
 export const FLOW_DECISION_NEXTHOP: usize = 64;
@@ -276,6 +278,52 @@ export const FLOW_GUARD_GAVE_WAY: usize = 56;
 export const HALF_OPEN_SIZE: usize = 48;
 export const HALF_OPEN_KEY: usize = 0;
 export const HALF_OPEN_FAMILY: usize = 44;
+
+// ---- bpf/flow_end_abi.h
+
+// enum flow_end_reason
+export const FLOW_END_NONE: u32 = 0;
+export const FLOW_END_IDLE: u32 = 1;
+export const FLOW_END_CLOSED: u32 = 2;
+export const FLOW_END_RESET: u32 = 3;
+export const FLOW_END_DELETED: u32 = 4;
+export const FLOW_END_CHANGED: u32 = 5;
+export const FLOW_END_REPLACED: u32 = 6;
+export const FLOW_END_GAVE_WAY: u32 = 7;
+
+// struct flow_end
+export const FLOW_END_SIZE: usize = 160;
+export const FLOW_END_TIME: usize = 0;
+export const FLOW_END_CREATED: usize = 8;
+export const FLOW_END_LAST_SEEN: usize = 16;
+export const FLOW_END_PACKETS: usize = 24;
+export const FLOW_END_BYTES: usize = 32;
+export const FLOW_END_REVERSE_PACKETS: usize = 40;
+export const FLOW_END_REVERSE_BYTES: usize = 48;
+export const FLOW_END_VRF: usize = 56;
+export const FLOW_END_REVERSE_VRF: usize = 60;
+export const FLOW_END_RULE: usize = 64;
+export const FLOW_END_INGRESS: usize = 68;
+export const FLOW_END_GENERATION: usize = 72;
+export const FLOW_END_FAMILY: usize = 76;
+export const FLOW_END_PROTOCOL: usize = 77;
+export const FLOW_END_ACTION: usize = 78;
+export const FLOW_END_STATE: usize = 79;
+export const FLOW_END_REASON: usize = 80;
+export const FLOW_END_FLAGS: usize = 81;
+export const FLOW_END_SOURCE_PORT: usize = 82;
+export const FLOW_END_DESTINATION_PORT: usize = 84;
+export const FLOW_END_NEW_SOURCE_PORT: usize = 86;
+export const FLOW_END_NEW_DESTINATION_PORT: usize = 88;
+export const FLOW_END_SOURCE: usize = 96;
+export const FLOW_END_DESTINATION: usize = 112;
+export const FLOW_END_NEW_SOURCE: usize = 128;
+export const FLOW_END_NEW_DESTINATION: usize = 144;
+
+// struct flow_end_counters
+export const FLOW_END_COUNTERS_SIZE: usize = 16;
+export const FLOW_END_COUNTERS_TOLD: usize = 0;
+export const FLOW_END_COUNTERS_LOST: usize = 8;
 
 // ---- bpf/flow_slot_abi.h
 

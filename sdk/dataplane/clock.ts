@@ -17,6 +17,11 @@ export function monotonicMs(): number {
   return Number(timespec.view.getBigInt64(0, true)) * 1000 + Number(timespec.view.getBigInt64(8, true)) / 1e6;
 }
 
+/** A time of CLOCK_MONOTONIC, nanoseconds, on the wall clock: RFC 3339. */
+export function timeText(time: bigint, offsetMs: number): string {
+  return new Date(Number(time) / 1e6 + offsetMs).toISOString();
+}
+
 /** Offset from the monotonic to the wall clock, in milliseconds. Take it once for many times that are compared. */
 export function wallClockOffsetMs(): number {
   return Date.now() - monotonicMs();

@@ -29,6 +29,7 @@ export function writeInstanceConfig(
   configCodec.revision.set(view, 0, 0);
   // An earlier process may have had readers.
   configCodec.dropSamples.set(view, 0, 0);
+  configCodec.flowEnds.set(view, 0, 0);
   // 0 stands for "no entry".
   if (configCodec.generation.get(view, 0) === 0) configCodec.generation.set(view, 0, 1);
   configCodec.abiVersion.set(view, 0, WEIR_ABI_VERSION);

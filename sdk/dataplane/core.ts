@@ -10,6 +10,8 @@ import { DeviceWatch } from "./device_watch.ts";
 import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
 import { DropSampling } from "./drop_samples.ts";
 import type { EventHub } from "./events.ts";
+import { FlowLog } from "./flow_log.ts";
+import { type FlowEndCounters, FlowEndRing } from "./flows/flow_end_ring.ts";
 import type { DerivedChange, DerivedFailure } from "./kernel_routes/derived_routes.ts";
 import { KernelRoutes } from "./kernel_routes/kernel_routes.ts";
 import { checkLimits } from "./limits.ts";
@@ -51,6 +53,8 @@ export class Core {
   readonly #events: EventHub;
   readonly #drops: DropRing;
   readonly #sampling: DropSampling;
+  readonly #flowEnds: FlowEndRing;
+  readonly #flowLog: FlowLog;
   /** Told what went wrong that nobody asked for. */
   readonly onFailure: (reason: string) => void;
   readonly kernelRoutes: KernelRoutes;
@@ -78,11 +82,15 @@ export class Core {
     });
     this.#events = events;
     this.#drops = new DropRing(parts.pipeline.maps);
+    const { slowPath, names } = parts;
+    const { config } = parts.tables;
+    this.#flowEnds = new FlowEndRing(parts.pipeline.maps);
+    this.#flowLog = new FlowLog({ ring: this.#flowEnds, config, slowPath, names, events });
     this.#sampling = new DropSampling({
       ring: this.#drops,
-      config: parts.tables.config,
-      slowPath: parts.slowPath,
-      names: parts.names,
+      config,
+      slowPath,
+      names,
       events,
       perSecond: () => parts.state.get("node", NODE_KEY)?.dropSamplesPerSecond ?? DEFAULT_DROP_SAMPLES,
     });
@@ -290,6 +298,11 @@ export class Core {
     return this.#drops.counters();
   }
 
+  /** What became of the ends of flows while somebody read them. */
+  get flowEnds(): FlowEndCounters {
+    return this.#flowEnds.counters();
+  }
+
   /** Takes over what the kernel programs have learned since the last call. */
   takeLearned(): void {
     this.#unasked(() => this.parts.reconciler.takeLearned());
@@ -335,6 +348,7 @@ export class Core {
     this.kernelRoutes[Symbol.dispose]();
     this.#watch[Symbol.dispose]();
     this.#sampling[Symbol.dispose]();
+    this.#flowLog[Symbol.dispose]();
     return true;
   }
 }

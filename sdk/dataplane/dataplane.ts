@@ -211,7 +211,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** How full the kernel's tables are, and what the slow path did. */
   usage(): Usage {
-    return usageOf(this.#core.parts, this.#sweep.last, this.#core.dropSamples);
+    return usageOf(this.#core.parts, this.#sweep.last, this.#core);
   }
 
   /** Ends the process's part. The kernel forwards on; what needs a decision is dropped until the next `open`. */

@@ -2,9 +2,10 @@
 /** Samples of dropped packets for those who read drop events; nothing is sampled for nobody. */
 import { configCodec } from "../layout/index.ts";
 import type { DropEvent, SlowPath } from "../slowpath/index.ts";
-import { wallClockOffsetMs } from "./clock.ts";
+import { timeText, wallClockOffsetMs } from "./clock.ts";
 import type { DropRing, KernelDrop } from "./drop_ring.ts";
-import type { DropSample, EventHub, EventKind } from "./events.ts";
+import { EventReaders } from "./event_readers.ts";
+import type { DropSample, EventHub } from "./events.ts";
 import type { StructArray } from "./kernel/struct_array.ts";
 import type { Names } from "./names.ts";
 
@@ -22,22 +23,17 @@ export interface DropSamplingOptions {
 /** Turns sampling on while drop events are read, and makes events of the kernel programs' samples. */
 export class DropSampling implements Disposable {
   readonly #o: DropSamplingOptions;
-  #readers = 0;
+  readonly #readers: EventReaders;
   #watch: Disposable | undefined;
 
   constructor(o: DropSamplingOptions) {
     this.#o = o;
-    o.events.addSource((kinds) => this.#listen(kinds));
-  }
-
-  #listen(kinds: readonly EventKind[]): Disposable {
-    if (!kinds.includes("drop")) return { [Symbol.dispose]() {} };
-    if (this.#readers++ === 0) this.#begin();
-    return {
-      [Symbol.dispose]: () => {
-        if (--this.#readers === 0) this.#end();
-      },
-    };
+    this.#readers = new EventReaders(
+      o.events,
+      "drop",
+      () => this.#begin(),
+      () => this.#end(),
+    );
   }
 
   #begin(): void {
@@ -56,7 +52,7 @@ export class DropSampling implements Disposable {
 
   /** Goes by the state's limit, which may have changed. */
   refresh(): void {
-    this.#set(this.#readers > 0 ? this.#o.perSecond() : 0);
+    this.#set(this.#readers.present ? this.#o.perSecond() : 0);
   }
 
   #set(perSecond: number): void {
@@ -72,8 +68,7 @@ export class DropSampling implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#readers = 0;
-    this.#end();
+    this.#readers[Symbol.dispose]();
     this.#o.ring[Symbol.dispose]();
   }
 }
@@ -106,9 +101,4 @@ export function emitSlowPathDrop(events: EventHub, names: Names, drop: DropEvent
     ...names.rule(drop.rule),
   };
   events.emit(event, timeText(drop.time, wallClockOffsetMs()));
-}
-
-/** A time of CLOCK_MONOTONIC, nanoseconds, on the wall clock. */
-function timeText(time: bigint, offsetMs: number): string {
-  return new Date(Number(time) / 1e6 + offsetMs).toISOString();
 }

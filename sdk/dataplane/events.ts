@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Events for those who iterate over them: bounded, and honest about what was lost. */
 
-import type { DropReason, TrapReason } from "../layout/index.ts";
+import type { DropReason, FlowEndReason, FlowState, TrapReason } from "../layout/index.ts";
 import type { AddressInfo, LinkInfo, NeighbourInfo, RouteInfo, WatchChange } from "../netlink/index.ts";
 import type { FlowKey } from "./flows/types.ts";
 
@@ -51,9 +51,53 @@ export interface InterfaceChange {
   readonly mtu?: number;
 }
 
+/** A flow that has ended, with its final counters. */
+export interface FlowEnd {
+  readonly kind: "flow-end";
+  /** When its entries went, RFC 3339. */
+  readonly time: string;
+  /** Key of the direction that began. */
+  readonly flow: FlowKey;
+  /** Key and counters of what answered it; `vrf` where that is another than the flow's. */
+  readonly reverse: {
+    readonly vrf?: string;
+    readonly src: string;
+    readonly sport: number;
+    readonly dst: string;
+    readonly dport: number;
+    readonly packets: number;
+    readonly bytes: number;
+  };
+  readonly packets: number;
+  /** From the first byte of the IP header. */
+  readonly bytes: number;
+  /** When it was decided first, and its last packet in either direction; RFC 3339. */
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /**
+   * idle: no packet came for its idle time. closed, reset: the same, of a TCP connection that had ended by FINs or a
+   * reset. deleted: by the controller. changed: the state changed, and it is not allowed as before; its next packet is
+   * decided anew. replaced: a decision sends it elsewhere. gave-way: half open, to newer ones.
+   */
+  readonly reason: Exclude<FlowEndReason, "none">;
+  readonly action: "forward" | "drop" | "nat";
+  /** The last one. */
+  readonly state: FlowState;
+  /** Interface that it came from. */
+  readonly interface?: string;
+  /** Tunnel that it came from. */
+  readonly tunnel?: string;
+  /** Policy and rule that decided, where one did. */
+  readonly policy?: string;
+  readonly rule?: string;
+  /** Of its entries. */
+  readonly generation: number;
+}
+
 /** One event. */
 export type DataPlaneEvent =
   | { readonly kind: "flow-miss"; readonly time: string; readonly interface: string; readonly flow: FlowKey }
+  | FlowEnd
   | {
       readonly kind: "packet";
       readonly time: string;
@@ -82,6 +126,7 @@ export type EventKind = Exclude<DataPlaneEvent["kind"], "lost">;
 
 const KINDS: Readonly<Record<EventKind, true>> = {
   "flow-miss": true,
+  "flow-end": true,
   packet: true,
   drop: true,
   log: true,

@@ -41,6 +41,8 @@ const MAP_NAMES: readonly MapName[] = [
   "flow_slots4",
   "flow_slots6",
   "flow_slot_pools",
+  "flow_ends",
+  "flow_end_counters",
   "decisions",
   "tx_ports",
   "xsks",

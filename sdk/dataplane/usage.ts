@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SlowPathStatistics } from "../slowpath/index.ts";
 import type { DropSampleCounters } from "./drop_ring.ts";
+import type { FlowEndCounters } from "./flows/flow_end_ring.ts";
 import type { SweepResult } from "./flows/sweep.ts";
 import type { Opened } from "./open.ts";
 
@@ -36,9 +37,15 @@ export interface Usage {
   readonly slowPath: SlowPathStatistics;
   /** Samples of the packets that the kernel programs dropped while somebody read them. */
   readonly dropSamples: DropSampleCounters;
+  /** Flows that ended while somebody read of it. */
+  readonly flowEnds: FlowEndCounters;
 }
 
-export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSampleCounters): Usage {
+export function usageOf(
+  parts: Opened,
+  sweep: SweepResult,
+  kernel: { readonly dropSamples: DropSampleCounters; readonly flowEnds: FlowEndCounters },
+): Usage {
   const { ids, tables, limits, policies, reconciler, slowPath, state } = parts;
   const { maps } = tables;
   const routes = reconciler.routeCounts;
@@ -61,6 +68,7 @@ export function usageOf(parts: Opened, sweep: SweepResult, dropSamples: DropSamp
       addressSetBytes: policies.usage.addressSets,
     },
     slowPath: slowPath.stats(),
-    dropSamples,
+    dropSamples: kernel.dropSamples,
+    flowEnds: kernel.flowEnds,
   };
 }

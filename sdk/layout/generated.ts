@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 7;
+export const WEIR_ABI_VERSION = 8;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -46,6 +46,8 @@ export const configCodec = {
   halfOpenMask: u32(88),
   /** next element, modulo their number; the pipeline counts it up */
   halfOpenNext: u32(92),
+  /** 1: what ends is told in `flow_ends` */
+  flowEnds: u32(96),
 } as const;
 /** 128 bytes. */
 export const configLayout = layout(128, configCodec);
@@ -105,6 +107,8 @@ export const flowDecisionCodec = {
   sourcePort: be16(48),
   destinationPort: be16(50),
   protocol: u8(52),
+  /** DELETE: enum flow_end_reason of the flow */
+  endReason: u8(53),
   /** where either direction must come from, as in struct flow_entry; ... */
   ingress: u32(56),
   /** ... 0: where the other direction's next hop leads to */
@@ -453,6 +457,84 @@ export const halfOpenCodec = {
 } as const;
 /** 48 bytes. */
 export const halfOpenLayout = layout(48, halfOpenCodec);
+
+// ---- bpf/flow_end_abi.h
+
+/** Why a flow ended. FLOW_END_GAVE_WAY becomes "gave-way". */
+export const flowEndReasons = [
+  "none",
+  /** for its idle time */
+  "idle",
+  /** TCP: both sides have sent FIN, and its idle time has passed */
+  "closed",
+  /** TCP: the same after RST */
+  "reset",
+  /** by the controller */
+  "deleted",
+  /** policy, a set, a route, a next hop or an interface changed: decided anew */
+  "changed",
+  /** by a decision that sends it elsewhere: another translation, or none */
+  "replaced",
+  /** half open, to newer ones: the SYN guard */
+  "gave-way",
+] as const;
+export type FlowEndReason = (typeof flowEndReasons)[number];
+export const FlowEndReasonValue: Readonly<Record<FlowEndReason, number>> = valuesOf(flowEndReasons);
+
+/** Record of `flow_ends`: a pair when it went, as one of its entries had it. */
+export const flowEndCodec = {
+  /** when it went */
+  time: u64(0),
+  created: u64(8),
+  /** of either direction */
+  lastSeen: u64(16),
+  packets: u64(24),
+  /** from the first byte of the IP header */
+  bytes: u64(32),
+  reversePackets: u64(40),
+  reverseBytes: u64(48),
+  vrf: u32(56),
+  /** in which the reverse direction's entry was kept; 0: the same */
+  reverseVrf: u32(60),
+  /** policy rule that decided; 0: none */
+  rule: u32(64),
+  /** of the direction that began, as in struct flow_entry */
+  ingress: u32(68),
+  generation: u32(72),
+  /** 4 or 6 */
+  family: u8(76),
+  protocol: u8(77),
+  /** enum flow_action */
+  action: u8(78),
+  /** enum flow_state, the last one */
+  state: u8(79),
+  /** enum flow_end_reason */
+  reason: u8(80),
+  /** FLOW_FLAG_* of the entry: REVERSE where the other direction began */
+  flags: u8(81),
+  /** as in struct flow4_key */
+  sourcePort: be16(82),
+  destinationPort: be16(84),
+  /** what its packets became, action nat; else 0 */
+  newSourcePort: be16(86),
+  newDestinationPort: be16(88),
+  /** IPv4: mapped */
+  source: bytes(96, 16),
+  destination: bytes(112, 16),
+  newSource: bytes(128, 16),
+  newDestination: bytes(144, 16),
+} as const;
+/** 160 bytes. */
+export const flowEndLayout = layout(160, flowEndCodec);
+
+/** Element 0 of `flow_end_counters`; counted while config.flow_ends is set. */
+export const flowEndCountersCodec = {
+  told: u64(0),
+  /** there was no room in `flow_ends` */
+  lost: u64(8),
+} as const;
+/** 16 bytes. */
+export const flowEndCountersLayout = layout(16, flowEndCountersCodec);
 
 // ---- bpf/flow_slot_abi.h
 

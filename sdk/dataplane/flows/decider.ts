@@ -7,6 +7,7 @@ import {
   decisionResults,
   FLOW_FLAG_SINGLE,
   FlowActionValue,
+  FlowEndReasonValue,
   flowDecisionCodec,
   flowDecisionLayout,
   flowUpdateArgsCodec,
@@ -94,8 +95,12 @@ export class FlowDecider implements Disposable {
     return results;
   }
 
-  /** Deletes flows, each with its other direction. @returns entries deleted */
-  delete(keys: readonly RawFlowKey[]): number {
+  /**
+   * Deletes flows, each with its other direction.
+   * @param reason that is told of their end.
+   * @returns entries deleted
+   */
+  delete(keys: readonly RawFlowKey[], reason: "deleted" | "changed"): number {
     let deleted = 0;
     for (let start = 0; start < keys.length; start += WEIR_DECISIONS_PER_WORKER) {
       const batch = keys.slice(start, start + WEIR_DECISIONS_PER_WORKER);
@@ -103,6 +108,7 @@ export class FlowDecider implements Disposable {
         const base = (FIRST + i) * flowDecisionLayout.size;
         this.#writeKey(base, key);
         flowDecisionCodec.operation.set(this.#view, base, DecisionOperationValue.delete);
+        flowDecisionCodec.endReason.set(this.#view, base, FlowEndReasonValue[reason]);
       }
       deleted += this.#apply(batch.length);
     }

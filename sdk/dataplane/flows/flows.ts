@@ -73,7 +73,7 @@ export class Flows {
 
   /** Deletes the flows that `selector` matches, with their other direction. @returns entries deleted */
   delete(selector: FlowSelector): number {
-    return this.#deleteWhere(matcher(selector, this.#ids));
+    return this.#deleteWhere("deleted", matcher(selector, this.#ids));
   }
 
   /** True when there is no flow at all: then nothing needs to be looked for. */
@@ -100,7 +100,7 @@ export class Flows {
     const concerned = this.empty ? undefined : this.#staleTest(stale);
     if (concerned === undefined) return 0;
     const elsewhere = staleTest(stale);
-    return this.#deleteWhere((key, value) => {
+    return this.#deleteWhere("changed", (key, value) => {
       if (!concerned(key, value)) return false;
       return elsewhere?.(key, value) === true || !this.#stillAllowed.keeps(this.#maps[key.family], key, value);
     });
@@ -117,7 +117,7 @@ export class Flows {
     };
   }
 
-  #deleteWhere(test: EntryTest): number {
+  #deleteWhere(reason: "deleted" | "changed", test: EntryTest): number {
     let deleted = 0;
     for (const family of [4, 6] as const) {
       const doomed: RawFlowKey[] = [];
@@ -126,7 +126,7 @@ export class Flows {
         if (test(key, value)) doomed.push(key);
       }
       // Each takes its other direction along; where both are in the list the second one is gone by then.
-      deleted += this.#decider.delete(doomed);
+      deleted += this.#decider.delete(doomed, reason);
     }
     return deleted;
   }

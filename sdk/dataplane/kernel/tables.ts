@@ -66,6 +66,8 @@ export type MapName =
   | "flow_slots4"
   | "flow_slots6"
   | "flow_slot_pools"
+  | "flow_ends"
+  | "flow_end_counters"
   | "decisions"
   | "tx_ports"
   | "xsks"

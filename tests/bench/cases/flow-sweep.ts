@@ -3,9 +3,11 @@
 
 import { root } from "../../../scripts/root.ts";
 import { monotonicMs } from "../../../sdk/dataplane/clock.ts";
+import { FlowEndRing } from "../../../sdk/dataplane/flows/flow_end_ring.ts";
 import { FlowSweep } from "../../../sdk/dataplane/flows/sweep.ts";
 import { withoutTraces } from "../../../sdk/dataplane/loader.ts";
 import {
+  configCodec,
   FLOW_FLAG_REVERSE,
   FlowActionValue,
   flow4KeyCodec,
@@ -36,13 +38,14 @@ const UDP = 17;
 const HOUR_NS = 3_600_000_000_000n;
 
 /** What a round meets. */
-type Table = "all in use" | "all to be looked at" | "all idle, to be marked" | "all idle, to be removed";
-const TABLES: readonly Table[] = [
+const TABLES = [
   "all in use",
   "all to be looked at",
   "all idle, to be marked",
   "all idle, to be removed",
-];
+  "all idle, to be removed and told of",
+] as const;
+type Table = (typeof TABLES)[number];
 
 interface Round {
   readonly totalMs: number;
@@ -112,8 +115,8 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** A whole round; the time that passes between the slices does not count. */
-function sweep(sweeper: FlowSweep): Round {
+/** A whole round; the time that passes between the slices, in `between`, does not count. */
+function sweep(sweeper: FlowSweep, between: () => void): Round {
   let totalMs = 0;
   let longestMs = 0;
   for (let more = true; more; ) {
@@ -122,20 +125,36 @@ function sweep(sweeper: FlowSweep): Round {
     const ms = cpuMs() - start;
     totalMs += ms;
     longestMs = Math.max(longestMs, ms);
+    between();
   }
   return { totalMs, longestMs };
 }
 
 const monotonicNs = (): bigint => BigInt(Math.round(monotonicMs() * 1e6));
 
-function measure(collection: Collection, sweeper: FlowSweep, table: Table): Round {
+/** What is measured, loaded. */
+interface Loaded {
+  readonly collection: Collection;
+  readonly sweeper: FlowSweep;
+  readonly config: DataView;
+  readonly ends: FlowEndRing;
+}
+
+function measure({ collection, sweeper, config, ends }: Loaded, table: Table): Round {
   fill(collection, table.startsWith("all idle") ? monotonicNs() - HOUR_NS : monotonicNs());
+  const removes = table.startsWith("all idle, to be removed");
   // A flow that was looked at once is not due again as long as it can not be idle for too long.
-  if (table === "all idle, to be removed" || table === "all in use") sweep(sweeper);
-  const round = sweep(sweeper);
+  if (removes || table === "all in use") sweep(sweeper, () => {});
+  configCodec.flowEnds.set(config, 0, table.endsWith("told of") ? 1 : 0);
+  const before = ends.counters();
+  const round = sweep(sweeper, () => ends.skip());
+  const { told, lost } = ends.counters();
   const { seen, removed } = sweeper.last;
-  if (seen !== ENTRIES || removed !== (table === "all idle, to be removed" ? ENTRIES : 0)) {
+  if (seen !== ENTRIES || removed !== (removes ? ENTRIES : 0)) {
     throw new Error(`${table}: of ${ENTRIES} entries ${seen} were seen and ${removed} removed`);
+  }
+  if (told - before.told !== (table.endsWith("told of") ? PAIRS : 0) || lost !== before.lost) {
+    throw new Error(`${table}: of ${PAIRS} ends ${told - before.told} were told of and ${lost - before.lost} lost`);
   }
   return round;
 }
@@ -149,12 +168,17 @@ async function run(settings: Settings): Promise<Result> {
   for (const [name, program] of spec.programs) program.autoload = name === "weir_flow_sweep";
   using collection = spec.load();
   using config = collection.map("config").mmap();
-  const sweeper = new FlowSweep(collection.program("weir_flow_sweep"), new DataView(config.view));
+  const view = new DataView(config.view);
+  const sweeper = new FlowSweep(collection.program("weir_flow_sweep"), view);
+  using ends = new FlowEndRing({
+    flow_ends: collection.map("flow_ends"),
+    flow_end_counters: collection.map("flow_end_counters"),
+  });
   const longest: number[][] = TABLES.map(() => []);
   const contenders = TABLES.map((table, i) => ({
     label: `round, ${table}`,
     measure: async () => {
-      const round = measure(collection, sweeper, table);
+      const round = measure({ collection, sweeper, config: view, ends }, table);
       longest[i]?.push(round.longestMs);
       return round.totalMs;
     },
