@@ -108,9 +108,8 @@ static __always_inline int pass_to_host(const struct packet *p)
 		/* Received anew, which also gives the skb the protocol that the frame has. */
 		if (i && (w->flags & (WALK_INJECTED | WALK_STALE_PROTOCOL)))
 			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
-		return TC_ACT_OK;
 	}
-	return XDP_PASS;
+	return verdict_pass(p);
 }
 
 /*
@@ -128,7 +127,7 @@ static __always_inline int take_over(const struct packet *p)
 		return CONTINUE;
 	switch (mark->handover) {
 	case HANDOVER_PASS:
-		return TC_ACT_OK;
+		return verdict_pass(p);
 	case HANDOVER_DELIVER:
 		out = interface_get(mark->interface);
 		return out ? redirect_peer(p, out) : CONTINUE;

@@ -112,9 +112,13 @@ static __always_inline int verdict_drop(const struct packet *p)
 	return p->hook == HOOK_XDP ? XDP_DROP : TC_ACT_SHOT;
 }
 
+/*
+ * To the host's stack. TC: not TC_ACT_OK, which is the last word on a TCX hook: other programs
+ * behind this one, and clsact filters, are to see what is not Weir's.
+ */
 static __always_inline int verdict_pass(const struct packet *p)
 {
-	return p->hook == HOOK_XDP ? XDP_PASS : TC_ACT_OK;
+	return p->hook == HOOK_XDP ? XDP_PASS : TC_ACT_UNSPEC;
 }
 
 static __always_inline struct ethhdr *packet_ethernet(const struct packet *p)

@@ -18,7 +18,7 @@ export interface WeirErrorInit {
 
 /**
  * Every error that Weir throws on purpose. The message is one line:
- * `Cannot attach XDP program "weir_xdp" to "eth0": EBUSY (program 643 "pass" is attached); detach it or pass replaceXdp: true`.
+ * `Cannot attach XDP program "weir_xdp" to "eth0": EBUSY (program 643 "pass" is attached); detach it, or set replaceXdp: true`.
  */
 export class WeirError extends Error {
   override readonly name: string = "WeirError";

@@ -50,9 +50,17 @@ export class Attacher {
    * Attaches the pipeline as `object` asks. What `before` or a pin holds already is kept and, where its program is
    * an older one, updated without a gap. Nothing is detached: see `retire`.
    * @param id number of the interface.
+   * @param makeRoom takes another XDP program off the device; called where there is one that the object has replaced.
    * @throws WeirError when the device or the kernel does not allow it.
    */
-  attach(object: Interface, id: number, device: Device, before: Attachment | undefined, undo: Undo): Attachment {
+  attach(
+    object: Interface,
+    id: number,
+    device: Device,
+    before: Attachment | undefined,
+    undo: Undo,
+    makeRoom: () => void,
+  ): Attachment {
     const hook = hookOf(object, device);
     const order = object.order ?? "head";
     const same = before?.ifindex === device.ifindex ? before : undefined;
@@ -69,7 +77,8 @@ export class Attacher {
     const common = { hook, ifindex: device.ifindex, tc, order };
     if (hook === "tc") return { ...common, xdp: undefined, pins: [tcPin] };
     const xdpPin = this.#pin("xdp", id, device.ifindex);
-    const xdp = this.#attachXdp(object, xdpPin, device, same?.xdp, undo);
+    const attempt = () => this.#attachXdp(object, xdpPin, device, same?.xdp, undo);
+    const xdp = object.replaceXdp === true ? inRoom(attempt, makeRoom) : attempt();
     return { ...common, xdp, pins: [tcPin, xdpPin] };
   }
 
@@ -106,7 +115,8 @@ export class Attacher {
         }),
       );
     } catch (error) {
-      if (!(error instanceof WeirError) || error.code === "EBUSY") throw error;
+      if (!(error instanceof WeirError)) throw error;
+      if (isTaken(error)) throw refusedByOther(error);
       if (!isLarge && error.code !== "ERANGE") throw error;
       const mtu = isLarge ? `MTU ${device.mtu}` : "the MTU of its other end";
       const needed = policed ? "6.6" : "6.3";
@@ -181,6 +191,25 @@ function runs(link: Link, program: Program): boolean {
     if (error instanceof WeirError && error.code === "EINVAL") return false;
     throw error;
   }
+}
+
+/** Attaches XDP, after making room if another program is there. */
+function inRoom(attach: () => Link, makeRoom: () => void): Link {
+  try {
+    return attach();
+  } catch (error) {
+    if (!(error instanceof WeirError) || !isTaken(error)) throw error;
+    makeRoom();
+    return attach();
+  }
+}
+
+/** Another XDP program is on the device, in whatever mode. */
+const isTaken = ({ code }: WeirError): boolean => code === "EBUSY" || code === "EEXIST";
+
+function refusedByOther(error: WeirError): WeirError {
+  const hint = "detach it, set replaceXdp: true, or use hook: tc, which takes what it passes";
+  return new WeirError({ code: error.code, operation: error.operation, reason: error.reason, hint, cause: error });
 }
 
 /** What drivers say of a program whose kind does not suit their MTU (veth: ERANGE). */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the process knows of interfaces beyond their objects. */
 import type { Attachment, Hook } from "./attach.ts";
+import type { AttachedProgram } from "./attached_programs.ts";
 import type { Device } from "./devices.ts";
 import type { DeviceSettings } from "./drivers/index.ts";
 import type { GuardStatus } from "./kernel/guard_table.ts";
@@ -68,6 +69,8 @@ export interface InterfaceStatus {
   /** MAC of the workload, given or learned. */
   readonly mac?: string;
   readonly warnings?: readonly string[];
+  /** Programs on the device, in the order in which they get its packets, where there are others than Weir's. */
+  readonly programs?: readonly AttachedProgram[];
   /** What its policers dropped since they were set. */
   readonly police?: { readonly ingress?: PolicerDrops; readonly egress?: PolicerDrops };
   /** Flows that its packets have made. */

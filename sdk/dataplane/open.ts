@@ -34,6 +34,7 @@ import { Followed } from "./reconcile/followed.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { Ways } from "./reconcile/ways.ts";
 import { removeInstance } from "./remove_instance.ts";
+import { ReplacedXdp } from "./replaced_xdp.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import { DEFAULT_HOLD_LIMIT, DEFAULT_WORKERS, MAX_WORKERS, type Node } from "./schema/index.ts";
 import { TrapLink } from "./trap_link.ts";
@@ -154,6 +155,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     peers: new PeerFeatures(store),
     packetLimits: new RaisedPacketLimits(store),
     tuning: new Tuning(store, "tuned"),
+    replacedXdp: new ReplacedXdp(store, paths),
     followed: new Followed(underlay),
     ways: new Ways(),
     policies,

@@ -14,6 +14,7 @@ import { InstanceLock } from "./lock.ts";
 import { RaisedPacketLimits } from "./packet_limits.ts";
 import { PeerFeatures } from "./peer_features.ts";
 import { preflight } from "./preflight.ts";
+import { ReplacedXdp } from "./replaced_xdp.ts";
 import type { Vrf } from "./schema/index.ts";
 import { trapDeviceName } from "./trap_link.ts";
 import { releaseNeighbours } from "./underlay/index.ts";
@@ -41,7 +42,8 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
     for (const table of exportedTables(open)) withdrawExports(devices.netlink, table);
     withNetns(netns, () => {
       const tuning = [new Tuning(open, "tuned"), new Tuning(open, "fixed")];
-      for (const settings of [new PeerFeatures(open), new RaisedPacketLimits(open), ...tuning]) settings.restoreAll();
+      const others = [new PeerFeatures(open), new RaisedPacketLimits(open), new ReplacedXdp(open, paths)];
+      for (const settings of [...others, ...tuning]) settings.restoreAll();
     });
     open[Symbol.dispose]();
   }

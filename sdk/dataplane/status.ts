@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Live status of the objects of each kind. */
 import { formatMac } from "../address.ts";
+import { withNetns } from "../runtime/netns.ts";
+import { neighboursOf } from "./attached_programs.ts";
 import { bridgeEntries } from "./bridge_entries.ts";
 import type { Core } from "./core.ts";
 import type { Counters } from "./counters.ts";
@@ -59,6 +61,8 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   if (live.device === undefined) return { ...deviceState(live) };
   const learned = object.role === "workload" ? learnedMac(core.parts.tables.interfaces, live.id) : undefined;
   const warnings = [...live.warnings, ...peerWarnings(core.parts.live.values(), live)];
+  const { attachment } = live;
+  const programs = attachment === undefined ? [] : withNetns(core.parts.netns, () => neighboursOf(attachment));
   const bigTcp = core.parts.packetLimits.inForce(object.name);
   const tuned = tunedSettings(core.parts, object.name);
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
@@ -70,6 +74,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(tuned === undefined ? {} : { tuned }),
     ...(mac === undefined ? {} : { mac }),
     ...(warnings.length === 0 ? {} : { warnings }),
+    ...(programs.length === 0 ? {} : { programs }),
     ...policeStatus(core, live.id, object),
     flows: core.parts.tables.guards.status(live.id),
     counters: counters.interface(live.id),

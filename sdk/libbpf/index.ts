@@ -45,6 +45,7 @@ export { BpfLink, type BpfLinkInit, type Direction, type Link, type LinkInfo, ty
 export { attachTc, linkFromPin } from "./link/tc.ts";
 export { type AttachTcxOptions, attachTcx, queryTcx, type TcxState, tcxSupported } from "./link/tcx.ts";
 export { type AttachXdpOptions, attachXdp, queryXdp, type XdpMode, type XdpState } from "./link/xdp.ts";
+export { putXdp, type TakenXdp, takeXdp } from "./link/xdp_bare.ts";
 export { BpfMap, type CreateMapOptions, type MapBytes, type UpdateMode } from "./map.ts";
 export { Mapping, mappingBytes } from "./map_memory.ts";
 export type { MapInfo, MapShape } from "./map_shape.ts";

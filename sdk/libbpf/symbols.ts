@@ -65,6 +65,7 @@ const table = {
   bpf_map_get_fd_by_id: { args: ["u32"], returns: "i32" },
   bpf_prog_get_fd_by_id: { args: ["u32"], returns: "i32" },
   // libbpf.h: netlink
+  bpf_xdp_attach: { args: ["i32", "i32", "u32", "ptr"], returns: "i32" },
   bpf_xdp_query: { args: ["i32", "i32", "ptr"], returns: "i32" },
   bpf_tc_hook_create: { args: ["ptr"], returns: "i32" },
   bpf_tc_hook_destroy: { args: ["ptr"], returns: "i32" },

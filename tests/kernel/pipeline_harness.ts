@@ -50,7 +50,7 @@ export type Hook = "xdp" | "tc";
 export const hooks: readonly Hook[] = ["xdp", "tc"];
 
 const XDP_VERDICTS: readonly Verdict[] = ["aborted", "drop", "pass", "back", "out"];
-const TC_VERDICTS: Readonly<Record<number, Verdict>> = { 0: "pass", 2: "drop", 7: "out" };
+const TC_VERDICTS: Readonly<Record<number, Verdict>> = { 4294967295: "pass", 2: "drop", 7: "out" };
 
 export class Pipeline implements Disposable {
   readonly collection: Collection;

@@ -3,7 +3,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { DataPlane } from "../../sdk/index.ts";
 import { type Lab, NODE, pods } from "../../sdk/lab/index.ts";
+import { attachTcx, type Collection, CollectionSpec, type Link, putXdp, tcxSupported } from "../../sdk/libbpf/index.ts";
 import { CommandLab } from "./cli_support.ts";
+import { compileObject } from "./compile.ts";
 import { type Hook, hooks, podsDocument } from "./pods_node.ts";
 import {
   type BpfObjects,
@@ -25,11 +27,22 @@ function describeHook(hook: Hook): void {
     let commands: CommandLab;
     let lab: Lab;
     let before: KernelSnapshot;
+    let others: Collection;
+    let kept: Link | undefined;
 
     beforeAll(() => {
       commands = new CommandLab("sources", `wj${process.pid}-down-${hook}`);
       lab = commands.lab;
-      // What others have set stays: a qdisc with a filter of theirs, and a feature of their choice.
+      // What others have set stays: qdiscs, filters and programs of theirs, and features of their choice.
+      lab.execSync(NODE, ["tc", "qdisc", "add", "dev", "vc", "root", "pfifo", "limit", "77"]);
+      others = CollectionSpec.fromBytes(compileObject("neighbours")).load();
+      lab.run(NODE, () => {
+        using netlink = lab.netlink(NODE);
+        const ifindex = (device: string) => netlink.link(device)?.index ?? 0;
+        putXdp(ifindex("va"), others.program("other_xdp"), "native");
+        if (!tcxSupported()) return;
+        kept = attachTcx({ program: others.program("other_first"), ifindex: ifindex("vc"), direction: "ingress" });
+      });
       lab.execSync(NODE, ["tc", "qdisc", "add", "dev", "vb", "clsact"]);
       lab.execSync(NODE, ["tc", "filter", "add", "dev", "vb", "egress", "prio", "7", "matchall", "action", "ok"]);
       lab.execSync("b", ["ethtool", "-K", "eth0", "tx", "off"]);
@@ -37,10 +50,19 @@ function describeHook(hook: Hook): void {
       before = takeKernelSnapshot(lab, commands.instance);
     });
 
-    afterAll(() => commands?.[Symbol.asyncDispose]());
+    afterAll(() => {
+      kept?.[Symbol.dispose]();
+      others?.[Symbol.dispose]();
+      return commands?.[Symbol.asyncDispose]();
+    });
 
     const document = () =>
-      podsDocument(lab, hook, { a: { policies: ["open"] }, b: { policies: ["open"], mac: undefined } }, { policies });
+      podsDocument(
+        lab,
+        hook,
+        { a: { policies: ["open"], replaceXdp: true }, b: { policies: ["open"], mac: undefined } },
+        { policies },
+      );
 
     const expectTraffic = async () => {
       for (const [from, to] of [
@@ -70,7 +92,14 @@ function describeHook(hook: Hook): void {
         objects = bpfObjectsOf(instance);
         // The comparison sees what there is while it is up.
         const up = differences(before, takeKernelSnapshot(lab, instance)).join("\n");
-        for (const what of ["+ pins: ", "+ run: ", "+ state: ", "+ node links: ", "+ node bpf: "]) {
+        for (const what of [
+          "+ pins: ",
+          "+ run: ",
+          "+ state: ",
+          "+ node links: ",
+          "+ node bpf: ",
+          "+ node va programs: weir_",
+        ]) {
           expect(up).toContain(what);
         }
         expect(up.includes("+ a eth0 features: tx-checksumming: off")).toBe(hook === "xdp");

@@ -2,6 +2,7 @@
 /** All that the kernel holds for a lab and an instance, as iproute2, ethtool, bpftool and the file system tell it. */
 import { existsSync, readdirSync } from "node:fs";
 import { type Lab, NODE, waitFor } from "../../sdk/lab/index.ts";
+import { programsOn } from "./programs_on.ts";
 
 /** One line a fact, by where it was found. Equal states give equal snapshots. */
 export type KernelSnapshot = Readonly<Record<string, readonly string[]>>;
@@ -49,7 +50,12 @@ export function takeKernelSnapshot(lab: Lab, instance: string): KernelSnapshot {
     for (const { ifname } of links) {
       for (const hook of ["ingress", "egress"])
         add(`${ifname} ${hook}`, json("tc", "-j", "filter", "show", "dev", ifname, hook));
+      // With TCX, of which bpftool of Debian 12 knows nothing.
+      add(`${ifname} programs`, programsOn(lab, namespace, ifname));
       add(`${ifname} features`, lines(run("ethtool", "-k", ifname)));
+      for (const [what, option] of Object.entries({ channels: "-l", rings: "-g", coalescing: "-c", pauses: "-a" })) {
+        add(`${ifname} ${what}`, lines(run("ethtool", option, ifname)));
+      }
     }
   }
   return facts;

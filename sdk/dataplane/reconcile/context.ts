@@ -14,6 +14,7 @@ import type { LiveInterfaces } from "../live_interfaces.ts";
 import type { RaisedPacketLimits } from "../packet_limits.ts";
 import type { PeerFeatures } from "../peer_features.ts";
 import type { Policies } from "../policies.ts";
+import type { ReplacedXdp } from "../replaced_xdp.ts";
 import type { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import type { Limits, Node } from "../schema/index.ts";
 import type { TrapLink } from "../trap_link.ts";
@@ -41,6 +42,7 @@ export interface Parts {
   readonly peers: PeerFeatures;
   readonly packetLimits: RaisedPacketLimits;
   readonly tuning: Tuning;
+  readonly replacedXdp: ReplacedXdp;
   readonly followed: Followed;
   readonly ways: Ways;
   readonly policies: Policies;

@@ -182,6 +182,7 @@ export function attachInterface(run: Run, name: string): void {
   leadOut(run, required(run, name), true);
   run.retire.push(() => {
     if (before !== undefined) run.attacher.retire(before, attachment);
+    if (attachment.hook !== "xdp") run.replacedXdp.restore(name);
     if (live.direct !== undefined && direct === undefined) run.direct.remove(live.id);
   });
 }
@@ -202,7 +203,13 @@ function detach(run: Run, live: LiveInterface, before: Attachment): void {
 function attach(run: Run, live: LiveInterface, device: Device, warnings: string[]): Attachment | undefined {
   try {
     checkFirstPackets(run, live.object, device, warnings);
-    return run.attacher.attach(live.object, live.id, device, live.attachment, run.undo);
+    const { replacedXdp, undo } = run;
+    const { object, id } = live;
+    const makeRoom = () => {
+      undo.push(() => replacedXdp.restore(object.name));
+      replacedXdp.take(object.name, device.ifindex);
+    };
+    return run.attacher.attach(object, id, device, live.attachment, undo, makeRoom);
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
     const explained = explainedError(run, live.object, device, error);
@@ -292,6 +299,7 @@ export function removeInterface(run: Run, name: string): void {
   const { attachment } = before;
   run.retire.push(() => {
     if (attachment !== undefined) run.attacher.retire(attachment, undefined);
+    run.replacedXdp.restore(name);
     if (before.direct !== undefined && before.object.parent === undefined) run.direct.remove(before.id);
     run.peers.restore(name);
     run.packetLimits.restore(name);

@@ -129,6 +129,12 @@ export const InterfaceSchema = Type.Object(
       ),
     ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
+    replaceXdp: Type.Optional(
+      flag(
+        "Take the place of another XDP program on the device, unless a link holds it; it is put back when the interface goes. Off: such a state is refused.",
+        false,
+      ),
+    ),
     order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
   },
   { ...CLOSED, description: "A device whose packets Weir decides." },

@@ -7,7 +7,7 @@ export const laterKinds: ReadonlySet<string> = new Set(["services", "nat"]);
 
 /** Fields of kinds that are there; a dot leads into a nested object. */
 export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
-  interfaces: new Set(["shared", "replaceXdp"]),
+  interfaces: new Set(["shared"]),
 };
 
 /** Values of fields that are there. */

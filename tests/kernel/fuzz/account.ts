@@ -17,7 +17,7 @@ const REPORTS: readonly number[] = [
   TrapReasonValue["packet-too-big"],
 ];
 const XDP = { drop: 1, pass: 2, out: 4 } as const;
-const TC = { drop: 2, pass: 0, out: 7 } as const;
+const TC = { drop: 2, pass: -1, out: 7 } as const;
 
 export class Account {
   readonly #verdicts: typeof XDP | typeof TC;
