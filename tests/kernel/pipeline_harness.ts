@@ -50,7 +50,8 @@ export type Hook = "xdp" | "tc";
 export const hooks: readonly Hook[] = ["xdp", "tc"];
 
 const XDP_VERDICTS: readonly Verdict[] = ["aborted", "drop", "pass", "back", "out"];
-const TC_VERDICTS: Readonly<Record<number, Verdict>> = { 4294967295: "pass", 2: "drop", 7: "out" };
+// TC_ACT_UNSPEC passes: others may be behind.
+const TC_VERDICTS: Readonly<Record<number, Verdict>> = { [-1]: "pass", 2: "drop", 7: "out" };
 
 export class Pipeline implements Disposable {
   readonly collection: Collection;
