@@ -335,6 +335,7 @@ export class Core {
 
   /** Takes everything out of the kernel and off the disk. */
   destroy(): void {
+    if (!this.#closed) this.kernelRoutes.leaveTables();
     if (!this.#end()) return;
     const { stack, paths, netns, store, lock } = this.parts;
     stack.dispose();

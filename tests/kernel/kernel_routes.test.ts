@@ -127,8 +127,16 @@ describe("a kernel table that a VRF follows", () => {
     expect(inTable(netlink, routeProtocols.weir)).toEqual([]);
     await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 } }));
     expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+    // What goes with the process is in no store.
+    await again
+      .transaction({ owner: "other", durable: false })
+      .put("vrfs", { name: "blue", kernelRoutes: { table: TABLE + 1, export: true } })
+      .put("routes", { vrf: "blue", prefix: "10.51.0.0/16", via: a1.device })
+      .commit();
+    expect(netlink.routes({ table: TABLE + 1 }).map(({ destination }) => destination)).toEqual(["10.51.0.0/16"]);
     await again.destroy();
     expect(netlink.routes({ table: TABLE })).toEqual([]);
+    expect(netlink.routes({ table: TABLE + 1 })).toEqual([]);
   }, 30_000);
 
   test("goes on leading packets while no controller runs, and is taken over by the next one without a lost packet", async () => {

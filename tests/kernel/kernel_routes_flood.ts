@@ -14,6 +14,16 @@ export const floodDocument = {
   interfaces: [{ name: "f0", role: "fabric" }],
 };
 
+/** What a step cost. */
+export interface FloodStep {
+  /** Seconds that ip(8) took. */
+  readonly ipSeconds: number;
+  /** Seconds until the VRF had all of it. */
+  readonly seconds: number;
+  /** Longest time in which nothing else in this process got its turn. */
+  readonly longestStallMs: number;
+}
+
 /** Each fifth is IPv6, each sixteenth has two ways. `turn` chooses other gateways. */
 function lineOf(i: number, turn: number): string {
   const v6 = i % 5 === 0;
@@ -41,35 +51,36 @@ export class RouteFlood {
     this.#count = count;
   }
 
-  /** All routes come. @returns seconds of ip(8), and until the VRF had them all */
-  arrive(): Promise<readonly [number, number]> {
+  /** All routes come. */
+  arrive(): Promise<FloodStep> {
     return this.#run((i) => `route add ${lineOf(i, 0)}`, this.#count);
   }
 
   /** All routes lead elsewhere. */
-  change(): Promise<readonly [number, number]> {
+  change(): Promise<FloodStep> {
     // Of IPv6 ip(8) cannot replace one way by several, but these keep their number.
     return this.#run((i) => `route replace ${lineOf(i, 3)}`, this.#count);
   }
 
   /** All routes go. */
-  leave(): Promise<readonly [number, number]> {
+  leave(): Promise<FloodStep> {
     return this.#run((i) => `route del ${lineOf(i, 3)}`, 0);
   }
 
-  async #run(line: (i: number) => string, count: number): Promise<readonly [number, number]> {
+  async #run(line: (i: number) => string, count: number): Promise<FloodStep> {
     const lines: string[] = [];
     for (let i = 0; i < this.#count; i++) lines.push(line(i));
     const input = `${lines.join("\n")}\n`;
+    using stalls = new Stalls();
     const start = performance.now();
     const seconds = () => (performance.now() - start) / 1000;
     const { status, stderr } = await this.#lab.exec("n1", ["ip", "-batch", "-"], { input, timeoutMs: 300_000 });
     if (status !== 0) throw new Error(`ip -batch: ${stderr}`);
-    const ip = seconds();
+    const ipSeconds = seconds();
     await this.#caughtUp();
-    const all = seconds();
+    const step = { ipSeconds, seconds: seconds(), longestStallMs: stalls.longestMs };
     await waitFor(() => this.#status.mirrored === count && this.#status.pending === 0, { what: `${count} routes` });
-    return [ip, all];
+    return step;
   }
 
   /** Events come in the kernel's order: when a route that came last is there, all that came before it has been seen. */
@@ -108,6 +119,20 @@ export class RouteFlood {
       wanted.delete(prefix);
     }
     return [...different, ...wanted.keys()].slice(0, 10);
+  }
+}
+
+class Stalls implements Disposable {
+  longestMs = 0;
+  #last = performance.now();
+  readonly #timer = setInterval(() => {
+    const now = performance.now();
+    this.longestMs = Math.max(this.longestMs, now - this.#last);
+    this.#last = now;
+  }, 1);
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 }
 

@@ -303,6 +303,11 @@ export class KernelRoutes implements Disposable {
     this.#relistTimer = undefined;
   }
 
+  /** Takes what VRFs have exported out of the kernel's tables, before everything is removed. */
+  leaveTables(): void {
+    for (const { exporter } of this.#vrfs.values()) this.#attempt(() => exporter?.withdraw());
+  }
+
   /** Ends following. What is in the kernel stays, in both tables. */
   [Symbol.dispose](): void {
     this.#stop();
