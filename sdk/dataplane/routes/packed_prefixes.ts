@@ -48,8 +48,13 @@ export class PackedPrefixes {
 
   /** Adds one of another list, in a VRF of this one. */
   push(from: PackedPrefixes, index: number, vrf: number): void {
+    this.copy(this.pushEmpty(), from, index, vrf);
+  }
+
+  /** Adds one that is to be overwritten. @returns its position */
+  pushEmpty(): number {
     this.#grow();
-    this.copy(this.#length - 1, from, index, vrf);
+    return this.#length - 1;
   }
 
   /** Overwrites one by one of another list. */

@@ -151,7 +151,7 @@ function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
  */
 export function restoreRoutes(table: RouteTable, store: Store, operation: string): void {
   const prefixes = new PackedPrefixes(1);
-  prefixes.push(prefixes, 0, 0);
+  prefixes.pushEmpty();
   for (const { number, bytes } of store.routeBlocks()) {
     if (bytes[0] !== VERSION) {
       throw new WeirError({

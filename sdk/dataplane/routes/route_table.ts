@@ -6,31 +6,25 @@ import { type Route, splitKey } from "../schema/index.ts";
 import { NameTable } from "./name_table.ts";
 import { Numbers } from "./numbers.ts";
 import { PackedPrefixes } from "./packed_prefixes.ts";
-import { PrefixIndex } from "./prefix_index.ts";
 import { RouteChanges } from "./route_changes.ts";
+import { RouteEntries } from "./route_entries.ts";
 import { NOWHERE, RouteJournal } from "./route_journal.ts";
 import { NO_ROW, type RouteFields, RouteRows, rankOf } from "./route_rows.ts";
 
 const NONE: Candidates<"routes"> = [];
 
-/** Heads below it are of free entries. */
-const FREE = -2;
-
 /** An entry is a key, VRF and prefix, with its chain of candidates. Changes are journalled from `begin` on. */
 export class RouteTable {
-  readonly prefixes = new PackedPrefixes();
   readonly rows = new RouteRows();
   readonly vrfs = new NameTable();
   readonly vias = new NameTable();
   readonly owners = new NameTable();
+  readonly #entries = new RouteEntries(this.vrfs);
+  /** Keys of the entries. */
+  readonly prefixes = this.#entries.prefixes;
   /** Rows that name each VRF and each `via`, without those of interfaces. */
   readonly #references = { vrf: new Numbers(), via: new Numbers() };
   readonly #interfaceOwner: number;
-  readonly #index = new PrefixIndex(this.prefixes);
-  /** First row of each entry; FREE less the next free entry. */
-  readonly #heads = new Numbers();
-  /** The free entry at the head of their chain, as it is kept in `#heads`. */
-  #freeEntry = FREE;
   #size = 0;
   readonly #journal = new RouteJournal();
 
@@ -46,12 +40,12 @@ export class RouteTable {
 
   /** All keys that there were so far are below it; some may be free. */
   get entryLimit(): number {
-    return this.prefixes.length;
+    return this.#entries.limit;
   }
 
   /** First row of an entry; NO_ROW or less: it has none. */
   head(entry: number): number {
-    return this.#heads.at(entry);
+    return this.#entries.head(entry);
   }
 
   /** Entry of a key such as `red 10.97.0.0/16`; -1: there is none. */
@@ -59,7 +53,7 @@ export class RouteTable {
     const [vrf, text] = splitKey(key);
     const number = this.vrfs.get(vrf);
     const prefix = number === undefined ? undefined : PackedPrefixes.of(number, text);
-    return number === undefined || prefix === undefined ? -1 : this.#index.find(prefix, 0, number);
+    return number === undefined || prefix === undefined ? -1 : this.lookUp(prefix, 0, number);
   }
 
   key(entry: number): string {
@@ -159,25 +153,14 @@ export class RouteTable {
 
   /** Room for so many keys more at once. */
   reserve(more: number): void {
-    this.#index.reserve(more);
+    this.#entries.reserve(more);
   }
 
   /** Entry of a key that is to be: a new one, without candidates yet, where there is none. */
   enter(prefixes: PackedPrefixes, index: number, vrf: number): number {
-    const known = this.#index.find(prefixes, index, vrf);
+    const known = this.lookUp(prefixes, index, vrf);
     if (known >= 0) return known;
-    let entry = FREE - this.#freeEntry - 1;
-    if (entry < 0) {
-      entry = this.prefixes.length;
-      this.prefixes.push(prefixes, index, vrf);
-      this.#heads.push(NO_ROW);
-    } else {
-      this.#freeEntry = this.#heads.at(entry);
-      this.prefixes.copy(entry, prefixes, index, vrf);
-      this.#heads.set(entry, NO_ROW);
-    }
-    this.vrfs.use(vrf);
-    this.#index.add(entry);
+    const entry = this.#entries.add(prefixes, index, vrf);
     this.#touch(entry);
     return entry;
   }
@@ -187,26 +170,18 @@ export class RouteTable {
    * @param prefixes its prefix is the first one.
    */
   restore(entry: number, prefixes: PackedPrefixes, vrf: number, fields: RouteFields): void {
-    while (this.prefixes.length <= entry) {
-      this.prefixes.push(prefixes, 0, vrf);
-      this.#heads.push(NO_ROW);
-    }
-    if (this.head(entry) === NO_ROW) {
-      this.prefixes.copy(entry, prefixes, 0, vrf);
-      this.vrfs.use(vrf);
-      this.#index.add(entry);
-    }
+    this.#entries.restore(entry, prefixes, vrf);
     this.putFields(entry, fields);
   }
 
   /** The entries between those that were restored are free. */
   endRestore(): void {
-    for (let entry = this.entryLimit - 1; entry >= 0; entry--) if (this.head(entry) === NO_ROW) this.#giveUp(entry);
+    this.#entries.endRestore();
   }
 
   /** Entry of a key; -1: there is none. */
   lookUp(prefixes: PackedPrefixes, index: number, vrf: number): number {
-    return this.#index.find(prefixes, index, vrf);
+    return this.#entries.find(prefixes, index, vrf);
   }
 
   /** Notes that the put at `index` stands for an entry. @returns the put that does already; NOWHERE: none. */
@@ -276,7 +251,7 @@ export class RouteTable {
     const current = this.head(entry);
     this.#count(entry, current, -1);
     this.#count(entry, head, 1);
-    this.#heads.set(entry, head);
+    this.#entries.setHead(entry, head);
     this.#size += Number(head !== NO_ROW) - Number(current !== NO_ROW);
     // What the transaction made and replaces again is nobody's any more.
     if (current !== this.#journal.before(at)) this.#free(current);
@@ -338,7 +313,7 @@ export class RouteTable {
       if (was === is) continue;
       this.#count(entry, is, -1);
       this.#count(entry, was, 1);
-      this.#heads.set(entry, was);
+      this.#entries.setHead(entry, was);
       this.#size += Number(was !== NO_ROW) - Number(is !== NO_ROW);
       this.#free(is);
     }
@@ -348,21 +323,9 @@ export class RouteTable {
   #end(): void {
     const journal = this.#journal;
     for (let at = 0; at < journal.length; at++) {
-      if (this.head(journal.entry(at)) === NO_ROW) this.#leave(journal.entry(at));
+      if (this.head(journal.entry(at)) === NO_ROW) this.#entries.remove(journal.entry(at));
     }
     for (const names of [this.vrfs, this.vias, this.owners]) names.sweep();
     journal.clear();
-  }
-
-  /** Gives up an entry without candidates. */
-  #leave(entry: number): void {
-    this.#index.remove(entry);
-    this.vrfs.release(this.prefixes.vrf(entry));
-    this.#giveUp(entry);
-  }
-
-  #giveUp(entry: number): void {
-    this.#heads.set(entry, this.#freeEntry);
-    this.#freeEntry = FREE - entry - 1;
   }
 }
