@@ -43,14 +43,18 @@ async function run(settings: Settings): Promise<Result> {
   let full = 0;
   let resident = 0;
   let sent = 0;
+  const puts: number[] = [];
+  const ones: number[] = [];
   const transact = async (durable: boolean) => {
-    const seconds = await node.addRoutes(durable);
+    const { put, commit } = await node.addRoutes(durable);
+    puts.push(put);
     full = node.kernelMemory();
     resident = process.memoryUsage.rss();
     sent += node.forward(STEP);
     await execute(["ping", "-c", "3", "-i", "0.1", "-W", "1", SERVER.address], { netns: lab.client });
+    ones.push(await node.addOneRoute());
     await node.removeRoutes();
-    return seconds;
+    return commit;
   };
   const input = batchOf(linux);
   const contenders = [
@@ -66,6 +70,8 @@ async function run(settings: Settings): Promise<Result> {
       { label: `${VRFS} VRFs, ${INTERFACES} interfaces`, unit: "s", samples: [interfaces] },
       { label: `${TUNNELS} tunnels`, unit: "s", samples: [tunnels] },
       ...routes,
+      { label: "Weir, put() of the routes before", unit: "s", samples: puts },
+      { label: "Weir, one more route, stored", unit: "ms", samples: ones },
     ],
     figures:
       memory && store && batch

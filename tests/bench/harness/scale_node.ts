@@ -118,15 +118,26 @@ export class ScaleNode implements AsyncDisposable {
     return committed(transaction);
   }
 
-  /** Adds the routes; returns the seconds from commit to resolved. */
-  async addRoutes(durable: boolean): Promise<number> {
+  /** Adds the routes; returns the seconds that they took to be put, and those from commit to resolved. */
+  async addRoutes(durable: boolean): Promise<{ readonly put: number; readonly commit: number }> {
     const transaction = this.dataPlane.transaction({ owner: "bgp", durable });
+    const start = performance.now();
     for (let i = 0; i < ROUTES; i++) transaction.put("routes", routeOf(i));
-    return committed(transaction);
+    const put = (performance.now() - start) / 1000;
+    return { put, commit: await committed(transaction) };
+  }
+
+  /** Adds one route to what is there; returns the milliseconds from `transaction()` to the resolved commit. */
+  async addOneRoute(): Promise<number> {
+    const start = performance.now();
+    const route = { ...routeOf(0), prefix: "11.0.0.0/32" };
+    await this.dataPlane.transaction({ owner: "one" }).put("routes", route).commit();
+    return performance.now() - start;
   }
 
   async removeRoutes(): Promise<void> {
     await this.dataPlane.transaction({ owner: "bgp", replace: true }).commit();
+    await this.dataPlane.transaction({ owner: "one", replace: true }).commit();
   }
 
   /**
