@@ -63,17 +63,47 @@ static inline void end_with_parent(void)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-/* Ethernet, IPv4 and UDP headers of `size` bytes in all (without FCS); UDP checksum 0. */
-static inline void put_udp_headers(uint8_t *frame, int size, const char *destination_mac,
-				   const char *source_mac, const char *destination,
-				   const char *source)
+/* Where UDP packets come from and go. */
+struct udp_ends {
+	const char *destination; /* -d, -S: dotted IPv4 */
+	const char *source;
+	const char *destination_mac; /* -m, -M */
+	const char *source_mac;
+};
+
+#define UDP_ENDS_OPTIONS "d:S:m:M:"
+#define UDP_ENDS_USAGE   "[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]"
+
+/* Takes one of UDP_ENDS_OPTIONS from getopt(3). Anything else is wrong usage. */
+static inline void take_udp_end(struct udp_ends *ends, int option, const char *text)
 {
-	struct ether_addr *mac = ether_aton(destination_mac);
+	switch (option) {
+	case 'd':
+		ends->destination = optarg;
+		break;
+	case 'S':
+		ends->source = optarg;
+		break;
+	case 'm':
+		ends->destination_mac = optarg;
+		break;
+	case 'M':
+		ends->source_mac = optarg;
+		break;
+	default:
+		usage(text);
+	}
+}
+
+/* Ethernet, IPv4 and UDP headers of `size` bytes in all (without FCS); UDP checksum 0. */
+static inline void put_udp_headers(uint8_t *frame, int size, const struct udp_ends *ends)
+{
+	struct ether_addr *mac = ether_aton(ends->destination_mac);
 
 	if (!mac)
 		usage("a MAC address is six hexadecimal numbers");
 	memcpy(frame, mac, 6);
-	mac = ether_aton(source_mac);
+	mac = ether_aton(ends->source_mac);
 	if (!mac)
 		usage("a MAC address is six hexadecimal numbers");
 	memcpy(frame + 6, mac, 6);
@@ -82,8 +112,8 @@ static inline void put_udp_headers(uint8_t *frame, int size, const char *destina
 	put16(frame + 16, size - 14);
 	frame[22] = 64;
 	frame[23] = IPPROTO_UDP;
-	if (inet_pton(AF_INET, source, frame + 26) != 1 ||
-	    inet_pton(AF_INET, destination, frame + 30) != 1)
+	if (inet_pton(AF_INET, ends->source, frame + 26) != 1 ||
+	    inet_pton(AF_INET, ends->destination, frame + 30) != 1)
 		usage("an address is dotted IPv4");
 	put_ipv4_checksum(frame + 14);
 	put16(frame + 34, 0x1000);

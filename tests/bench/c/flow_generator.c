@@ -35,10 +35,10 @@ int main(int argc, char **argv)
 {
 	static const char text[] =
 		"flow_generator -i DEVICE -n PACKETS [-r PER_SECOND] [-b BATCH] [-a FIRST] [-c "
-		"CYCLE] "
-		"[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]";
-	const char *device = NULL, *destination = "10.97.0.2", *source = "10.97.0.1";
-	const char *destination_mac = "00:00:5e:00:01:00", *source_mac = "02:00:00:00:01:01";
+		"CYCLE] " UDP_ENDS_USAGE;
+	struct udp_ends ends = { "10.97.0.2", "10.97.0.1", "00:00:5e:00:01:00",
+				 "02:00:00:00:01:01" };
+	const char *device = NULL;
 	uint32_t packets = 0, first = 0, cycle = 0;
 	static uint8_t frames[MAX_BATCH][FRAME];
 	static struct mmsghdr messages[MAX_BATCH];
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	double rate = 0, gap;
 	int batch = 1, option, one = 1, buffer = 8 << 20;
 
-	while ((option = getopt(argc, argv, "i:n:r:b:a:c:d:S:m:M:")) != -1) {
+	while ((option = getopt(argc, argv, "i:n:r:b:a:c:" UDP_ENDS_OPTIONS)) != -1) {
 		switch (option) {
 		case 'i':
 			device = optarg;
@@ -67,20 +67,8 @@ int main(int argc, char **argv)
 		case 'c':
 			cycle = strtoul(optarg, NULL, 0);
 			break;
-		case 'd':
-			destination = optarg;
-			break;
-		case 'S':
-			source = optarg;
-			break;
-		case 'm':
-			destination_mac = optarg;
-			break;
-		case 'M':
-			source_mac = optarg;
-			break;
 		default:
-			usage(text);
+			take_udp_end(&ends, option, text);
 		}
 	}
 	if (!device || !packets || batch < 1 || batch > MAX_BATCH)
@@ -95,7 +83,7 @@ int main(int argc, char **argv)
 	setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
 	setpriority(PRIO_PROCESS, 0, -20);
 	for (int i = 0; i < batch; i++) {
-		put_udp_headers(frames[i], FRAME, destination_mac, source_mac, destination, source);
+		put_udp_headers(frames[i], FRAME, &ends);
 		vectors[i] = (struct iovec){ frames[i], FRAME };
 		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i],
 						       .msg_iovlen = 1,

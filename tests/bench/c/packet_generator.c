@@ -28,17 +28,16 @@ int main(int argc, char **argv)
 {
 	static const char text[] =
 		"packet_generator -o OBJECT -i DEVICE -t SECONDS [-r PPS] [-s FRAME_BYTES] [-f "
-		"FLOWS] [-b BATCH] "
-		"[-d DESTINATION] [-S SOURCE] [-m DESTINATION_MAC] [-M SOURCE_MAC]";
-	const char *object_path = NULL, *device = NULL, *destination = "10.97.0.2",
-		   *source = "10.97.0.1";
-	const char *destination_mac = "02:00:00:00:00:02", *source_mac = "02:00:00:00:00:01";
+		"FLOWS] [-b BATCH] " UDP_ENDS_USAGE;
+	struct udp_ends ends = { "10.97.0.2", "10.97.0.1", "02:00:00:00:00:02",
+				 "02:00:00:00:00:01" };
+	const char *object_path = NULL, *device = NULL;
 	double seconds = 0, rate = 0, per_second, start, end;
 	int size = 60, flows = 1, batch = 64, option;
 	static uint8_t frame[MAX_FRAME];
 	uint64_t sent = 0;
 
-	while ((option = getopt(argc, argv, "o:i:t:r:s:f:b:d:S:m:M:")) != -1) {
+	while ((option = getopt(argc, argv, "o:i:t:r:s:f:b:" UDP_ENDS_OPTIONS)) != -1) {
 		switch (option) {
 		case 'o':
 			object_path = optarg;
@@ -61,20 +60,8 @@ int main(int argc, char **argv)
 		case 'b':
 			batch = atoi(optarg);
 			break;
-		case 'd':
-			destination = optarg;
-			break;
-		case 'S':
-			source = optarg;
-			break;
-		case 'm':
-			destination_mac = optarg;
-			break;
-		case 'M':
-			source_mac = optarg;
-			break;
 		default:
-			usage(text);
+			take_udp_end(&ends, option, text);
 		}
 	}
 	if (!object_path || !device || seconds <= 0 || size < 60 || size > MAX_FRAME || flows < 1 ||
@@ -89,7 +76,7 @@ int main(int argc, char **argv)
 	};
 	if (!config.out_ifindex)
 		fail(device);
-	put_udp_headers(frame, size, destination_mac, source_mac, destination, source);
+	put_udp_headers(frame, size, &ends);
 	memcpy(config.header, frame, GENERATOR_HEADER_SIZE);
 
 	struct bpf_object *object = bpf_object__open_file(object_path, NULL);
