@@ -21,7 +21,7 @@ describe("the README", () => {
 
   test("names npm scripts that exist", () => {
     const { scripts } = JSON.parse(readFileSync(root("package.json"), "utf8")) as { scripts: Record<string, string> };
-    const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1] ?? "");
+    const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1] ?? "");
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
