@@ -2,6 +2,7 @@
 /**
  * `npm run test:kernels [-- PATTERN...]`: the packet and link tests on Debian's own 6.1 (where
  * the clsact fallback runs) and 6.12 kernels, each in a virtual machine over this machine's files.
+ * `-- tests/vm/nic`: NIC drivers, on emulated hardware of several queues.
  */
 
 import { root } from "./root.ts";
@@ -9,6 +10,9 @@ import { add, type Counts, closingLine, NONE, readClosingLine } from "./test/cou
 
 const SERIES = ["6.1", "6.12"];
 const TESTS = ["tests/kernel/libbpf", "tests/kernel/link", "tests/kernel/pipeline"];
+const NIC_TESTS = "tests/vm/nic";
+/** Two for each other, and a third of another driver. */
+const NICS = ["virtio-net-pci:q=4", "virtio-net-pci:q=4", "vmxnet3"];
 /** An emulated CPU is some ten times slower than a real one. */
 const TIMEOUT_SECONDS = 1800;
 
@@ -21,6 +25,8 @@ interface Result {
 
 if (process.arch !== "x64") fail(`the virtual machines need an x86-64 host, this is ${process.arch}`);
 const patterns = process.argv.length > 2 ? process.argv.slice(2) : TESTS;
+/** Tests of drivers ask for them by name: they are no part of the others, as they take much longer. */
+const nics = patterns.some((pattern) => pattern.includes(NIC_TESTS)) ? NICS : [];
 const kernels = SERIES.map((series) => ({ series, kernel: findPackage(series) }));
 const folders = kernels.map(({ kernel }) => prepare(kernel));
 // Side by side: most of a test is one emulated CPU's work.
@@ -43,7 +49,8 @@ async function testOn(series: string, kernel: string, folder: string): Promise<R
   const started = performance.now();
   console.error(`==> ${kernel}`);
   const tests = [process.execPath, "run", "scripts/test.ts", ...patterns];
-  const command = [root("tests/vm/run.sh"), "--timeout", String(TIMEOUT_SECONDS), folder, "--", ...tests];
+  const options = ["--timeout", String(TIMEOUT_SECONDS), ...nics.flatMap((nic) => ["--nic", nic])];
+  const command = [root("tests/vm/run.sh"), ...options, folder, "--", ...tests];
   const machine = Bun.spawn(command, { cwd: root(), stdin: "ignore", stdout: "pipe", stderr: "inherit" });
   const output = await passOn(machine.stdout, `[${series}] `);
   const status = await machine.exited;

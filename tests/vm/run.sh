@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [--memory MIB] [--timeout SECONDS] FOLDER -- COMMAND [ARGUMENT...]
+# run.sh [--memory MIB] [--timeout SECONDS] [--nic MODEL[:q=QUEUES]]... FOLDER -- COMMAND [ARGUMENT...]
 # Boots the kernel in FOLDER (see prepare.sh) under QEMU and runs COMMAND as root in the current
 # directory, over the host's own root file system: read-only, below an overlay in the guest's
 # memory, so that nothing that the guest writes reaches the host.
+# The NICs (QEMU's models, MAC 52:54:00:00:00:01 and so on) are on one bridge, in a network
+# namespace of their own on the host; their drivers are loaded.
 # Status: the command's; 124 past the time-out; 125 if the guest did not report.
 #
 # Emulated CPUs (TCG) on purpose: they work on machines without nested virtualisation, and the
@@ -12,14 +14,16 @@ set -euo pipefail
 
 memory=3072
 timeout=300
+nics=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--memory) memory=$2 && shift 2 ;;
 	--timeout) timeout=$2 && shift 2 ;;
+	--nic) nics+=("$2") && shift 2 ;;
 	*) break ;;
 	esac
 done
-kernel=${1:?usage: run.sh [--memory MIB] [--timeout SECONDS] FOLDER -- COMMAND [ARGUMENT...]}
+kernel=${1:?usage: run.sh [--memory MIB] [--timeout SECONDS] [--nic MODEL]... FOLDER -- COMMAND [ARGUMENT...]}
 if [ "${2-}" != -- ] || [ $# -lt 3 ]; then
 	echo "run.sh: there is no command" >&2
 	exit 125
@@ -33,7 +37,7 @@ trap '[ -z "$virtiofsd" ] || kill "$virtiofsd" 2>/dev/null; rm -rf "$work"' EXIT
 # --- what the guest runs
 {
 	printf 'cd %q\n' "$PWD"
-	printf 'export PATH=%q HOME=/root WEIR_VM=1\n' "$PATH"
+	printf 'export PATH=%q HOME=/root WEIR_VM=1 WEIR_VM_NICS=%q\n' "$PATH" "${#nics[@]}"
 	printf '( '
 	printf '%q ' "$@"
 	printf ') </dev/null\n'
@@ -41,6 +45,11 @@ trap '[ -z "$virtiofsd" ] || kill "$virtiofsd" 2>/dev/null; rm -rf "$work"' EXIT
 # Output and status have a virtio port each. Writing to the debug port ends QEMU at once.
 cat >"$work/script" <<SCRIPT
 port() { grep -l "^\$1\$" /sys/class/virtio-ports/*/name | sed 's,.*virtio-ports/\([^/]*\)/name,/dev/\1,'; }
+if [ ${#nics[@]} -gt 0 ]; then
+	# There is no udev that would. The drivers of the bus first: they bring the NICs' own modaliases.
+	cat /sys/bus/pci/devices/*/modalias | grep bc02 | xargs -r -n1 modprobe -qb
+	cat /sys/bus/virtio/devices/*/modalias | grep d00000001 | xargs -r -n1 modprobe -qb
+fi
 output=\$(port vm.output)
 status=\$(port vm.status)
 { bash $work/command 2>&1; echo \$? >/run/vm.status; } | cat >\$output
@@ -71,8 +80,35 @@ qemu=(
 	-device virtio-serial-pci -device virtserialport,chardev=output,name=vm.output
 	-device virtserialport,chardev=status,name=vm.status
 )
+# --- the NICs: taps on a bridge
+network=
+for index in "${!nics[@]}"; do
+	model=${nics[index]%%:*}
+	queues=1
+	case ${nics[index]} in *:q=*) queues=${nics[index]##*:q=} ;; esac
+	tap="tap,id=nic$index,ifname=tap$index,script=no,downscript=no,vhost=off"
+	device="$model,netdev=nic$index,mac=52:54:00:00:00:0$((index + 1))"
+	mode=
+	if [ "$queues" -gt 1 ]; then
+		mode=multi_queue
+		tap+=",queues=$queues"
+		device+=",mq=on,vectors=$((2 * queues + 2))"
+	fi
+	network+="ip tuntap add dev tap$index mode tap vnet_hdr $mode; ip link set tap$index master br0 up; "
+	qemu+=(-netdev "$tap" -device "$device")
+done
+launch=()
+if [ -n "$network" ]; then
+	bridge="ip link add br0 type bridge forward_delay 0 mcast_snooping 0; ip link set br0 up"
+	quiet="sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"
+	# Where the host's netfilter looks at bridges it would take what the guests route for spoofed.
+	# shellcheck disable=SC2016 # the inner shell's
+	quiet+='; for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done'
+	# shellcheck disable=SC2016
+	launch=(unshare -n sh -ec "$quiet; $bridge; $network"'exec "$@"' sh)
+fi
 set +e
-timeout -k 5 "$timeout" "${qemu[@]}" </dev/null | cat
+timeout -k 5 "$timeout" "${launch[@]}" "${qemu[@]}" </dev/null | cat
 ended=${PIPESTATUS[0]}
 if [ -s "$work/status" ]; then
 	exit "$(cat "$work/status")"
