@@ -16,13 +16,17 @@ export interface Group {
 const UNIT_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 10 * 60_000;
 
+/** What needs a virtual machine's hardware runs there only: `npm run test:kernels -- tests/vm/nic`. */
+const VM_ONLY = "tests/vm/";
+
 /** All test files, relative to the root, that contain one of the patterns. */
 export function findTests(patterns: readonly string[]): string[] {
   const folders = ["sdk", "server", "wasm", "bpf", "scripts", "examples", "tests"];
   const files = folders.flatMap((folder) => [
     ...new Bun.Glob(`${folder}/**/*.test.{ts,tsx}`).scanSync({ cwd: root() }),
   ]);
-  return files.filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))).sort();
+  if (patterns.length === 0) return files.filter((file) => !file.startsWith(VM_ONLY)).sort();
+  return files.filter((file) => patterns.some((pattern) => file.includes(pattern))).sort();
 }
 
 /**
