@@ -12,6 +12,7 @@ const VALUES = [
   "DataPlane",
   "StateSchema",
   "WeirError",
+  "attachedPrograms",
   "checkState",
   "destroyInstance",
   "dropReasons",

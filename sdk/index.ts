@@ -15,7 +15,7 @@
  * @module
  */
 
-export type { AttachedProgram } from "./dataplane/attached_programs.ts";
+export { type AttachedProgram, attachedPrograms, type Neighbour } from "./dataplane/attached_programs.ts";
 export type { Change } from "./dataplane/change.ts";
 export type { Committed, Plan } from "./dataplane/core.ts";
 export type {

@@ -11,23 +11,33 @@ export interface AttachedProgram {
   /** The kernel's number. */
   readonly id: number;
   readonly name: string;
-  /** Whether it is this instance's. */
+}
+
+/** A program on an interface's device, and whether it is this instance's. */
+export interface Neighbour extends AttachedProgram {
   readonly own: boolean;
 }
 
+/**
+ * The programs on a device's XDP and TCX hooks, in the order in which they get its packets.
+ * @param ifindex of the device, in the namespace that the thread is in.
+ * @throws WeirError `ENODEV`
+ */
+export function attachedPrograms(ifindex: number): AttachedProgram[] {
+  const onXdp = queryXdp(ifindex);
+  const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
+  return [
+    ...(onXdp === null ? [] : [{ hook: "xdp" as const, id: onXdp.programId }]),
+    ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
+  ].map((program) => ({ ...program, name: nameOf(program.id) }));
+}
+
 /** The programs on the device of an attachment, if there are others than its own; must be called in its namespace. */
-export function neighboursOf(attachment: Attachment): AttachedProgram[] {
-  const { ifindex, tc, xdp } = attachment;
+export function neighboursOf({ ifindex, tc, xdp }: Attachment): Neighbour[] {
   try {
     const own = new Set([tc.programId(), xdp?.programId() ?? 0]);
-    const onXdp = queryXdp(ifindex);
-    const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
-    const programs = [
-      ...(onXdp === null ? [] : [{ hook: "xdp" as const, id: onXdp.programId }]),
-      ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
-    ];
-    if (programs.every(({ id }) => own.has(id))) return [];
-    return programs.map(({ hook, id }) => ({ hook, id, name: nameOf(id), own: own.has(id) }));
+    const programs = attachedPrograms(ifindex).map((program) => ({ ...program, own: own.has(program.id) }));
+    return programs.every((program) => program.own) ? [] : programs;
   } catch (error) {
     // The device went while it was asked about.
     if (error instanceof WeirError && error.code === "ENODEV") return [];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the process knows of interfaces beyond their objects. */
 import type { Attachment, Hook } from "./attach.ts";
-import type { AttachedProgram } from "./attached_programs.ts";
+import type { Neighbour } from "./attached_programs.ts";
 import type { Device } from "./devices.ts";
 import type { DeviceSettings } from "./drivers/index.ts";
 import type { GuardStatus } from "./kernel/guard_table.ts";
@@ -70,7 +70,7 @@ export interface InterfaceStatus {
   readonly mac?: string;
   readonly warnings?: readonly string[];
   /** Programs on the device, in the order in which they get its packets, where there are others than Weir's. */
-  readonly programs?: readonly AttachedProgram[];
+  readonly programs?: readonly Neighbour[];
   /** What its policers dropped since they were set. */
   readonly police?: { readonly ingress?: PolicerDrops; readonly egress?: PolicerDrops };
   /** Flows that its packets have made. */

@@ -2,6 +2,8 @@
 /** Devices that Weir is to forward between: driver, hook, what they lack for it, and programs that are there already. */
 
 import {
+  type AttachedProgram,
+  attachedPrograms,
   type DeviceNeed,
   type DeviceReport,
   type InspectOptions,
@@ -17,7 +19,9 @@ type HookChoice = NonNullable<InspectOptions["hook"]>;
 export function checkDevices(names: readonly string[], hook: HookChoice = "auto"): Check[] {
   return names.flatMap((name) => {
     try {
-      return checkDevice(inspectDevice(name, { hook }), hook);
+      const report = inspectDevice(name, { hook });
+      const { link } = report.facts;
+      return [...checkDevice(report, hook), checkNeighbours(link, attachedPrograms(link.index))];
     } catch (error) {
       if (!(error instanceof WeirError) || error.code !== "ENODEV") return [failed(name, error)];
       return [fail(name, "no such device", "ip link shows the devices of this namespace")];
@@ -82,7 +86,15 @@ export function checkProgram(link: LinkInfo): Check {
   if (link.xdp === undefined) return ok(name, "no program attached");
   const { programId, mode } = link.xdp;
   const found = `program ${programId} is attached (${mode})`;
-  return warn(name, found, "use hook: tc, or detach it; it may be Weir's own", "hook xdp is refused");
+  const hint = "use hook: tc, set replaceXdp: true, or detach it; it may be Weir's own";
+  return warn(name, found, hint, "hook xdp is refused");
+}
+
+/** Who is on the TCX hook: the first that does not hand a packet on decides on it. */
+export function checkNeighbours(link: LinkInfo, programs: readonly AttachedProgram[]): Check {
+  const name = `${link.name} tcx`;
+  const names = programs.filter(({ hook }) => hook === "tcx").map((program) => `${program.id} ${program.name}`);
+  return ok(name, names.length === 0 ? "no program attached" : `in this order: ${names.join(", ")}`);
 }
 
 /** Settings in the order in which they matter; those that nothing is wrong with as they are. */

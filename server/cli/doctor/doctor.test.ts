@@ -9,6 +9,7 @@ import {
   checkDevice,
   checkDevices,
   checkDriver,
+  checkNeighbours,
   checkPacketLimits,
   checkPeer,
   checkProgram,
@@ -215,6 +216,12 @@ describe("a device", () => {
   });
 
   test("with a program, or with a far end elsewhere, is told so", () => {
+    expect(checkNeighbours(link(), []).found).toBe("no program attached");
+    const programs = ["other_first", "weir_tc"].map((name, i) => ({ hook: "tcx" as const, id: i + 7, name }));
+    expect(checkNeighbours(link(), [{ hook: "xdp", id: 6, name: "other_xdp" }, ...programs])).toMatchObject({
+      name: "eth0 tcx",
+      found: "in this order: 7 other_first, 8 weir_tc",
+    });
     expect(checkProgram(link()).status).toBe("ok");
     const attached = checkProgram(link({ xdp: { mode: "native", programId: 643 } }));
     expect(attached).toMatchObject({ status: "warn", found: "program 643 is attached (native)" });
