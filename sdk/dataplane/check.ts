@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Meaning of a changed state: names lead somewhere, nothing that is in use goes, every object makes sense by itself. */
 import { WeirError } from "../errors.ts";
-import { isWritten } from "./candidate.ts";
+import { isWritten, KERNEL_OWNER } from "./candidate.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
 import { checkKernelRoutes } from "./check_kernel_routes.ts";
 import { checkLeading } from "./check_labels.ts";
@@ -36,6 +36,7 @@ export function checkChanges(state: DesiredState, changes: StateChanges, locate:
     if (MIRRORING.has(change.kind)) mirroringChanged = true;
     for (const candidate of change.after) {
       if (!isWritten(candidate) || change.before.includes(candidate as never)) continue;
+      if (candidate.owner !== KERNEL_OWNER) checkOwnName(change.kind, change.key, locate);
       checkObjectMeaning(state, change.kind, candidate.object, change.key, locate);
       checkReferences(state, change.kind, candidate.object, change.key, locate);
     }
@@ -89,6 +90,13 @@ function checkFdb(state: DesiredState, entry: KindObjects["fdb"], pointer: strin
 }
 
 const isGroupMac = (mac: string): boolean => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+
+/** Next hops of kernel routes have names of their own. */
+function checkOwnName(kind: Kind, name: string, locate: Locate): void {
+  if ((kind !== "nexthops" && kind !== "interfaces") || !name.startsWith(`${KERNEL_OWNER}:`)) return;
+  const problem = `is "${name}", and Weir itself uses names that begin with "${KERNEL_OWNER}:"`;
+  throw invalid(`${locate(kind, name)}/name`, problem, "use another name");
+}
 
 /** Next hops and interfaces share one name space, with two reserved names. */
 function checkViaName(state: DesiredState, other: "nexthops" | "interfaces", name: string, pointer: string): void {

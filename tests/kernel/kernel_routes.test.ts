@@ -344,5 +344,8 @@ describe("mirrored routes", () => {
       '/vrfs/1/kernelRoutes/export writes into table 7, as VRF "v0" does',
     );
     expect(await wrong({ table: 7, export: true }, { table: 7 })).toBe("accepted");
+    await expect(dp.plan({ nexthops: [{ name: "kernel:vxlan:192.0.2.2", type: "discard" }] })).rejects.toThrow(
+      '/nexthops/0/name is "kernel:vxlan:192.0.2.2", and Weir itself uses names that begin with "kernel:"',
+    );
   });
 });
