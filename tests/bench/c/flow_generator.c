@@ -2,7 +2,8 @@
 /*
  * One 60-byte UDP packet per flow, each a new 5-tuple (32768 source ports x 128 destination
  * ports), with its sending time in the payload. AF_PACKET with sendmmsg past the qdisc, paced
- * by a busy wait. More than 100 us late, the schedule is moved: no burst that catches up.
+ * by a busy wait, or with -w by sleeping. More than 100 us late, the schedule is moved: no burst
+ * that catches up.
  */
 #define _GNU_SOURCE
 #include <linux/if_packet.h>
@@ -35,7 +36,7 @@ int main(int argc, char **argv)
 {
 	static const char text[] =
 		"flow_generator -i DEVICE -n PACKETS [-r PER_SECOND] [-b BATCH] [-a FIRST] [-c "
-		"CYCLE] " UDP_ENDS_USAGE;
+		"CYCLE] [-w] " UDP_ENDS_USAGE;
 	struct udp_ends ends = { "10.97.0.2", "10.97.0.1", "00:00:5e:00:01:00",
 				 "02:00:00:00:01:01" };
 	const char *device = NULL;
@@ -45,9 +46,9 @@ int main(int argc, char **argv)
 	static struct iovec vectors[MAX_BATCH];
 	uint64_t start, now, max_late = 0, errors = 0, sent = 0;
 	double rate = 0, gap;
-	int batch = 1, option, one = 1, buffer = 8 << 20;
+	int batch = 1, option, one = 1, buffer = 8 << 20, sleeps = 0;
 
-	while ((option = getopt(argc, argv, "i:n:r:b:a:c:" UDP_ENDS_OPTIONS)) != -1) {
+	while ((option = getopt(argc, argv, "i:n:r:b:a:c:w" UDP_ENDS_OPTIONS)) != -1) {
 		switch (option) {
 		case 'i':
 			device = optarg;
@@ -66,6 +67,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			cycle = strtoul(optarg, NULL, 0);
+			break;
+		case 'w':
+			sleeps = 1;
 			break;
 		default:
 			take_udp_end(&ends, option, text);
@@ -99,8 +103,12 @@ int main(int argc, char **argv)
 		    out = 0;
 		uint64_t due = schedule + (uint64_t)(burst * gap);
 
-		while ((now = monotonic_ns()) < due)
-			;
+		while ((now = monotonic_ns()) < due) {
+			struct timespec left = { .tv_nsec = due - now };
+
+			if (sleeps && due - now < 1000000000)
+				nanosleep(&left, NULL);
+		}
 		if (gap && now - due > max_late)
 			max_late = now - due;
 		if (gap && now - due > MAX_LATE_NS)

@@ -7,6 +7,7 @@ import { flowHitCost } from "./flow-hit-cost.ts";
 import { flowSetup } from "./flow-setup.ts";
 import { flowSweep } from "./flow-sweep.ts";
 import { newFlows } from "./new-flows.ts";
+import { noisyNeighbour } from "./noisy-neighbour.ts";
 import { overlayTcp } from "./overlay-tcp.ts";
 import { overlayUdp } from "./overlay-udp.ts";
 import { policyClassifier } from "./policy-classifier.ts";
@@ -29,6 +30,7 @@ export const benchmarks: readonly Benchmark[] = [
   flowSweep,
   newFlows,
   flowSetup,
+  noisyNeighbour,
   policyClassifier,
   routes100k,
   scale,

@@ -23,6 +23,8 @@ export interface Trial {
   readonly flows: number;
   /** A second; what the generator really reached is in the outcome. */
   readonly rate: number;
+  /** The packets are of these flows instead, over and over: as many from the number `first` on. */
+  readonly cycle?: { readonly first: number; readonly flows: number };
 }
 
 export interface Outcome {
@@ -51,11 +53,12 @@ export class NewFlows implements AsyncDisposable {
     return new NewFlows(lab, await Tool.start(argv, { netns: lab.server }));
   }
 
-  async run({ flows, rate }: Trial): Promise<Outcome> {
+  async run({ flows, rate, cycle }: Trial): Promise<Outcome> {
     await this.#sink.ask();
-    const how = ["-i", POD_DEVICE, "-n", String(flows), "-r", String(rate), "-a", String(this.#next)];
+    const which = cycle === undefined ? [this.#next] : [cycle.first, "-c", cycle.flows];
+    const how = ["-i", POD_DEVICE, "-n", String(flows), "-r", String(rate), "-a", ...which.map(String)];
     const addresses = ["-d", SERVER.address, "-S", CLIENT.address, "-m", GATEWAY.mac, "-M", CLIENT.mac];
-    this.#next = (this.#next + flows) % FLOW_SPACE;
+    if (cycle === undefined) this.#next = (this.#next + flows) % FLOW_SPACE;
     const generated = await measure<{ sent: number; seconds: number }>(
       [program("flow_generator"), ...how, ...addresses],
       { netns: this.#lab.client, cpu: GENERATOR_CPU, timeoutMs: (2000 * flows) / rate + MARGIN_MS },

@@ -29,6 +29,8 @@ export interface Path {
 
 export const CLIENT: Workload = { address: "10.97.0.1", mac: "02:00:00:00:01:01" };
 export const SERVER: Workload = { address: "10.97.0.2", mac: "02:00:00:00:02:01" };
+/** A third pod, in labs that have one. */
+export const NEIGHBOUR: Workload = { address: "10.97.0.3", mac: "02:00:00:00:03:01" };
 /** What pods send to: Weir answers for it, or the node's devices have it in plain routing. */
 export const GATEWAY: Workload = { address: "169.254.1.1", mac: "00:00:5e:00:01:00" };
 
@@ -40,6 +42,8 @@ export interface SameNodeOptions {
   readonly id: string;
   /** The node's kernel routes between the pods; else the devices are left to Weir. */
   readonly routed: boolean;
+  /** There is a third pod. Default: false. */
+  readonly neighbour?: boolean;
 }
 
 export class SameNode implements Path, AsyncDisposable {
@@ -52,6 +56,8 @@ export class SameNode implements Path, AsyncDisposable {
   /** The node's ends of the two veth pairs. */
   readonly clientDevice: string;
   readonly serverDevice: string;
+  /** The same of the third pod, if there is one. */
+  readonly neighbourDevice: string;
   readonly #lab: Lab;
   readonly #gone: () => void;
 
@@ -63,11 +69,12 @@ export class SameNode implements Path, AsyncDisposable {
     this.server = lab.netns("b");
     this.clientDevice = `${id}h0`;
     this.serverDevice = `${id}h1`;
+    this.neighbourDevice = `${id}h2`;
   }
 
   /** Makes it; what an earlier run left under the same names goes first. */
-  static async create({ id, routed }: SameNodeOptions): Promise<SameNode> {
-    const lab = Lab.create(topology(id, routed), { prefix: `${PREFIX}${id}-`, replace: true });
+  static async create({ id, routed, neighbour = false }: SameNodeOptions): Promise<SameNode> {
+    const lab = Lab.create(topology(id, routed, neighbour), { prefix: `${PREFIX}${id}-`, replace: true });
     const made = new SameNode(lab, id);
     try {
       if (routed) await made.#knowPods();
@@ -76,6 +83,11 @@ export class SameNode implements Path, AsyncDisposable {
       throw error;
     }
     return made;
+  }
+
+  /** Namespace of the third pod. @throws WeirError `ENOENT` where there is none */
+  get neighbour(): string {
+    return this.#lab.netns("c");
   }
 
   /** The sinks take ARP answers too, so the node must know the pods beforehand. */
@@ -92,10 +104,11 @@ export class SameNode implements Path, AsyncDisposable {
   }
 }
 
-function topology(id: string, routed: boolean): Topology {
+function topology(id: string, routed: boolean, neighbour: boolean): Topology {
   const pods = [
     { name: "a", pod: CLIENT, device: `${id}h0` },
     { name: "b", pod: SERVER, device: `${id}h1` },
+    ...(neighbour ? [{ name: "c", pod: NEIGHBOUR, device: `${id}h2` }] : []),
   ];
   return {
     name: `bench-${id}`,
