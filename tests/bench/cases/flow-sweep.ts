@@ -5,7 +5,7 @@ import { root } from "../../../scripts/root.ts";
 import { monotonicMs } from "../../../sdk/dataplane/clock.ts";
 import { FlowEndRing } from "../../../sdk/dataplane/flows/flow_end_ring.ts";
 import { FlowSweep } from "../../../sdk/dataplane/flows/sweep.ts";
-import { withoutTraces } from "../../../sdk/dataplane/loader.ts";
+import { flowTableEntries, withoutTraces } from "../../../sdk/dataplane/loader.ts";
 import {
   configCodec,
   FLOW_FLAG_REVERSE,
@@ -161,9 +161,11 @@ function measure({ collection, sweeper, config, ends }: Loaded, table: Table): R
 
 async function run(settings: Settings): Promise<Result> {
   const spec = withoutTraces(CollectionSpec.fromFile(root("assets/weir.bpf.o")));
-  for (const name of ["flows4", "flows6", "flow_slots4", "flow_slots6"]) {
+  const entries = { flow_slots4: CAPACITY, flow_slots6: CAPACITY, flows4: 0, flows6: 0 };
+  entries.flows4 = entries.flows6 = flowTableEntries(CAPACITY);
+  for (const [name, count] of Object.entries(entries)) {
     const map = spec.maps.get(name);
-    if (map !== undefined) map.maxEntries = CAPACITY;
+    if (map !== undefined) map.maxEntries = count;
   }
   for (const [name, program] of spec.programs) program.autoload = name === "weir_flow_sweep";
   using collection = spec.load();
