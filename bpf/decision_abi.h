@@ -9,8 +9,9 @@
 
 enum decision_operation {
 	DECISION_NONE = 0,
-	DECISION_SET,    /* insert or replace the pair */
-	DECISION_DELETE, /* remove the pair */
+	DECISION_SET,     /* insert or replace the pair */
+	DECISION_DELETE,  /* remove the pair */
+	DECISION_REROUTE, /* routes have changed: `reroute` of both entries becomes `revision` */
 };
 
 /* DECISION_STALE becomes "stale". */
@@ -66,14 +67,16 @@ struct flow_decision {  /* 160 bytes */
 #define WEIR_MAX_WORKERS          16
 
 /* Context of the SYSCALL programs. */
-struct flow_update_args { /* 16 bytes */
+struct flow_update_args { /* 24 bytes */
 	__u32 first;      /* index in `decisions` */
 	__u32 count;
 	__u32 applied; /* written by the kernel */
 	__u32 removed; /* written by the kernel: entries that DECISION_DELETE took away */
+	__u32 reroute; /* 1: only what is DECISION_REROUTE is applied; 0: all but that */
+	__u32 reserved;
 };
 
 _Static_assert(sizeof(struct flow_decision) == 160, "flow_decision");
-_Static_assert(sizeof(struct flow_update_args) == 16, "flow_update_args");
+_Static_assert(sizeof(struct flow_update_args) == 24, "flow_update_args");
 
 #endif

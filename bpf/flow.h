@@ -13,9 +13,6 @@
 #include "drop.h"
 #include "flow_slot.h"
 #include "flow_tcp.h"
-#include "fragment.h"
-#include "handover.h"
-#include "mirror.h"
 #include "nexthop.h"
 #include "trap.h"
 
@@ -179,78 +176,5 @@ static __always_inline void flow_touch(const struct walk *w, struct flow_entry *
 	__sync_fetch_and_add(&flow->packets, 1);
 	__sync_fetch_and_add(&flow->bytes, w->ip_length);
 }
-
-/*
- * Follows a decided flow. FORWARD: walk->nexthop is set, and `mirror`, and WALK_NAT; CONTINUE:
- * to be decided; else the packet's verdict.
- */
-static __always_inline int follow_flow(const struct packet *p)
-{
-	struct walk *w = p->walk;
-	struct flow_entry *flow;
-	struct nexthop *nh;
-	int verdict;
-
-	if (w->flags & WALK_FRAGMENT)
-		fragment_ports(w);
-	if (w->flags & (WALK_NO_PORTS | WALK_UNRELATED))
-		return CONTINUE;
-	flow = flow_find(w->family, &w->key);
-	if (!flow || flow->action == FLOW_HOLD || flow->ingress != w->ingress)
-		return CONTINUE;
-	if ((w->flags & WALK_LEADS_NOWHERE) && flow->action != FLOW_NAT)
-		return CONTINUE;
-	nh = nexthop_get(flow->nexthop);
-	if ((w->flags & WALK_UNROUTED) && (!nh || !(nh->flags & NEXTHOP_FLAG_POLICY)))
-		return CONTINUE;
-	if ((w->flags & WALK_AWAITED) && !tracing && trap_admit(w->interface)) {
-		w->trap_flags |= TRAP_FLAG_PORTS;
-		verdict = report(p, TRAP_FRAGMENT);
-		if (verdict != CONTINUE)
-			return verdict;
-	}
-	if (flow->mirror && !is_copy(w) && !(w->flags & WALK_MIRRORED)) {
-		verdict = p->hook == HOOK_XDP ? leave_to_tc(p) : CONTINUE;
-		if (verdict != CONTINUE)
-			return verdict;
-		w->mirror = flow->mirror;
-	}
-	if (flow_may_change(w, flow)) {
-		if (call_flow_transition(p) != FORWARD)
-			return CONTINUE;
-	} else if (w->protocol == IPPROTO_TCP && !tracing) {
-		tcp_record(p, flow);
-	}
-	count_flow_hit(w);
-	if (tracing)
-		trace_step(p, TRACE_FLOW, flow->action, flow->rule, flow->nexthop);
-	else
-		flow_touch(w, flow);
-	if (flow->action == FLOW_FORWARD || flow->action == FLOW_NAT) {
-		/*
-		 * The member that was chosen has died: another way is looked for. That of what
-		 * the packet would become is the decision's business.
-		 */
-		if (!nh || (nh->flags & NEXTHOP_FLAG_DOWN)) {
-			if (flow->action == FLOW_FORWARD)
-				w->flags |= WALK_ALLOWED;
-			else if (w->flags & WALK_INJECTED)
-				return drop(p, DROP_NO_NEXTHOP); /* just decided */
-			return CONTINUE;
-		}
-		if (flow->action == FLOW_NAT)
-			w->flags |= WALK_NAT;
-		w->nexthop = flow->nexthop;
-		w->label = flow->label;
-		return FORWARD;
-	}
-	if (w->mirror)
-		mirror_flow(p);
-	return drop_by_rule(p,
-			    flow->action == FLOW_DROP && flow->drop_reason ? flow->drop_reason
-									   : DROP_POLICY_DENY,
-			    flow->rule);
-}
-STAGE(follow_flow)
 
 #endif

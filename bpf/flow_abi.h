@@ -57,10 +57,10 @@ struct flow_entry { /* 136 bytes */
 	__u64 last_seen;
 	__u64 created;
 	__u64 packets;
-	__u64 bytes; /* from the first byte of the IP header */
-	__u32 nexthop;
-	__u32 generation;   /* unique for this pair of entries; a decision must name it */
-	__u32 rule;         /* policy rule that decided; 0: none */
+	__u64 bytes;   /* from the first byte of the IP header */
+	__u32 nexthop; /* with `label` in one word, which is read and written as a whole */
+	__u32 label;   /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+	__u32 rule;    /* policy rule that decided; 0: none */
 	__u32 idle_seconds; /* 0: the protocol's default */
 	__u32 revision;     /* of the policy that decided */
 	__u32 ingress;      /* where it must come from: interface id, or INGRESS_* */
@@ -73,7 +73,7 @@ struct flow_entry { /* 136 bytes */
 	__u8 tcp_flags;   /* seen so far; TCP_SEQUENCED */
 	__u8 tcp_scale;   /* window scale of what this direction says (RFC 7323) */
 	__u32 trapped; /* packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
-	__u32 label;   /* MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+	__u32 generation; /* unique for this pair of entries; a decision must name it */
 	__u32 reverse_label; /* of a hold, or of a packet since that asks anew: the same for the reverse direction */
 	__u16 reverse_vrf; /* in which the reverse direction's entry is kept; 0: the same */
 	__u16 owner; /* interface whose packet made the flow, of one entry of the pair; 0: nobody's */
@@ -90,7 +90,7 @@ struct flow_entry { /* 136 bytes */
 	__u32 tcp_end;    /* sequence number behind the last byte */
 	__u32 tcp_ack;    /* highest acknowledgement */
 	__u32 tcp_window; /* right edge of the window that it offers the other direction */
-	__u32 reserved;
+	__u32 reroute; /* not 0: routes have changed; of action forward, the next packet looks for its way */
 };
 
 /* Bit of `tcp_flags` that is none of a segment's: tcp_end is known. */
@@ -118,6 +118,8 @@ struct flow_entry { /* 136 bytes */
 #define FLOW_FLAG_REVERSE 0x02 /* the reverse direction of the pair */
 #define FLOW_FLAG_MARKED  0x04 /* untouched since the last sweep */
 #define FLOW_FLAG_SINGLE  0x08 /* has no reverse entry */
+#define FLOW_FLAG_CHOSEN  0x10 /* the controller said where it goes, whatever routes say */
+#define FLOW_FLAG_REROUTE 0x20 /* of a decision only: both directions look for their way anew */
 
 #define WEIR_HOLD_PACKETS 3 /* packets of a held flow that reach the slow path */
 

@@ -7,6 +7,8 @@
 #define WEIR_FLOW_MISS_H
 
 #include "clock.h"
+#include "fragment.h"
+#include "handover.h"
 #include "half_open.h"
 #include "reverse.h"
 
@@ -147,9 +149,14 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		__sync_fetch_and_add(&flow->trapped, -1);
 		return drop(p, DROP_HOLD_LIMIT);
 	}
-	/* An entry that is decided has no use for it; the decision that takes its place has. */
-	if (flow->action != FLOW_HOLD)
+	if (flow->action != FLOW_HOLD) {
+		/* An entry that is decided has no use for it; the decision that takes its place has. */
 		flow->reverse_label = w->reverse_label;
+		if (w->flags & WALK_ALLOWED)
+			w->trap_flags |= TRAP_FLAG_REROUTED;
+		if (w->flags & WALK_ANSWER)
+			w->trap_flags |= TRAP_FLAG_ANSWER;
+	}
 	return call_send_trap(p);
 }
 
@@ -260,6 +267,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	if (!fits_slow_path(p))
 		return drop(p, DROP_TRAP_TOO_BIG);
 	w->trap_reason = TRAP_FLOW_MISS;
+	w->trap_flags &= ~TRAP_FLAG_PORTS;
 	find_reverse(w);
 	flow = flow_find(w->family, &w->key);
 	if (tracing)

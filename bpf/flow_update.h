@@ -10,16 +10,7 @@
 #define WEIR_FLOW_UPDATE_H
 
 #include "flow_miss.h"
-
-/* Where packets come from that next hop `id` leads back to; 0: nothing known. */
-static __always_inline __u32 ingress_of(__u32 id)
-{
-	struct nexthop *nh = nexthop_get(id);
-
-	if (!nh)
-		return 0;
-	return nh->type == NEXTHOP_TUNNEL ? INGRESS_TUNNEL | id : nh->interface;
-}
+#include "flow_move.h"
 
 static __always_inline void decision_key(const struct flow_decision *d, union flow_key *key)
 {
@@ -55,12 +46,13 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 	flow->revision = d->revision;
 	flow->ingress = d->ingress;
 	flow->action = d->action;
-	flow->flags = d->flags & ~(FLOW_FLAG_REVERSE | FLOW_FLAG_MARKED);
+	flow->flags = d->flags & ~(FLOW_FLAG_REVERSE | FLOW_FLAG_MARKED | FLOW_FLAG_REROUTE);
 	flow->worker = d->worker;
 	flow->drop_reason = d->drop_reason;
 	flow->mirror = d->mirror;
 	flow->label = d->label;
 	flow->reverse_vrf = d->reverse_vrf;
+	flow->reroute = d->flags & FLOW_FLAG_REROUTE;
 	if (d->action == FLOW_NAT) {
 		__builtin_memcpy(flow->new_source, d->new_source, 16);
 		__builtin_memcpy(flow->new_destination, d->new_destination, 16);
@@ -117,6 +109,8 @@ static __always_inline void entry_inherit(struct flow_entry *flow, const struct 
 {
 	if (!old || old->action == FLOW_HOLD)
 		return;
+	/* Who marks it looks afterwards whether it is claimed: then it is marked here, or once more. */
+	flow->reroute |= old->reroute;
 	if (!ended) {
 		flow->created = old->created;
 		flow->packets = old->packets;
@@ -357,6 +351,38 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	return count ? DECISION_OK : DECISION_STALE;
 }
 
+/* 0: it is about to be replaced, and its successor may not know. */
+static __always_inline int entry_reroute(const struct flow_decision *d, struct flow_entry *flow)
+{
+	if (flow->ingress == d->ingress)
+		flow->ingress = 0;
+	*(volatile __u32 *)&flow->reroute = d->revision;
+	/* Policy may have to be asked once more. */
+	return !(__sync_fetch_and_and(&flow->trapped, FLOW_CLAIMED) & FLOW_CLAIMED);
+}
+
+static __always_inline __u8 decision_reroute(struct flow_decision *d)
+{
+	__u8 family = d->family == 4 ? 4 : 6;
+	struct flow_entry *old, *other;
+	union flow_key key, reverse;
+	int done;
+
+	decision_key(d, &key);
+	old = flow_find(family, &key);
+	if (!old)
+		return DECISION_MISSING;
+	d->new_generation = old->generation;
+	if (old->generation != d->generation || old->action != FLOW_FORWARD)
+		return DECISION_STALE;
+	flow_key_partner(family, &key, old, &reverse);
+	other = partner_of(family, old, &reverse);
+	done = entry_reroute(d, old);
+	if (other)
+		done &= entry_reroute(d, other);
+	return done ? DECISION_OK : DECISION_STALE;
+}
+
 static long apply_decision(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
@@ -376,13 +402,31 @@ static long apply_decision(__u32 index, struct flow_update_args *args)
 	return 0;
 }
 
+static long apply_reroute(__u32 index, struct flow_update_args *args)
+{
+	__u32 at = args->first + index;
+	struct flow_decision *d = bpf_map_lookup_elem(&decisions, &at);
+
+	if (!d)
+		return 1;
+	if (d->operation != DECISION_REROUTE)
+		return 0;
+	d->result = decision_reroute(d);
+	args->applied++;
+	return 0;
+}
+
 static __always_inline int flow_update(struct flow_update_args *args)
 {
 	struct flow_update_args copy = *args;
 
 	copy.applied = 0;
 	copy.removed = 0;
-	bpf_loop(copy.count, apply_decision, &copy, 0);
+	/* Not in one function: the other has no room for more keys on its stack. */
+	if (copy.reroute)
+		bpf_loop(copy.count, apply_reroute, &copy, 0);
+	else
+		bpf_loop(copy.count, apply_decision, &copy, 0);
 	args->applied = copy.applied;
 	args->removed = copy.removed;
 	return 0;

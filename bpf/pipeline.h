@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "controller_protocols.h"
 #include "decapsulate.h"
+#include "flow_follow.h"
 #include "flow_miss.h"
 #include "nat.h"
 #include "rpf.h"
@@ -236,7 +237,7 @@ static __always_inline int decide(const struct packet *p, const struct interface
 	if (nh->type == NEXTHOP_DISCARD)
 		return discard(p);
 	w->out_interface = nh->interface;
-	if (!(nh->flags & NEXTHOP_FLAG_POLICY) && (!policy || (w->flags & WALK_ALLOWED)))
+	if (!(nh->flags & NEXTHOP_FLAG_POLICY) && !policy)
 		return FORWARD;
 	if (w->flags & WALK_STATELESS)
 		return FORWARD;
@@ -245,9 +246,14 @@ static __always_inline int decide(const struct packet *p, const struct interface
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	/* Another decision would not find another way either. */
-	if ((w->flags & WALK_ALLOWED) && (nh->flags & NEXTHOP_FLAG_DOWN))
-		return drop(p, DROP_NO_NEXTHOP);
+	if (w->flags & WALK_ALLOWED) {
+		/* Another decision would not find another way either; of a tunnel a neighbour may be. */
+		if (nh->flags & NEXTHOP_FLAG_DOWN)
+			return nh->flags & NEXTHOP_FLAG_POLICY ? drop(p, DROP_NO_NEXTHOP) : FORWARD;
+		verdict = call_flow_move(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	return call_flow_miss(p);
 }
 

@@ -87,6 +87,16 @@ static __always_inline void follow_back(struct walk *w)
 	w->reverse_nexthop = 0;
 }
 
+/* Whether walk->reverse_nexthop leads to where the packet came from. */
+static __always_inline int leads_back(const struct walk *w)
+{
+	struct nexthop *nh = nexthop_get(w->reverse_nexthop);
+
+	if (w->ingress & INGRESS_TUNNEL)
+		return nh && w->reverse_nexthop == way_back(w);
+	return nh && nh->type == NEXTHOP_INTERFACE && nh->interface == w->interface;
+}
+
 /* Sets walk->reverse_nexthop and reverse_label. A default route leads to no workload. */
 static __always_inline void find_reverse(struct walk *w)
 {

@@ -41,13 +41,7 @@ static __always_inline int check_reverse_path(const struct packet *p)
 		return CONTINUE;
 	w->reverse_nexthop = route->nexthop;
 	follow_back(w);
-	nh = nexthop_get(w->reverse_nexthop);
-	if (!nh)
-		return drop(p, DROP_RPF);
-	if (w->ingress & INGRESS_TUNNEL)
-		return w->reverse_nexthop == way_back(w) ? CONTINUE : drop(p, DROP_RPF);
-	return nh->type == NEXTHOP_INTERFACE && nh->interface == w->interface ? CONTINUE
-									      : drop(p, DROP_RPF);
+	return leads_back(w) ? CONTINUE : drop(p, DROP_RPF);
 }
 STAGE(check_reverse_path)
 

@@ -58,7 +58,9 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_BRIDGED    0x04 /* the next hop came from the fdb: no TTL, no MAC rewrite */
 #define TRAP_FLAG_LABEL      0x08 /* `nexthop` is what the packet's MPLS label leads to */
 #define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
+#define TRAP_FLAG_REROUTED   0x10 /* flow-miss: its flow is allowed, but where it goes now not yet */
 #define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
+#define TRAP_FLAG_ANSWER     0x20 /* flow-miss: the other direction began its flow, which was allowed */
 #define TRAP_FLAG_MIRRORED   0x40 /* the copy that its flow asks for has been made */
 #define TRAP_FLAG_STATELESS  0x80 /* flow-miss: no room for its flow, the packet alone is decided */
 

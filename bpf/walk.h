@@ -70,7 +70,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_DECAPSULATED   0x200  /* came out of a tunnel */
 #define WALK_LABEL          0x400  /* `nexthop` is what its MPLS label leads to */
 #define WALK_KEEP_TTL       0x800  /* routed, but its TTL does not fall */
-#define WALK_ALLOWED        0x1000 /* policy allows its flow, but where that led is down */
+#define WALK_ALLOWED        0x1000 /* policy allows its flow, which looks for its way anew */
 #define WALK_STALE_PROTOCOL 0x2000 /* TC: no IP packet, but the skb says that it were one */
 #define WALK_AWAITED        0x8000 /* a first fragment for which later ones wait in the slow path */
 #define WALK_QOS            0x4000 /* received by an interface with a QoS map */
@@ -79,6 +79,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_STATELESS      0x40000  /* policy allows this packet; there is no room for its flow */
 #define WALK_NAT            0x80000  /* its flow translates it */
 #define WALK_LEADS_NOWHERE  0x100000 /* only a flow that translates it is followed */
+#define WALK_ANSWER         0x200000 /* the other direction began its flow, which policy allowed */
 
 /* A copy that a mirror has made: it is not copied again, here or at another node. */
 static __always_inline int is_copy(const struct walk *w)

@@ -30,7 +30,6 @@ import {
   RULE_NONE,
   RULE_REJECT,
   TRAP_ASK,
-  TRAP_FLAG_HOLD_OWNER,
   WEIR_HOLD_PACKETS,
   WORKER_CONTROL_ALLOWED,
   WORKER_CONTROL_ASKED,
@@ -46,7 +45,7 @@ import { direction, egressHits, hit, ingressHits, judge, mirror, rule } from "./
 import { policyRevision } from "./policy/table";
 import { rejectPacket, REJECT_IDLE_SECONDS } from "./reject";
 import { noteSettled } from "./settled";
-import { flagsOf, generationOf, parseTrapped } from "./trap";
+import { generationOf, mayEndFlow, parseBegun } from "./trap";
 
 /** A verdict can release as many packets as a flow may have waiting. */
 const ROOM: u32 = WEIR_HOLD_PACKETS;
@@ -117,7 +116,7 @@ function settle(first: usize, action: u32, dropReason: u32, command: usize): voi
   let copies = mirrorOr(command, load<u32>(first + HELD_PACKET_MIRROR));
   let known = true;
   // It was parsed when it came; only then was it asked for.
-  parseTrapped(leader, length);
+  parseBegun(leader, length);
   if (load<u32>(first + HELD_PACKET_REVISION) != policyRevision()) {
     // Policy has changed since. What it does not ask for any more it decides itself.
     const judged = judge(leader, length);
@@ -139,8 +138,7 @@ function settle(first: usize, action: u32, dropReason: u32, command: usize): voi
     decision = decide(leader, FLOW_FORWARD, 0, decidedBy, copies, 0, 0, 0);
     if (command != 0) adoptVerdict(decision, command);
     noteSettled(generationOf(leader), packets);
-  } else if (known && (flagsOf(leader) & TRAP_FLAG_HOLD_OWNER) != 0) {
-    // See flowMiss: nobody else may have an entry replaced by a drop.
+  } else if (known && mayEndFlow(leader)) {
     noteSettled(generationOf(leader), packets);
     const given: u32 = command == 0 ? 0 : load<u32>(command + COMMAND_IDLE_SECONDS);
     decide(leader, FLOW_DROP, dropReason, decidedBy, copies, rejected ? REJECT_IDLE_SECONDS : given, 0, 0);

@@ -69,6 +69,8 @@ import {
   FLOW_DECISION_WORKER,
   FLOW_DROP,
   FLOW_FLAG_BRIDGED,
+  FLOW_FLAG_CHOSEN,
+  FLOW_FLAG_REROUTE,
   FLOW_FLAG_SINGLE,
   FLOW_FORWARD,
   FLOW_NAT,
@@ -104,13 +106,15 @@ import { hit } from "./policy/judge";
 import { policyRevision } from "./policy/table";
 import { mayGoWithout } from "./stateless";
 import {
+  begunVrfOf,
   flagsOf,
   generationOf,
   ingressOf,
+  isAnswer,
+  isRerouted,
   nexthopIdOf,
   outInterfaceIdOf,
   reverseNexthopIdOf,
-  vrfOf,
 } from "./trap";
 
 /** Counts up with each burst, so that the slots of the last one need no clearing. 0 is never used. */
@@ -181,7 +185,7 @@ export function ruleOf(decision: u32): u32 {
   return load<u32>(recordOf(decision) + FLOW_DECISION_RULE);
 }
 
-/** Writes the record for the trapped packet that was parsed last. There must be room (`decisionsLeft`). */
+/** Writes the record for the trapped packet whose flow was parsed last (`parseBegun`). There must be room (`decisionsLeft`). */
 export function decide(
   packet: usize,
   action: u32,
@@ -198,8 +202,13 @@ export function decide(
 
   let flags: u32 = 0;
   if ((flagsOf(packet) & TRAP_FLAG_BRIDGED) != 0) flags |= FLOW_FLAG_BRIDGED;
+  const answer = isAnswer(packet);
+  const nexthop = answer ? reverseNexthopIdOf(packet) : nexthopIdOf(packet);
+  const back = answer ? nexthopIdOf(packet) : reverseNexthopIdOf(packet);
   // Without a way back there is nothing to install for the replies: they find no route either.
-  if (action == FLOW_DROP || reverseNexthopIdOf(packet) == 0) flags |= FLOW_FLAG_SINGLE;
+  if (action == FLOW_DROP || back == 0) flags |= FLOW_FLAG_SINGLE;
+  // The labels that go with the new next hops are known where they are found.
+  if (isRerouted(packet)) flags |= FLOW_FLAG_REROUTE;
 
   const generation = generationOf(packet);
   const record = recordOf(decision);
@@ -213,7 +222,7 @@ export function decide(
   store<u8>(record + FLOW_DECISION_DROP_REASON, dropReason);
   store<u8>(record + FLOW_DECISION_MIRROR, mirror);
   store<u32>(record + FLOW_DECISION_GENERATION, generation);
-  store<u32>(record + FLOW_DECISION_VRF, vrfOf(packet));
+  store<u32>(record + FLOW_DECISION_VRF, begunVrfOf(packet));
   store<u64>(record + FLOW_DECISION_SOURCE, source0);
   store<u64>(record + FLOW_DECISION_SOURCE + 8, source1);
   store<u64>(record + FLOW_DECISION_DESTINATION, destination0);
@@ -221,10 +230,10 @@ export function decide(
   store<u16>(record + FLOW_DECISION_SOURCE_PORT, bswap<u16>(<u16>sourcePort));
   store<u16>(record + FLOW_DECISION_DESTINATION_PORT, bswap<u16>(<u16>destinationPort));
   store<u8>(record + FLOW_DECISION_PROTOCOL, protocol);
-  store<u32>(record + FLOW_DECISION_INGRESS, ingressOf(packet));
-  store<u32>(record + FLOW_DECISION_REVERSE_INGRESS, outInterfaceIdOf(packet));
-  store<u32>(record + FLOW_DECISION_NEXTHOP, nexthopIdOf(packet));
-  store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, reverseNexthopIdOf(packet));
+  store<u32>(record + FLOW_DECISION_INGRESS, answer ? outInterfaceIdOf(packet) : ingressOf(packet));
+  store<u32>(record + FLOW_DECISION_REVERSE_INGRESS, answer ? ingressOf(packet) : outInterfaceIdOf(packet));
+  store<u32>(record + FLOW_DECISION_NEXTHOP, nexthop);
+  store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, back);
   store<u32>(record + FLOW_DECISION_RULE, rule);
   store<u32>(record + FLOW_DECISION_IDLE_SECONDS, idleSeconds);
   store<u32>(record + FLOW_DECISION_REVISION, policyRevision());
@@ -257,6 +266,7 @@ export function adoptVerdict(decision: u32, command: usize): void {
     store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, back);
     flags &= ~FLOW_FLAG_SINGLE;
   }
+  if (nexthop != 0 || back != 0) flags = (flags & ~FLOW_FLAG_REROUTE) | FLOW_FLAG_CHOSEN;
   if (load<u8>(command + COMMAND_SINGLE) != 0) flags |= FLOW_FLAG_SINGLE;
   store<u8>(record + FLOW_DECISION_FLAGS, flags);
   store<u8>(record + FLOW_DECISION_REVERSE_MIRROR, load<u8>(command + COMMAND_REVERSE_MIRROR));

@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 8;
+export const WEIR_ABI_VERSION: u32 = 9;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -43,6 +43,7 @@ export const WEIR_MAX_WORKERS: u32 = 16;
 export const DECISION_NONE: u32 = 0;
 export const DECISION_SET: u32 = 1;
 export const DECISION_DELETE: u32 = 2;
+export const DECISION_REROUTE: u32 = 3;
 
 // enum decision_result
 export const DECISION_PENDING: u32 = 0;
@@ -88,11 +89,12 @@ export const FLOW_DECISION_NEW_DESTINATION_PORT: usize = 134;
 export const FLOW_DECISION_REVERSE_MIRROR: usize = 136;
 
 // struct flow_update_args
-export const FLOW_UPDATE_ARGS_SIZE: usize = 16;
+export const FLOW_UPDATE_ARGS_SIZE: usize = 24;
 export const FLOW_UPDATE_ARGS_FIRST: usize = 0;
 export const FLOW_UPDATE_ARGS_COUNT: usize = 4;
 export const FLOW_UPDATE_ARGS_APPLIED: usize = 8;
 export const FLOW_UPDATE_ARGS_REMOVED: usize = 12;
+export const FLOW_UPDATE_ARGS_REROUTE: usize = 16;
 
 // ---- bpf/drop_abi.h
 
@@ -194,6 +196,8 @@ export const FLOW_FLAG_BRIDGED: u32 = 0x1;
 export const FLOW_FLAG_REVERSE: u32 = 0x2;
 export const FLOW_FLAG_MARKED: u32 = 0x4;
 export const FLOW_FLAG_SINGLE: u32 = 0x8;
+export const FLOW_FLAG_CHOSEN: u32 = 0x10;
+export const FLOW_FLAG_REROUTE: u32 = 0x20;
 export const WEIR_HOLD_PACKETS: u32 = 3;
 
 // enum flow_action
@@ -235,7 +239,7 @@ export const FLOW_ENTRY_CREATED: usize = 8;
 export const FLOW_ENTRY_PACKETS: usize = 16;
 export const FLOW_ENTRY_BYTES: usize = 24;
 export const FLOW_ENTRY_NEXTHOP: usize = 32;
-export const FLOW_ENTRY_GENERATION: usize = 36;
+export const FLOW_ENTRY_LABEL: usize = 36;
 export const FLOW_ENTRY_RULE: usize = 40;
 export const FLOW_ENTRY_IDLE_SECONDS: usize = 44;
 export const FLOW_ENTRY_REVISION: usize = 48;
@@ -249,7 +253,7 @@ export const FLOW_ENTRY_MIRROR: usize = 61;
 export const FLOW_ENTRY_TCP_FLAGS: usize = 62;
 export const FLOW_ENTRY_TCP_SCALE: usize = 63;
 export const FLOW_ENTRY_TRAPPED: usize = 64;
-export const FLOW_ENTRY_LABEL: usize = 68;
+export const FLOW_ENTRY_GENERATION: usize = 68;
 export const FLOW_ENTRY_REVERSE_LABEL: usize = 72;
 export const FLOW_ENTRY_REVERSE_VRF: usize = 76;
 export const FLOW_ENTRY_OWNER: usize = 78;
@@ -261,6 +265,7 @@ export const FLOW_ENTRY_SLOT: usize = 116;
 export const FLOW_ENTRY_TCP_END: usize = 120;
 export const FLOW_ENTRY_TCP_ACK: usize = 124;
 export const FLOW_ENTRY_TCP_WINDOW: usize = 128;
+export const FLOW_ENTRY_REROUTE: usize = 132;
 
 // struct flow_guard
 export const FLOW_GUARD_SIZE: usize = 64;
@@ -1034,7 +1039,9 @@ export const TRAP_FLAG_HOLD_OWNER: u32 = 0x2;
 export const TRAP_FLAG_BRIDGED: u32 = 0x4;
 export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
+export const TRAP_FLAG_REROUTED: u32 = 0x10;
 export const TRAP_FLAG_PORTS: u32 = 0x20;
+export const TRAP_FLAG_ANSWER: u32 = 0x20;
 export const TRAP_FLAG_MIRRORED: u32 = 0x40;
 export const TRAP_FLAG_STATELESS: u32 = 0x80;
 export const INJECT_FLAG_BRIDGED: u32 = 0x1;

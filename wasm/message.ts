@@ -50,11 +50,14 @@ import {
 } from "./layout";
 import * as parsed from "./parse";
 import {
+  begunVrfOf,
   flagsOf,
   generationOf,
   interfaceIdOf,
+  isAnswer,
   nexthopIdOf,
   outInterfaceIdOf,
+  parseBegun,
   parseTrapped,
   reasonOf,
   reverseNexthopIdOf,
@@ -83,7 +86,7 @@ function publishEvent(): void {
   atomic.store<u32>(ring + MESSAGE_RING_PRODUCER, load<u32>(ring + MESSAGE_RING_PRODUCER) + 1);
 }
 
-/** Writes what all events have in common. The packet must be the one that was parsed last, or none of IP. */
+/** Writes what all events have in common. What is about a flow says it of the direction that began it. */
 function describe(event: usize, kind: u32, packet: usize, length: u32): void {
   memory.fill(event, 0, EVENT_HEAD);
   store<u32>(event + EVENT_KIND, kind);
@@ -91,13 +94,14 @@ function describe(event: usize, kind: u32, packet: usize, length: u32): void {
   store<u64>(event + EVENT_TIME, now);
   store<u8>(event + EVENT_TRAP_REASON, reasonOf(packet));
   store<u8>(event + EVENT_FLAGS, flagsOf(packet));
-  store<u16>(event + EVENT_INTERFACE, interfaceIdOf(packet));
-  store<u16>(event + EVENT_OUT_INTERFACE, outInterfaceIdOf(packet));
-  store<u32>(event + EVENT_VRF, vrfOf(packet));
-  store<u32>(event + EVENT_NEXTHOP, nexthopIdOf(packet));
-  store<u32>(event + EVENT_REVERSE_NEXTHOP, reverseNexthopIdOf(packet));
+  const turned = (kind == EVENT_ASK || kind == EVENT_LOG) && isAnswer(packet);
+  store<u16>(event + EVENT_INTERFACE, turned ? outInterfaceIdOf(packet) : interfaceIdOf(packet));
+  store<u16>(event + EVENT_OUT_INTERFACE, turned ? interfaceIdOf(packet) : outInterfaceIdOf(packet));
+  store<u32>(event + EVENT_VRF, turned ? begunVrfOf(packet) : vrfOf(packet));
+  store<u32>(event + EVENT_NEXTHOP, turned ? reverseNexthopIdOf(packet) : nexthopIdOf(packet));
+  store<u32>(event + EVENT_REVERSE_NEXTHOP, turned ? nexthopIdOf(packet) : reverseNexthopIdOf(packet));
   store<u32>(event + EVENT_GENERATION, generationOf(packet));
-  if (!parseTrapped(packet, length)) return;
+  if (!(turned ? parseBegun(packet, length) : parseTrapped(packet, length))) return;
   store<u8>(event + EVENT_FAMILY, parsed.family);
   store<u8>(event + EVENT_PROTOCOL, parsed.protocol);
   store<u16>(event + EVENT_SOURCE_PORT, bswap<u16>(<u16>parsed.sourcePort));

@@ -21,7 +21,6 @@ import {
   RULE_NONE,
   RULE_REJECT,
   TRAP_ASK,
-  TRAP_FLAG_HOLD_OWNER,
   WORKER_CONTROL_ALLOWED,
   WORKER_CONTROL_ASKING,
   WORKER_CONTROL_ASK_OTHERWISE,
@@ -35,7 +34,7 @@ import { loadPolicy } from "./policy/table";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
 import { isLate } from "./settled";
 import { decideAlone, isStateless } from "./stateless";
-import { flagsOf, generationOf, nexthopIdOf, parseTrapped } from "./trap";
+import { generationOf, mayEndFlow, nexthopIdOf, parseBegun } from "./trap";
 
 /** Decides the flow of a trapped packet, or lets the packet join what its flow waits for. */
 export function flowMiss(packet: usize, length: u32): void {
@@ -63,7 +62,7 @@ export function flowMiss(packet: usize, length: u32): void {
     injectReceived(packet, length);
     return;
   }
-  if (!parseTrapped(packet, length)) {
+  if (!parseBegun(packet, length)) {
     drop(packet, length, DROP_INVALID_PACKET);
     return;
   }
@@ -107,9 +106,7 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
   }
   const rejected = verdict == RULE_REJECT;
   count(rejected ? WORKER_CONTROL_REJECTED : WORKER_CONTROL_DENIED);
-  // Only the packet that made the hold entry may have it replaced by a drop: a packet that came in through a wrong
-  // interface names the generation of somebody else's flow.
-  if ((flagsOf(packet) & TRAP_FLAG_HOLD_OWNER) != 0) {
+  if (mayEndFlow(packet)) {
     const idleSeconds = rejected ? REJECT_IDLE_SECONDS : 0;
     decide(packet, FLOW_DROP, DROP_POLICY_DENY, rule, mirror, idleSeconds, egressHits, ingressHits);
   }

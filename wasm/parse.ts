@@ -180,6 +180,26 @@ function setIcmpPorts(type: u32, identifier: u32): void {
   }
 }
 
+/** Turns what was read into the direction that the packet answers. Who wants the packet's own again parses it again. */
+export function turn(): void {
+  const from0 = source0;
+  const from1 = source1;
+  const fromPort = sourcePort;
+  source0 = destination0;
+  source1 = destination1;
+  sourcePort = destinationPort;
+  destination0 = from0;
+  destination1 = from1;
+  destinationPort = fromPort;
+  if (icmp == ~0) return;
+  // An echo's ports are its identifier, any other's are types and codes.
+  if (icmp >> 8 == (family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY)) {
+    icmp = (family == 4 ? ICMP_ECHO : ICMPV6_ECHO) << 8;
+  } else {
+    icmp = destinationPort;
+  }
+}
+
 /** Destination unreachable, source quench, redirect, time exceeded, parameter problem; in ICMPv6 by their range. */
 function isIcmpError(type: u32): bool {
   if (family == 6) return type < ICMPV6_FIRST_INFO;

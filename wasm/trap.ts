@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The metadata that the kernel programs put directly in front of a trapped packet (struct trap_meta). */
 
+import { interfaceOf } from "./control";
 import { headLength, roomInFront } from "./frames";
 import {
+  INTERFACE_VRF,
+  TRAP_FLAG_ANSWER,
+  TRAP_FLAG_HOLD_OWNER,
+  TRAP_FLAG_REROUTED,
+  TRAP_FLOW_MISS,
   TRAP_META_FLAGS,
   TRAP_META_FORWARDING_CLASS,
   TRAP_META_GENERATION,
@@ -18,11 +24,42 @@ import {
   TRAP_META_VRF,
   WEIR_TRAP_MAGIC,
 } from "./layout";
-import { parse } from "./parse";
+import { parse, turn } from "./parse";
 
 /** Parses a trapped packet, whose metadata says where its IP header is. */
 export function parseTrapped(packet: usize, length: u32): bool {
   return parse(packet, length, headLength(packet, length), l3OffsetOf(packet));
+}
+
+/** The same, but of a packet of a flow that the other direction began: as if that had sent it. */
+export function parseBegun(packet: usize, length: u32): bool {
+  if (!parseTrapped(packet, length)) return false;
+  if (isAnswer(packet)) turn();
+  return true;
+}
+
+/** True if the other direction began its flow, which was allowed. */
+// @ts-ignore: decorator
+@inline
+export function isAnswer(packet: usize): bool {
+  return reasonOf(packet) == TRAP_FLOW_MISS && (flagsOf(packet) & TRAP_FLAG_ANSWER) != 0;
+}
+
+/** True if its flow was allowed, and goes elsewhere now. */
+// @ts-ignore: decorator
+@inline
+export function isRerouted(packet: usize): bool {
+  return (flagsOf(packet) & (TRAP_FLAG_REROUTED | TRAP_FLAG_ANSWER)) != 0;
+}
+
+/**
+ * True if the flow may end by what is decided about the packet. Any other came in through a wrong interface, and names
+ * the generation of somebody else's flow.
+ */
+// @ts-ignore: decorator
+@inline
+export function mayEndFlow(packet: usize): bool {
+  return (flagsOf(packet) & (TRAP_FLAG_HOLD_OWNER | TRAP_FLAG_REROUTED)) != 0;
 }
 
 /** True if the packet carries metadata. */
@@ -98,4 +135,23 @@ export function generationOf(packet: usize): u32 {
 @inline
 export function ingressOf(packet: usize): u32 {
   return load<u32>(packet - TRAP_META_SIZE + TRAP_META_INGRESS);
+}
+
+/** The interface where its flow began, and the one where that leads to; 0: a tunnel. */
+// @ts-ignore: decorator
+@inline
+export function beginningOf(packet: usize): u32 {
+  return isAnswer(packet) ? outInterfaceIdOf(packet) : interfaceIdOf(packet);
+}
+
+// @ts-ignore: decorator
+@inline
+export function endOf(packet: usize): u32 {
+  return isAnswer(packet) ? interfaceIdOf(packet) : outInterfaceIdOf(packet);
+}
+
+/** VRF of the direction that began its flow. */
+export function begunVrfOf(packet: usize): u32 {
+  const at = isAnswer(packet) ? interfaceOf(outInterfaceIdOf(packet)) : 0;
+  return at == 0 ? vrfOf(packet) : load<u32>(at + INTERFACE_VRF);
 }

@@ -29,7 +29,7 @@ export interface Plan {
   readonly changes: readonly Change[];
   /** Kernel memory that it adds, or gives back (negative), in bytes; an estimate. */
   readonly memoryBytes: number;
-  /** Flow entries that would be decided again. */
+  /** Flow entries that it would concern: what they lead to, or whether they are allowed. */
   readonly flows: number;
 }
 
@@ -147,7 +147,7 @@ export class Core {
    */
   commit(staging: Staging, o: CommitOptions = {}): Committed {
     return this.#staged(staging, o, (changes, locate, lines) => {
-      const { reconciler, store, ids, flows, state } = this.parts;
+      const { reconciler, store, ids, revalidation, state } = this.parts;
       if (changes.isEmpty) return { revision: this.#revision, changes: [] };
       const applied = reconciler.apply(changes, locate);
       try {
@@ -165,7 +165,7 @@ export class Core {
       ids.begin();
       this.#revision++;
       this.#sampling.refresh();
-      flows.revalidate(applied.keep());
+      revalidation.revalidate(applied.keep());
       follow();
       return committed(this.#revision, lines);
     });
@@ -187,7 +187,7 @@ export class Core {
   }
 
   #bringDerived(changes: readonly DerivedChange[]): void {
-    const { reconciler, store, ids, flows, state, netns } = this.parts;
+    const { reconciler, store, ids, revalidation, state, netns } = this.parts;
     const staging = Staging.ofKernel();
     for (const { kind, key, put } of changes) {
       if (put === undefined) staging.delete(kind, key);
@@ -208,7 +208,7 @@ export class Core {
         const follow = this.kernelRoutes.following(differences);
         state.keep();
         ids.begin();
-        flows.revalidate(applied.keep());
+        revalidation.revalidate(applied.keep());
         follow();
       }),
     );
@@ -219,7 +219,7 @@ export class Core {
     return this.#staged(staging, o, (changes, locate, lines) => ({
       changes: lines(),
       memoryBytes: memoryOf(changes.routes),
-      flows: this.parts.flows.countStale(this.parts.reconciler.foresee(changes, locate)),
+      flows: this.parts.revalidation.count(this.parts.reconciler.foresee(changes, locate)),
     }));
   }
 
@@ -283,13 +283,13 @@ export class Core {
 
   /** @returns names of the interfaces that changed. */
   #refresh(interfaces: Iterable<string>, nexthops: readonly string[]): ReadonlySet<string> {
-    const { reconciler, ids, flows, store } = this.parts;
+    const { reconciler, ids, revalidation, store } = this.parts;
     ids.begin();
     const { stale, changed } = reconciler.refresh(interfaces, nexthops);
     // Paths over the fabric that came and went had, and have, numbers.
     if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
     ids.begin();
-    flows.revalidate(stale);
+    revalidation.revalidate(stale);
     return changed;
   }
 

@@ -15,7 +15,9 @@ import { Devices } from "./devices.ts";
 import { directPorts } from "./direct_ports.ts";
 import { Tuning } from "./drivers/index.ts";
 import { FlowDecider } from "./flows/decider.ts";
+import { DecisionRecords } from "./flows/decision_records.ts";
 import { Flows } from "./flows/flows.ts";
+import { Revalidation } from "./flows/revalidation.ts";
 import { StillAllowed } from "./flows/still_allowed.ts";
 import { Ids } from "./ids.ts";
 import { type InstancePaths, instancePaths } from "./instance.ts";
@@ -67,6 +69,7 @@ export interface Opened extends Parts {
   readonly names: Names;
   readonly reconciler: Reconciler;
   readonly flows: Flows;
+  readonly revalidation: Revalidation;
   readonly moved: PathsMoved;
   /** All but store and lock. */
   readonly stack: DisposableStack;
@@ -168,9 +171,11 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
   };
   const update = pipeline.program("weir_flow_update");
   const lookup = new RouteLookup(tables, ids);
-  const decider = stack.use(new FlowDecider(pipeline.maps.decisions, update, lookup, () => policies.revision));
-  const flows = new Flows(pipeline.maps, ids, policies, decider, new StillAllowed(tables, slowPath));
-  return { ...parts, moved, flows, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
+  const records = stack.use(new DecisionRecords(pipeline.maps.decisions, update));
+  const decider = new FlowDecider(records, lookup, () => policies.revision);
+  const flows = new Flows(pipeline.maps, ids, policies, decider, records);
+  const revalidation = new Revalidation(pipeline.maps, records, new StillAllowed(tables, slowPath));
+  return { ...parts, moved, flows, revalidation, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
 }
 
 /** Ends the process's part; the kernel goes on. */

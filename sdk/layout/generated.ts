@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 8;
+export const WEIR_ABI_VERSION = 9;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -64,6 +64,8 @@ export const decisionOperations = [
   "set",
   /** remove the pair */
   "delete",
+  /** routes have changed: `reroute` of both entries becomes `revision` */
+  "reroute",
 ] as const;
 export type DecisionOperation = (typeof decisionOperations)[number];
 export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>> = valuesOf(decisionOperations);
@@ -146,9 +148,11 @@ export const flowUpdateArgsCodec = {
   applied: u32(8),
   /** written by the kernel: entries that DECISION_DELETE took away */
   removed: u32(12),
+  /** 1: only what is DECISION_REROUTE is applied; 0: all but that */
+  reroute: u32(16),
 } as const;
-/** 16 bytes. */
-export const flowUpdateArgsLayout = layout(16, flowUpdateArgsCodec);
+/** 24 bytes. */
+export const flowUpdateArgsLayout = layout(24, flowUpdateArgsCodec);
 
 // ---- bpf/drop_abi.h
 
@@ -313,6 +317,10 @@ export const FLOW_FLAG_REVERSE = 0x2;
 export const FLOW_FLAG_MARKED = 0x4;
 /** has no reverse entry */
 export const FLOW_FLAG_SINGLE = 0x8;
+/** the controller said where it goes, whatever routes say */
+export const FLOW_FLAG_CHOSEN = 0x10;
+/** of a decision only: both directions look for their way anew */
+export const FLOW_FLAG_REROUTE = 0x20;
 /** packets of a held flow that reach the slow path */
 export const WEIR_HOLD_PACKETS = 3;
 
@@ -372,9 +380,10 @@ export const flowEntryCodec = {
   packets: u64(16),
   /** from the first byte of the IP header */
   bytes: u64(24),
+  /** with `label` in one word, which is read and written as a whole */
   nexthop: u32(32),
-  /** unique for this pair of entries; a decision must name it */
-  generation: u32(36),
+  /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
+  label: u32(36),
   /** policy rule that decided; 0: none */
   rule: u32(40),
   /** 0: the protocol's default */
@@ -400,8 +409,8 @@ export const flowEntryCodec = {
   tcpScale: u8(63),
   /** packets sent to the slow path for a decision on this entry; FLOW_CLAIMED */
   trapped: u32(64),
-  /** MPLS label or VNI that goes with `nexthop`; LABEL_IS_* in the high byte */
-  label: u32(68),
+  /** unique for this pair of entries; a decision must name it */
+  generation: u32(68),
   /** of a hold, or of a packet since that asks anew: the same for the reverse direction */
   reverseLabel: u32(72),
   /** in which the reverse direction's entry is kept; 0: the same */
@@ -421,6 +430,8 @@ export const flowEntryCodec = {
   tcpAck: u32(124),
   /** right edge of the window that it offers the other direction */
   tcpWindow: u32(128),
+  /** not 0: routes have changed; of action forward, the next packet looks for its way */
+  reroute: u32(132),
 } as const;
 /** 136 bytes. */
 export const flowEntryLayout = layout(136, flowEntryCodec);
@@ -1726,8 +1737,12 @@ export const TRAP_FLAG_BRIDGED = 0x4;
 export const TRAP_FLAG_LABEL = 0x8;
 /** mac-learn: the MAC was on another interface before */
 export const TRAP_FLAG_MOVED = 0x10;
+/** flow-miss: its flow is allowed, but where it goes now not yet */
+export const TRAP_FLAG_REROUTED = 0x10;
 /** fragment: the datagram's ports are known, nobody need wait */
 export const TRAP_FLAG_PORTS = 0x20;
+/** flow-miss: the other direction began its flow, which was allowed */
+export const TRAP_FLAG_ANSWER = 0x20;
 /** the copy that its flow asks for has been made */
 export const TRAP_FLAG_MIRRORED = 0x40;
 /** flow-miss: no room for its flow, the packet alone is decided */

@@ -11,6 +11,7 @@ import {
   TRAP_FLAG_BRIDGED,
   TRAP_FLAG_MOVED,
   type TrapReason,
+  TrapReasonValue,
   trapReasons,
 } from "../layout/index.ts";
 import type { DirectionName } from "./policy/types.ts";
@@ -66,15 +67,16 @@ export interface TrappedPacket extends SlowPathEvent {
 export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPathEvent {
   const codec = eventCodec;
   const direction = codec.direction.get(view, at);
+  const reason = codec.trapReason.get(view, at);
   return {
-    reason: trapReasons[codec.trapReason.get(view, at)] ?? "none",
+    reason: trapReasons[reason] ?? "none",
     time: codec.time.get(view, at),
     interfaceId: codec.interface.get(view, at),
     outInterfaceId: codec.outInterface.get(view, at),
     nexthop: codec.nexthop.get(view, at),
     reverseNexthop: codec.reverseNexthop.get(view, at),
     generation: codec.generation.get(view, at),
-    moved: (codec.flags.get(view, at) & TRAP_FLAG_MOVED) !== 0,
+    moved: reason === TrapReasonValue["mac-learn"] && (codec.flags.get(view, at) & TRAP_FLAG_MOVED) !== 0,
     bridged: (codec.flags.get(view, at) & TRAP_FLAG_BRIDGED) !== 0,
     key: readKey(view, bytes, at),
     length: codec.length.get(view, at),

@@ -55,6 +55,7 @@ export function flowState(value: Uint8Array): FlowState {
     trapped: trapped.get(view, 0),
     worker: worker.get(view, 0),
     rule: rule.get(view, 0),
+    reroute: flowEntryCodec.reroute.get(view, 0),
   };
 }
 
@@ -75,7 +76,8 @@ export function writeDecision(decisions: Table, tuple: FlowTuple, o: DecisionOpt
   d.sourcePort.set(view, 0, tuple.sourcePort ?? 1000);
   d.destinationPort.set(view, 0, tuple.destinationPort ?? 2000);
   d.protocol.set(view, 0, tuple.protocol ?? 17);
-  d.ingress.set(view, 0, o.ingress ?? 1);
+  d.revision.set(view, 0, o.revision ?? 0);
+  d.ingress.set(view, 0, o.ingress ?? (o.operation === "reroute" ? 0 : 1));
   d.reverseIngress.set(view, 0, o.reverseIngress ?? 2);
   d.nexthop.set(view, 0, o.nexthop ?? 2);
   d.reverseNexthop.set(view, 0, o.reverseNexthop ?? 1);

@@ -123,6 +123,7 @@ export class Pipeline implements Disposable {
     interfaceCodec.flags.set(view, base, (o.flags ?? 0) | (mirrored ? INTERFACE_MIRROR : 0));
     interfaceCodec.mirrorReceived.set(view, base, o.mirrorReceived ?? 0);
     interfaceCodec.mirrorSent.set(view, base, o.mirrorSent ?? 0);
+    interfaceCodec.policy.set(view, base, o.policy ?? 0);
     interfaceCodec.role.set(view, base, o.role ?? 1);
     interfaceCodec.vlan.set(view, base, o.vlan ?? 0);
     interfaceCodec.qosMap.set(view, base, o.qosMap ?? 0);
@@ -327,6 +328,7 @@ export class Pipeline implements Disposable {
     writeDecision(this.#decisions, tuple, o);
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
+    flowUpdateArgsCodec.reroute.set(viewOf(args), 0, o.operation === "reroute" ? 1 : 0);
     this.collection.program("weir_flow_update").testRun({ context: args });
     return {
       result: decisionResults[flowDecisionCodec.result.get(this.#decisions.view, 0)] ?? "pending",

@@ -6,6 +6,8 @@ export interface InterfaceOptions {
   readonly ifindex?: number;
   readonly vrf?: number;
   readonly flags?: number;
+  /** Number of its policies; goes with INTERFACE_POLICY. */
+  readonly policy?: number;
   readonly role?: number;
   readonly mac?: string;
   readonly vlan?: number;
@@ -39,10 +41,13 @@ export interface FlowState {
   readonly trapped: number;
   readonly worker: number;
   readonly rule: number;
+  readonly reroute: number;
 }
 
 export interface DecisionOptions {
-  readonly operation?: "set" | "delete";
+  readonly operation?: "set" | "delete" | "reroute";
+  /** Reroute: not 0. */
+  readonly revision?: number;
   readonly action?: "forward" | "drop" | "nat";
   /** Action nat: what its packets become. Default: what they are. */
   readonly becomes?: Partial<FlowTuple>;

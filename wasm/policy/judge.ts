@@ -31,7 +31,7 @@ import {
 } from "../layout";
 import { eventLog } from "../message";
 import { family } from "../parse";
-import { interfaceIdOf, outInterfaceIdOf } from "../trap";
+import { beginningOf, endOf } from "../trap";
 import { classify, NO_RULE, nextMatch, passedTo, ruleAt } from "./classifier";
 import { policySetAt, table } from "./table";
 
@@ -61,13 +61,13 @@ export function judge(packet: usize, length: u32): u32 {
   egressHits = 0;
   ingressHits = 0;
 
-  const egress = evaluate(packet, length, policySetOf(interfaceIdOf(packet)), DIRECTION_EGRESS);
+  const egress = evaluate(packet, length, policySetOf(beginningOf(packet)), DIRECTION_EGRESS);
   rule = decidedBy;
   direction = DIRECTION_EGRESS;
   egressHits = decidedHits;
   if (egress == RULE_NONE || egress == RULE_DENY || egress == RULE_REJECT) return egress;
 
-  const ingress = evaluate(packet, length, policySetOf(outInterfaceIdOf(packet)), DIRECTION_INGRESS);
+  const ingress = evaluate(packet, length, policySetOf(endOf(packet)), DIRECTION_INGRESS);
   if (ingress == RULE_ALLOW && (egress == RULE_ASK || decidedBy == 0)) {
     ingressHits = decidedHits;
     return egress;

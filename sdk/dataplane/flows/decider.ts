@@ -1,29 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sets and deletes flows the way the slow path does: decisions in a mapped array, applied by one run of a kernel program. */
+/** Sets flows the way the slow path does: decisions in a mapped array, applied by one run of a kernel program. */
 import { WeirError } from "../../errors.ts";
 import {
   DecisionOperationValue,
   DropReasonValue,
   decisionResults,
+  FLOW_FLAG_CHOSEN,
   FLOW_FLAG_SINGLE,
   FlowActionValue,
-  FlowEndReasonValue,
   flowDecisionCodec,
-  flowDecisionLayout,
-  flowUpdateArgsCodec,
-  flowUpdateArgsLayout,
   type RawFlowKey,
   WEIR_DECISIONS_PER_WORKER,
-  WEIR_MAX_WORKERS,
 } from "../../layout/index.ts";
-import type { BpfMap, Mapping, Program } from "../../libbpf/index.ts";
 import type { LabelTag } from "../kernel/label_tag.ts";
 import { hashOf } from "./codec.ts";
+import type { DecisionRecords } from "./decision_records.ts";
 import { treatmentOf } from "./treatment.ts";
 import type { FlowResult, FlowSetting } from "./types.ts";
-
-/** The last worker's part of `decisions` is the main thread's. */
-const FIRST = (WEIR_MAX_WORKERS - 1) * WEIR_DECISIONS_PER_WORKER;
 
 /** Where a route leads in the end. */
 export interface RouteTarget {
@@ -63,83 +56,34 @@ interface Item {
 }
 
 /** Writes decisions of the controller's own. */
-export class FlowDecider implements Disposable {
-  readonly #mapping: Mapping;
-  readonly #view: DataView<ArrayBuffer>;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #update: Program;
+export class FlowDecider {
+  readonly #records: DecisionRecords;
   readonly #lookup: FlowLookup;
   readonly #revision: () => number;
 
-  constructor(decisions: BpfMap, update: Program, lookup: FlowLookup, revision: () => number) {
-    this.#mapping = decisions.mmap();
-    this.#view = new DataView(this.#mapping.view);
-    this.#bytes = new Uint8Array(this.#mapping.view);
-    this.#update = update;
+  constructor(records: DecisionRecords, lookup: FlowLookup, revision: () => number) {
+    this.#records = records;
     this.#lookup = lookup;
     this.#revision = revision;
   }
 
   /** @throws WeirError `EINVAL` for a setting that names what is not there; then none of its thousand is set. */
   set(items: readonly Item[]): FlowResult[] {
+    const records = this.#records;
     const results: FlowResult[] = [];
     for (let start = 0; start < items.length; start += WEIR_DECISIONS_PER_WORKER) {
       const batch = items.slice(start, start + WEIR_DECISIONS_PER_WORKER);
-      for (const [i, item] of batch.entries()) this.#write((FIRST + i) * flowDecisionLayout.size, item);
-      this.#apply(batch.length);
+      for (const [i, item] of batch.entries()) this.#write(i, item);
+      records.apply(batch.length);
       for (let i = 0; i < batch.length; i++) {
-        const result = decisionResults[flowDecisionCodec.result.get(this.#view, (FIRST + i) * flowDecisionLayout.size)];
+        const result = decisionResults[flowDecisionCodec.result.get(records.view, records.at(i))];
         results.push(result === undefined || result === "pending" ? "missing" : result);
       }
     }
     return results;
   }
 
-  /**
-   * Deletes flows, each with its other direction.
-   * @param reason that is told of their end.
-   * @returns entries deleted
-   */
-  delete(keys: readonly RawFlowKey[], reason: "deleted" | "changed"): number {
-    let deleted = 0;
-    for (let start = 0; start < keys.length; start += WEIR_DECISIONS_PER_WORKER) {
-      const batch = keys.slice(start, start + WEIR_DECISIONS_PER_WORKER);
-      for (const [i, key] of batch.entries()) {
-        const base = (FIRST + i) * flowDecisionLayout.size;
-        this.#writeKey(base, key);
-        flowDecisionCodec.operation.set(this.#view, base, DecisionOperationValue.delete);
-        flowDecisionCodec.endReason.set(this.#view, base, FlowEndReasonValue[reason]);
-      }
-      deleted += this.#apply(batch.length);
-    }
-    return deleted;
-  }
-
-  /** @returns entries that were deleted. */
-  #apply(count: number): number {
-    const context = new Uint8Array(flowUpdateArgsLayout.size);
-    const view = new DataView(context.buffer);
-    flowUpdateArgsCodec.first.set(view, 0, FIRST);
-    flowUpdateArgsCodec.count.set(view, 0, count);
-    const result = this.#update.testRun({ context }).context;
-    return flowUpdateArgsCodec.removed.get(new DataView(result.buffer, result.byteOffset, result.byteLength), 0);
-  }
-
-  /** Begins a record with its key. */
-  #writeKey(base: number, key: RawFlowKey): void {
-    const codec = flowDecisionCodec;
-    const view = this.#view;
-    this.#bytes.fill(0, base, base + flowDecisionLayout.size);
-    codec.family.set(view, base, key.family);
-    codec.vrf.set(view, base, key.vrf);
-    codec.source.set(this.#bytes, base, key.source);
-    codec.destination.set(this.#bytes, base, key.destination);
-    codec.sourcePort.set(view, base, key.sourcePort);
-    codec.destinationPort.set(view, base, key.destinationPort);
-    codec.protocol.set(view, base, key.protocol);
-  }
-
-  #write(base: number, { setting, key }: Item): void {
+  #write(index: number, { setting, key }: Item): void {
     const lookup = this.#lookup;
     const ingress = lookup.interfaceId(setting.interface) ?? missing("interface", setting.interface);
     const { nexthopVrf: vrf } = setting;
@@ -148,12 +92,13 @@ export class FlowDecider implements Disposable {
     const forward = treatment.forward ?? lookup.route(key.family, key.vrf, key.destination, hash);
     const reverse = treatment.reverse ?? lookup.route(key.family, key.vrf, key.source, hash);
     const codec = flowDecisionCodec;
-    const view = this.#view;
-    this.#writeKey(base, key);
+    const { view, bytes } = this.#records;
+    const base = this.#records.begin(index, key);
     codec.operation.set(view, base, DecisionOperationValue.set);
     codec.action.set(view, base, FlowActionValue[setting.action]);
     if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
-    codec.flags.set(view, base, treatment.single ? FLOW_FLAG_SINGLE : 0);
+    const chosen = treatment.forward !== undefined || treatment.reverse !== undefined;
+    codec.flags.set(view, base, (treatment.single ? FLOW_FLAG_SINGLE : 0) | (chosen ? FLOW_FLAG_CHOSEN : 0));
     codec.mirror.set(view, base, treatment.mirror);
     codec.reverseMirror.set(view, base, treatment.reverseMirror);
     codec.generation.set(view, base, setting.generation ?? 0);
@@ -166,16 +111,12 @@ export class FlowDecider implements Disposable {
     codec.reverseVrf.set(view, base, forward.vrf);
     codec.idleSeconds.set(view, base, treatment.idleSeconds);
     if (treatment.becomes !== undefined) {
-      codec.newSource.set(this.#bytes, base, treatment.becomes.source);
-      codec.newDestination.set(this.#bytes, base, treatment.becomes.destination);
+      codec.newSource.set(bytes, base, treatment.becomes.source);
+      codec.newDestination.set(bytes, base, treatment.becomes.destination);
       codec.newSourcePort.set(view, base, treatment.becomes.sourcePort);
       codec.newDestinationPort.set(view, base, treatment.becomes.destinationPort);
     }
     codec.revision.set(view, base, this.#revision());
-  }
-
-  [Symbol.dispose](): void {
-    this.#mapping[Symbol.dispose]();
   }
 }
 

@@ -9,7 +9,6 @@ import type { Ids } from "../ids.ts";
 import { labelFields } from "../kernel/label_tag.ts";
 import type { Maps } from "../kernel/tables.ts";
 import type { Policies } from "../policies.ts";
-import type { StaleFlows } from "../reconcile/context.ts";
 import {
   becomesOf,
   decodeFlowKey,
@@ -20,10 +19,10 @@ import {
   reverseKey,
   tunnelOf,
 } from "./codec.ts";
-import { CoveringPrefixes } from "./covering_prefixes.ts";
 import type { FlowDecider } from "./decider.ts";
+import type { DecisionRecords } from "./decision_records.ts";
+import { changeEntries, type EntryChange } from "./entry_changes.ts";
 import { matcher } from "./selector.ts";
-import type { StillAllowed } from "./still_allowed.ts";
 import { translationOf } from "./translation.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
 
@@ -33,14 +32,14 @@ export class Flows {
   readonly #ids: Ids;
   readonly #policies: Policies;
   readonly #decider: FlowDecider;
-  readonly #stillAllowed: StillAllowed;
+  readonly #records: DecisionRecords;
 
-  constructor(maps: Maps, ids: Ids, policies: Policies, decider: FlowDecider, stillAllowed: StillAllowed) {
+  constructor(maps: Maps, ids: Ids, policies: Policies, decider: FlowDecider, records: DecisionRecords) {
     this.#maps = { 4: maps.flows4, 6: maps.flows6 };
     this.#ids = ids;
     this.#policies = policies;
     this.#decider = decider;
-    this.#stillAllowed = stillAllowed;
+    this.#records = records;
   }
 
   /** The flows that `selector` matches, one entry a direction, in no order. Changes meanwhile may or may not be seen. */
@@ -73,60 +72,16 @@ export class Flows {
 
   /** Deletes the flows that `selector` matches, with their other direction. @returns entries deleted */
   delete(selector: FlowSelector): number {
-    return this.#deleteWhere("deleted", matcher(selector, this.#ids));
-  }
-
-  /** True when there is no flow at all: then nothing needs to be looked for. */
-  get empty(): boolean {
-    return Object.values(this.#maps).every((map) => !map.nextKey(null, new Uint8Array(map.keySize)));
-  }
-
-  /** How many entries a change would have decided again. */
-  countStale(stale: StaleFlows): number {
-    const test = this.empty ? undefined : this.#staleTest(stale);
-    if (test === undefined) return 0;
-    let count = 0;
-    for (const family of [4, 6] as const) {
-      for (const { key, value } of this.#maps[family].entries()) if (test(decodeFlowKey(family, key), value)) count++;
-    }
-    return count;
-  }
-
-  /**
-   * Decides again what a change of policy concerns, and what is not allowed as before goes. What another change concerns
-   * goes in any case. The next packet of what went is decided anew. @returns entries deleted
-   */
-  revalidate(stale: StaleFlows): number {
-    const concerned = this.empty ? undefined : this.#staleTest(stale);
-    if (concerned === undefined) return 0;
-    const elsewhere = staleTest(stale);
-    return this.#deleteWhere("changed", (key, value) => {
-      if (!concerned(key, value)) return false;
-      return elsewhere?.(key, value) === true || !this.#stillAllowed.keeps(this.#maps[key.family], key, value);
-    });
-  }
-
-  /** What a change concerns; `undefined` when nothing is. */
-  #staleTest(stale: StaleFlows): EntryTest | undefined {
-    const elsewhere = staleTest(stale);
-    const { policies } = stale;
-    if (policies.size === 0) return elsewhere;
-    return (key, value) => {
-      const ends = this.#stillAllowed.ends(new DataView(value.buffer, value.byteOffset, value.byteLength));
-      return ends.some((id) => policies.has(id)) || elsewhere?.(key, value) === true;
-    };
-  }
-
-  #deleteWhere(reason: "deleted" | "changed", test: EntryTest): number {
+    const match = matcher(selector, this.#ids);
     let deleted = 0;
     for (const family of [4, 6] as const) {
-      const doomed: RawFlowKey[] = [];
-      for (const { key: bytes, value } of this.#maps[family].entries()) {
+      const doomed: EntryChange[] = [];
+      for (const { key: bytes } of this.#maps[family].entries()) {
         const key = decodeFlowKey(family, bytes);
-        if (test(key, value)) doomed.push(key);
+        if (match(key)) doomed.push({ operation: "delete", reason: "deleted", key, generation: 0 });
       }
       // Each takes its other direction along; where both are in the list the second one is gone by then.
-      deleted += this.#decider.delete(doomed, reason);
+      deleted += changeEntries(this.#records, doomed).deleted;
     }
     return deleted;
   }
@@ -194,28 +149,4 @@ export class Flows {
       reverse: endpoints(reverseKey(becomes ?? key)),
     };
   }
-}
-
-type EntryTest = (key: RawFlowKey, value: Uint8Array) => boolean;
-
-/** What other changes than those of policies concern; `undefined` when nothing is. */
-function staleTest(stale: StaleFlows): EntryTest | undefined {
-  const prefixes = new CoveringPrefixes(stale.prefixes);
-  const { interfaces, nexthops, mirrors } = stale;
-  if (interfaces.size === 0 && nexthops.size === 0 && mirrors.size === 0 && prefixes.empty) return undefined;
-  // A flow is known by the VRF that it began in, also where its route is another VRF's.
-  const translated = [...stale.translated].filter((vrf) => prefixes.has(vrf));
-  const touches = (ends: RawFlowKey) =>
-    [ends.vrf, ...translated].some((vrf) => prefixes.holds(vrf, ends.destination) || prefixes.holds(vrf, ends.source));
-  return (key, value) => {
-    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-    const ingress = flowEntryCodec.ingress.get(view, 0);
-    return (
-      interfaces.has(ingress) ||
-      nexthops.has(flowEntryCodec.nexthop.get(view, 0)) ||
-      nexthops.has(tunnelOf(ingress)) ||
-      mirrors.has(flowEntryCodec.mirror.get(view, 0)) ||
-      [key, becomesOf(key, value)].some((ends) => ends !== undefined && touches(ends))
-    );
-  };
 }

@@ -4,6 +4,7 @@
  * might be an answer, which begins nothing, and which policy would judge as if it did.
  */
 import {
+  configCodec,
   FLOW_FLAG_REVERSE,
   FlowActionValue,
   flowEntryCodec,
@@ -29,11 +30,13 @@ interface Begun {
   readonly entry: DataView;
 }
 
+type Tables = Pick<KernelTables, "config" | "interfaces" | "nexthops">;
+
 export class StillAllowed {
-  readonly #tables: Pick<KernelTables, "interfaces" | "nexthops">;
+  readonly #tables: Tables;
   readonly #judge: PolicyJudge;
 
-  constructor(tables: Pick<KernelTables, "interfaces" | "nexthops">, judge: PolicyJudge) {
+  constructor(tables: Tables, judge: PolicyJudge) {
     this.#tables = tables;
     this.#judge = judge;
   }
@@ -50,7 +53,8 @@ export class StillAllowed {
   /** Whether policy allows an established pair as before, with the same copies. `map`: the table of its family. */
   keeps(map: BpfMap, key: RawFlowKey, value: Uint8Array): boolean {
     const begun = beginning(map, key, value);
-    if (begun === undefined) return false;
+    // Of a pair that is just being written, by the policy in force, this is the half that comes first.
+    if (begun === undefined) return this.#isNew(value);
     const [from, to] = this.ends(begun.entry);
     const { action, mirror } = this.#judge.judge({
       ...packetOf(begun.key),
@@ -58,6 +62,15 @@ export class StillAllowed {
       ingressSet: this.#policyOf(to),
     });
     return action === "allow" && mirror === flowEntryCodec.mirror.get(begun.entry, 0);
+  }
+
+  #isNew(value: Uint8Array): boolean {
+    const entry = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    const { config } = this.#tables;
+    return (
+      flowEntryCodec.action.get(entry, 0) === FlowActionValue.forward &&
+      flowEntryCodec.revision.get(entry, 0) === configCodec.revision.get(config.view, 0)
+    );
   }
 
   #policyOf(id: number): number {

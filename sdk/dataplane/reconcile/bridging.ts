@@ -2,7 +2,7 @@
 /** VRFs' bridge domains, bridge entries, labels and VNIs. What is new comes before what is gone goes. */
 import { parseMac } from "../../address.ts";
 import { VRF_FLOOD_UNKNOWN, VRF_POLICY } from "../../layout/index.ts";
-import type { ObjectChange } from "../desired.ts";
+import { type ObjectChange, sameValue } from "../desired.ts";
 import type { BridgeEntry } from "../kernel/bridge_table.ts";
 import { labelTag } from "../kernel/label_tag.ts";
 import { UNDERLAY_VRF } from "../references.ts";
@@ -53,10 +53,12 @@ export function removeVrfs(run: Run, changes: readonly ObjectChange<"vrfs">[]): 
 /** Writes the state's bridge entries, and takes those away, later, that are gone. */
 export function writeFdb(run: Run, changes: readonly ObjectChange<"fdb">[]): void {
   const entries: BridgeEntry[] = [];
-  for (const { key, after } of changes) {
+  for (const change of changes) {
+    const { key, after } = change;
     const [vrfName, text] = splitKey(key);
     const mac = parseMac(text);
     if (mac === undefined) continue;
+    noteLedElsewhere(run, change);
     const vrf = run.ids.take("vrf", vrfName);
     const object = after[0]?.object;
     if (object === undefined) {
@@ -84,8 +86,10 @@ export function writeVnis(run: Run, changes: readonly ObjectChange<"vnis">[]): v
  */
 export function writeLabels(run: Run, changes: readonly ObjectChange<"labels">[], leading: ReadonlySet<string>): void {
   const written = new Set<number>();
-  for (const { key, after } of changes) {
+  for (const change of changes) {
+    const { key, after } = change;
     const object = after[0]?.object;
+    noteLedElsewhere(run, change);
     if (object === undefined) run.retire.push(() => run.tables.clearLabel(Number(key), run.undo));
     else writeLabel(run, object);
     written.add(Number(key));
@@ -94,6 +98,19 @@ export function writeLabels(run: Run, changes: readonly ObjectChange<"labels">[]
   for (const object of run.state.objects("labels")) {
     if (leading.has(object.via) && !written.has(object.label)) writeLabel(run, object);
   }
+}
+
+/** Flows that went where a MAC or label led are to see whether it does. */
+export function noteLedElsewhere(run: Run, { before, after }: ObjectChange<"fdb"> | ObjectChange<"labels">): void {
+  const was = before[0]?.object;
+  if (was !== undefined && !sameValue(was, after[0]?.object)) noteFlowsTo(run, was.via);
+}
+
+/** Notes the next hops that `via` leads flows to in the end, as far as no look-up in a VRF is between. */
+function noteFlowsTo(run: Run, via: string): void {
+  const id = run.ids.nexthop.get(via);
+  if (id !== undefined) run.stale.nexthops.add(id);
+  for (const { nexthop } of run.state.get("nexthops", via)?.members ?? []) noteFlowsTo(run, nexthop);
 }
 
 function writeLabel(run: Run, { label, via, payload }: KindObjects["labels"]): void {

@@ -63,19 +63,23 @@ export interface Run extends Parts {
   readonly resuming: boolean;
   /** What must wait until the changes are kept: everything that takes something away. */
   readonly retire: (() => void)[];
-  /** Flows to be decided again. */
+  /** Flows that the changes concern. */
   readonly stale: StaleFlows;
 }
 
-/** Which flow entries a change concerns. */
+/** Which flow entries a change concerns. What goes another way now is led there; see bpf/flow_move.h. */
 export interface StaleFlows {
-  /** Numbers of interfaces that they come from. */
+  /** Numbers of interfaces that they come from: these may not be where they were. */
   readonly interfaces: Set<number>;
-  /** Numbers of next hops that they go to. */
+  /** Numbers of interfaces that are no more; they are among `interfaces` too. */
+  readonly gone: Set<number>;
+  /** Numbers of interfaces that are in another VRF: no flow from or to them goes on. */
+  readonly over: Set<number>;
+  /** Numbers of next hops that they go to, or whose tunnels they come from. */
   readonly nexthops: Set<number>;
   /** Numbers of interfaces whose policy, and nothing else, has changed: what it still allows goes on. */
   readonly policies: Set<number>;
-  /** Numbers of mirrors that they are copied for. */
+  /** Numbers of mirrors that they are copied for, and that are no more. */
   readonly mirrors: Set<number>;
   /** Prefixes that source or destination lies in, with the numbers of the VRFs in the kernel. */
   prefixes: PackedPrefixes;

@@ -295,7 +295,7 @@ export function removeInterface(run: Run, name: string): void {
   run.undo.push(() => run.live.set(name, before));
   run.live.delete(name);
   run.ids.free("interface", name);
-  noteAllStale(run, before);
+  noteGone(run, before);
   const { attachment } = before;
   run.retire.push(() => {
     if (attachment !== undefined) run.attacher.retire(attachment, undefined);
@@ -308,23 +308,27 @@ export function removeInterface(run: Run, name: string): void {
   retireDevice(run, before, undefined);
 }
 
-/** Flows of an interface are decided again when its VRF, policies or source rules change. */
+/** Changes of an interface's VRF, policies and source rules concern its flows. */
 function noteStale(run: Run, before: LiveInterface | undefined, now: Interface): void {
   if (before === undefined) return;
   const old = before.object;
-  const changed =
-    vrfOf(old) !== vrfOf(now) ||
-    !sameValue(
-      [old.addresses, old.allowedAddresses, old.sourceCheck, old.mac],
-      [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
-    );
-  if (changed) noteAllStale(run, before);
-  else if (!sameValue(old.policies, now.policies)) run.stale.policies.add(before.id);
+  if (vrfOf(old) !== vrfOf(now)) run.stale.over.add(before.id);
+  const same = sameValue(
+    [old.addresses, old.allowedAddresses, old.sourceCheck, old.mac],
+    [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
+  );
+  if (!same) noteAllStale(run, before);
+  if (!sameValue(old.policies, now.policies)) run.stale.policies.add(before.id);
 }
 
 function noteAllStale(run: Run, live: LiveInterface): void {
   run.stale.interfaces.add(live.id);
   run.stale.nexthops.add(live.nexthop);
+}
+
+function noteGone(run: Run, live: LiveInterface): void {
+  noteAllStale(run, live);
+  run.stale.gone.add(live.id);
 }
 
 /** What `writeInterface` or `removeInterface` would note, and the errors that it would throw. */
@@ -334,5 +338,5 @@ export function foreseeInterface(run: Run, change: ObjectChange<"interfaces">): 
   if (after !== undefined) {
     checkPeer(run, after, deviceOf(run, after).device);
     noteStale(run, before, after);
-  } else if (before !== undefined) noteAllStale(run, before);
+  } else if (before !== undefined) noteGone(run, before);
 }

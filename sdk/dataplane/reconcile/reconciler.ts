@@ -10,7 +10,7 @@ import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import { PrefixIndex } from "../routes/prefix_index.ts";
 import { NODE_KEY } from "../schema/index.ts";
 import { Undo } from "../undo.ts";
-import { removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
+import { noteLedElsewhere, removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import { interfacesToWrite, nexthopsToWrite, subInterfacesOf, writeNexthops } from "./dependents.ts";
 import { deviceChanged, isDetached } from "./interface_device.ts";
@@ -97,6 +97,8 @@ export class Reconciler {
       retire: [],
       stale: {
         interfaces: new Set(),
+        gone: new Set(),
+        over: new Set(),
         nexthops: new Set(),
         policies: new Set(),
         mirrors: new Set(),
@@ -106,7 +108,7 @@ export class Reconciler {
     };
   }
 
-  /** @returns tells, once the changes are kept, which flows are to be decided again. */
+  /** @returns tells, once the changes are kept, which flows they concern. */
   #apply(run: Run, changes: StateChanges): () => StaleFlows {
     const of = <K extends ObjectKind>(kind: K) => changes.of(kind);
     const limits = concernPacketLimits(changes.objects);
@@ -274,11 +276,12 @@ export class Reconciler {
     finish(run);
   }
 
-  /** Which flows `changes` would have decided again. Asks for the devices too, and changes nothing. */
+  /** Which flows `changes` would concern. Asks for the devices too, and changes nothing. */
   foresee(changes: StateChanges, locate: Locate): StaleFlows {
     const run = this.#run(locate, false);
     for (const change of changes.objects) {
       if (change.kind === "interfaces") foreseeInterface(run, change);
+      else if (change.kind === "fdb" || change.kind === "labels") noteLedElsewhere(run, change);
       else if (change.kind === "mirrors" && change.after.length === 0) noteStaleMirror(run, change.key);
     }
     run.policies.noteStale(run, changes.objects);
