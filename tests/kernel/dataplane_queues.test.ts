@@ -80,10 +80,10 @@ describe.skipIf(cpus().length < 2)("with several workers", () => {
     await using node = await DataPlaneNode.start({ name: "workers", open: { workers: 3 } });
     expect(node.dp.usage().slowPath.workers).toBe(3);
     await node.dp.apply(node.document({}, { node: { workers: 3 } }));
-    expect(node.dp.apply(node.document({}, { node: { workers: 2 } }))).rejects.toThrow(
+    await expect(node.dp.apply(node.document({}, { node: { workers: 2 } }))).rejects.toThrow(
       "/node/workers is 2, but the instance runs with 3",
     );
-    expect(node.dp.apply(node.document({}, { node: { workers: 16 } }))).rejects.toThrow(/\/node\/workers/);
+    await expect(node.dp.apply(node.document({}, { node: { workers: 16 } }))).rejects.toThrow(/\/node\/workers/);
     expect(await node.received("a", pods.b.ipv4)).toBe(3);
   });
 });

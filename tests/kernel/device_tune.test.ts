@@ -68,7 +68,7 @@ describe("an interface with tune", () => {
     const before = settingsOf(lab, NODE, "va");
     const document = (b: object) => node.document({ a: { policies: ["open"], tune: true }, b }, { policies: [open] });
     // The MTU of b is too large for policy, and nobody may change it.
-    expect(node.dp.apply(document({ policies: ["open"] }))).rejects.toThrow(/put policy on "vb"/);
+    await expect(node.dp.apply(document({ policies: ["open"] }))).rejects.toThrow(/put policy on "vb"/);
     expect(settingsOf(lab, NODE, "va")).toEqual(before);
     expect(settingsOf(lab, "a", "eth0").mtu).toBe(TOO_LARGE);
 
@@ -83,7 +83,7 @@ describe("an interface with tune", () => {
   test("takes a native program where it would be refused; without, the error says what is missing", async () => {
     await using node = await DataPlaneNode.start({ name: "peerq", hook: "xdp" });
     node.lab.execSync("a", ["ethtool", "-L", "eth0", "tx", "2"]);
-    expect(node.dp.apply(node.document())).rejects.toThrow(
+    await expect(node.dp.apply(node.document())).rejects.toThrow(
       /the driver refuses XDP with fewer than the 2 transmit queues of the other end; ethtool -L va rx 2, or say tune: true or hook: tc$/,
     );
     await node.dp.apply(node.document({ a: { tune: true } }));

@@ -6,6 +6,7 @@ import { withNetns } from "../../runtime/netns.ts";
 import type { Device } from "../devices.ts";
 import { LINK_HEADER } from "../direct_ports.ts";
 import {
+  abilitiesOf,
   type DeviceFacts,
   type DeviceSettings,
   type DeviceUse,
@@ -88,9 +89,17 @@ export function tunedSettings({ tuning }: Pick<Run, "tuning">, name: string): De
 export function explainedError(run: Run, object: Interface, device: Device, error: WeirError): WeirError {
   const use = useOf(run, object, device);
   const facts = use.hook === "xdp" && !["EBUSY", "EMTU"].includes(error.code) && factsOf(run, object, device);
-  const need = facts ? needsOf(facts, use).find(({ isBlocking }) => isBlocking) : undefined;
-  if (need === undefined) return error;
+  if (!facts) return error;
   const { code, operation, reason } = error;
+  if (!abilitiesOf(facts.driver, facts.xdp, facts.kernel).native) {
+    return new WeirError({
+      ...{ code, operation, cause: error, field: error.field },
+      reason: `${reason}: driver "${facts.driver}" runs no XDP natively on this kernel`,
+      hint: "use hook: tc",
+    });
+  }
+  const need = needsOf(facts, use).find(({ isBlocking }) => isBlocking);
+  if (need === undefined) return error;
   return new WeirError({
     ...{ code, operation, cause: error, field: error.field },
     reason: `${reason}: ${need.found}: ${need.cost}`,
