@@ -15,17 +15,13 @@
  * @module
  */
 
-export { type AttachedProgram, attachedPrograms, type Neighbour } from "./dataplane/attached_programs.ts";
-export type { Change } from "./dataplane/change.ts";
+export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/controller/flow_miss.ts";
+export type { InjectAs } from "./dataplane/controller/inject.ts";
+export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/controller/packets.ts";
 export type { Committed, Plan } from "./dataplane/core.ts";
-export type {
-  DropCount,
-  InterfaceCounters,
-  MirrorCounters,
-  TunnelCounters,
-  VrfCounters,
-} from "./dataplane/counters.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
+export { type AttachedProgram, attachedPrograms, type Neighbour } from "./dataplane/device/attached_programs.ts";
+export type { InterfaceStatus } from "./dataplane/device/live.ts";
 export {
   type DeviceFacts,
   type DeviceNeed,
@@ -38,7 +34,6 @@ export {
   inspectDevice,
   type XdpAbilities,
 } from "./dataplane/drivers/index.ts";
-export type { DropGroup } from "./dataplane/drops.ts";
 export {
   type DataPlaneEvent,
   type DropSample,
@@ -47,21 +42,17 @@ export {
   eventKinds,
   type FlowEnd,
   type InterfaceChange,
-} from "./dataplane/events.ts";
-export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/flow_miss.ts";
+} from "./dataplane/events/events.ts";
 export type { TranslatedEnd, Translation } from "./dataplane/flows/translation.ts";
 export type { FlowTreatment, ReverseTreatment } from "./dataplane/flows/treatment.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
-export type { InjectAs } from "./dataplane/inject.ts";
+export { type OpenOptions, openOptionsOf } from "./dataplane/instance/options.ts";
+export { type DestroyOptions, destroyInstance } from "./dataplane/instance/remove_instance.ts";
 export type { GuardStatus } from "./dataplane/kernel/guard_table.ts";
 export type { PolicerDrops } from "./dataplane/kernel/policer_table.ts";
 export type { ClassMarks } from "./dataplane/kernel/qos_record.ts";
 export type { KernelRoutesStatus } from "./dataplane/kernel_routes/mirrored_vrf.ts";
 export type { IgnoredReason } from "./dataplane/kernel_routes/target.ts";
-export type { InterfaceStatus } from "./dataplane/live.ts";
-export { type OpenOptions, openOptionsOf } from "./dataplane/options.ts";
-export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/packets.ts";
-export { type DestroyOptions, destroyInstance } from "./dataplane/remove_instance.ts";
 export {
   checkState,
   DEFAULT_GATEWAY_MAC,
@@ -100,11 +91,20 @@ export {
   type Vni,
   type Vrf,
 } from "./dataplane/schema/index.ts";
-export type { Tables } from "./dataplane/status.ts";
-export type { Table, TableEntry } from "./dataplane/table.ts";
+export type { Change } from "./dataplane/state/change.ts";
+export type { Transaction, TransactionOptions } from "./dataplane/state/transaction.ts";
+export type {
+  DropCount,
+  InterfaceCounters,
+  MirrorCounters,
+  TunnelCounters,
+  VrfCounters,
+} from "./dataplane/status/counters.ts";
+export type { DropGroup } from "./dataplane/status/drops.ts";
+export type { Tables } from "./dataplane/status/status.ts";
+export type { Table, TableEntry } from "./dataplane/status/table.ts";
+export type { TableUsage, Usage } from "./dataplane/status/usage.ts";
 export type { PacketFields, TcpFlag } from "./dataplane/trace/frame.ts";
 export type { Trace, TraceOutput, TraceStep, TraceVerdict } from "./dataplane/trace/types.ts";
-export type { Transaction, TransactionOptions } from "./dataplane/transaction.ts";
-export type { TableUsage, Usage } from "./dataplane/usage.ts";
 export { WeirError, type WeirErrorInit } from "./errors.ts";
 export { type DropReason, dropReasons, type TrapReason, trapReasons } from "./layout/index.ts";

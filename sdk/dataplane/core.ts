@@ -2,27 +2,27 @@
 /** The parts of an open instance, and the one way in which its state changes. */
 import { WeirError } from "../errors.ts";
 import { withNetns } from "../runtime/netns.ts";
-import { type Change, linesOf } from "./change.ts";
-import { checkChanges } from "./check.ts";
-import type { StateChanges } from "./desired.ts";
-import { deviceState } from "./device_state.ts";
-import { DeviceWatch } from "./device_watch.ts";
-import { DropRing, type DropSampleCounters } from "./drop_ring.ts";
-import { DropSampling } from "./drop_samples.ts";
-import type { EventHub } from "./events.ts";
-import { FlowLog } from "./flow_log.ts";
+import { checkChanges } from "./check/check.ts";
+import { deviceState } from "./device/device_state.ts";
+import { DeviceWatch } from "./device/device_watch.ts";
+import { DropRing, type DropSampleCounters } from "./events/drop_ring.ts";
+import { DropSampling } from "./events/drop_samples.ts";
+import type { EventHub } from "./events/events.ts";
+import { FlowLog } from "./events/flow_log.ts";
+import { SlowPathReports } from "./events/reports.ts";
 import { type FlowEndCounters, FlowEndRing } from "./flows/flow_end_ring.ts";
+import { closeParts, type Opened, openParts } from "./instance/open.ts";
+import type { OpenOptions } from "./instance/options.ts";
+import { removeInstance } from "./instance/remove_instance.ts";
 import type { DerivedChange, DerivedFailure } from "./kernel_routes/derived_routes.ts";
 import { KernelRoutes } from "./kernel_routes/kernel_routes.ts";
-import { checkLimits } from "./limits.ts";
-import { memoryOf } from "./memory.ts";
-import { closeParts, type Opened, openParts } from "./open.ts";
-import type { OpenOptions } from "./options.ts";
-import { readRevision, readState, writeChanges, writeRevision } from "./persistence.ts";
-import { removeInstance } from "./remove_instance.ts";
-import { SlowPathReports } from "./reports.ts";
 import { DEFAULT_DROP_SAMPLES, NODE_KEY } from "./schema/index.ts";
-import { Staging } from "./staging.ts";
+import { type Change, linesOf } from "./state/change.ts";
+import type { StateChanges } from "./state/desired.ts";
+import { checkLimits } from "./state/limits.ts";
+import { memoryOf } from "./state/memory.ts";
+import { readRevision, readState, writeChanges, writeRevision } from "./state/persistence.ts";
+import { Staging } from "./state/staging.ts";
 
 /** The difference that a state would make, and what it costs. */
 export interface Plan {

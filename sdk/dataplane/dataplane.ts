@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configCodec, type TrapReason } from "../layout/index.ts";
-import { Ageing } from "./ageing.ts";
-import { ageLearned } from "./bridge_ageing.ts";
-import { DEFAULT_OWNER } from "./candidate.ts";
-import type { Change } from "./change.ts";
+import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./controller/flow_miss.ts";
+import { type InjectAs, injection } from "./controller/inject.ts";
+import { type PacketHandler, type PacketMatch, type PacketOptions, Packets } from "./controller/packets.ts";
 import { type CommitOptions, Core, type Plan } from "./core.ts";
-import { Counters, type DropCount } from "./counters.ts";
-import { type DropGroup, dropsOf } from "./drops.ts";
-import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events.ts";
-import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./flow_miss.ts";
+import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events/events.ts";
+import { kernelEvents } from "./events/kernel_events.ts";
+import { Ageing } from "./flows/ageing.ts";
 import { FlowSweep } from "./flows/sweep.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./flows/types.ts";
-import { type InjectAs, injection } from "./inject.ts";
-import { kernelEvents } from "./kernel_events.ts";
-import type { OpenOptions } from "./options.ts";
-import { type PacketHandler, type PacketMatch, type PacketOptions, Packets } from "./packets.ts";
-import { stateOf } from "./read_state.ts";
-import { RouteLookup } from "./route_lookup.ts";
+import type { OpenOptions } from "./instance/options.ts";
+import { ageLearned } from "./reconcile/bridge_ageing.ts";
+import { RouteLookup } from "./reconcile/route_lookup.ts";
 import type { State } from "./schema/index.ts";
-import { Staging } from "./staging.ts";
-import { type Tables, tables } from "./status.ts";
+import { DEFAULT_OWNER } from "./state/candidate.ts";
+import type { Change } from "./state/change.ts";
+import { stateOf } from "./state/read_state.ts";
+import { Staging } from "./state/staging.ts";
+import { Transaction, type TransactionOptions } from "./state/transaction.ts";
+import { Counters, type DropCount } from "./status/counters.ts";
+import { type DropGroup, dropsOf } from "./status/drops.ts";
+import { type Tables, tables } from "./status/status.ts";
+import { type Usage, usageOf } from "./status/usage.ts";
 import type { PacketFields } from "./trace/frame.ts";
 import { Tracer } from "./trace/tracer.ts";
 import type { Trace } from "./trace/types.ts";
-import { Transaction, type TransactionOptions } from "./transaction.ts";
-import { type Usage, usageOf } from "./usage.ts";
 
 /** Options of `apply` and `plan`. */
 export interface ApplyOptions {

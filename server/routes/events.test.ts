@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, expect, test } from "bun:test";
-import { EventHub, type NewEvent } from "../../sdk/dataplane/events.ts";
+import { EventHub, type NewEvent } from "../../sdk/dataplane/events/events.ts";
 import { createApp } from "../app.ts";
 import { parseTokens } from "../auth.ts";
 import { Facade } from "../facade.ts";

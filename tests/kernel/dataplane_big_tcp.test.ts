@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** BIG TCP: limits that are raised and restored, and packets of more than 64 KiB that arrive intact wherever they go. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
+import { kernelAtLeast } from "../../sdk/dataplane/device/preflight.ts";
 import { NODE, pods } from "../../sdk/lab/index.ts";
 import { DataPlaneNode, type PodName } from "./dataplane_node.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** First packets of flows that are longer than a frame of the slow path, on both hooks. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
+import { kernelAtLeast } from "../../sdk/dataplane/device/preflight.ts";
 import type { FlowMiss } from "../../sdk/index.ts";
 import { pods, waitFor } from "../../sdk/lab/index.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";

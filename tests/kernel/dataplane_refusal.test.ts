@@ -100,7 +100,7 @@ describe("a state is refused", () => {
       await using small = await DataPlaneNode.start({ name: "full", open: { store: join(directory, "state.db") } });
       await small.dp.apply(small.document());
       const transaction = small.dp.transaction();
-      for (let i = 0; i < 5000; i++) {
+      for (let i = 0; i < 50_000; i++) {
         transaction.put("routes", { vrf: "red", prefix: `20.0.${i >> 8}.${i & 255}/32`, via: "vb" });
       }
       expect(await messageOf(transaction.commit())).toMatch(

@@ -2,8 +2,8 @@
 /** Settings that Weir makes on devices for their hooks, and takes back, as ethtool(8) and ip(8) see them. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpus } from "node:os";
+import { kernelAtLeast } from "../../sdk/dataplane/device/preflight.ts";
 import { applySettings, currentOf, openAccess } from "../../sdk/dataplane/drivers/settings.ts";
-import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
 import { type Lab, NODE, pods } from "../../sdk/lab/index.ts";
 import { Netlink } from "../../sdk/netlink/index.ts";
 import { withNetns } from "../../sdk/runtime/netns.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
+import { kernelAtLeast } from "../../sdk/dataplane/device/preflight.ts";
 import { WeirError } from "../../sdk/errors.ts";
 import { type LinkSpec, Netlink } from "../../sdk/netlink/index.ts";
 import { expectAgreement } from "./netlink_oracle.ts";

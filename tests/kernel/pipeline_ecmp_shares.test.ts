@@ -2,7 +2,7 @@
 /** How 10 000 flows share the members of an ecmp, and which of them move when a member is lost. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { assignBuckets, bucketCount } from "../../sdk/dataplane/buckets.ts";
+import { assignBuckets, bucketCount } from "../../sdk/dataplane/kernel/buckets.ts";
 import { INTERFACE_POLICY, NEXTHOP_FLAG_DOWN } from "../../sdk/layout/generated.ts";
 import { type Hook, hooks, Pipeline } from "./pipeline_harness.ts";
 import type { FlowTuple } from "./pipeline_options.ts";

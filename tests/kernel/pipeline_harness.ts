@@ -6,7 +6,7 @@
  */
 
 import { FlowSweep, type SweepResult } from "../../sdk/dataplane/flows/sweep.ts";
-import { halfOpenFlows, withoutTraces } from "../../sdk/dataplane/loader.ts";
+import { halfOpenFlows, withoutTraces } from "../../sdk/dataplane/instance/loader.ts";
 import {
   configCodec,
   type DecisionResult,

@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { formatAddress } from "../../sdk/address.ts";
-import { monotonicMs } from "../../sdk/dataplane/clock.ts";
-import { DropRing, type KernelDrop } from "../../sdk/dataplane/drop_ring.ts";
+import { DropRing, type KernelDrop } from "../../sdk/dataplane/events/drop_ring.ts";
+import { monotonicMs } from "../../sdk/dataplane/instance/clock.ts";
 import {
   FLOW_FLAG_SINGLE,
   INTERFACE_POLICY,

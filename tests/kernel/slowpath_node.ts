@@ -140,7 +140,7 @@ export class TestNode implements Disposable {
     this.#attach(() =>
       attachTc({ program: collection.program("weir_inject_tc"), ifindex: near, direction: "ingress" }),
     );
-    // In this order, as in sdk/dataplane/trap_link.ts.
+    // In this order, as in sdk/dataplane/instance/trap_link.ts.
     netlink.setLink(far, { up: true });
     netlink.setLink(near, { up: true });
     const view = new DataView(this.#config.view);

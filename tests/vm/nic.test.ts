@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpus } from "node:os";
-import { kernelAtLeast } from "../../sdk/dataplane/preflight.ts";
+import { kernelAtLeast } from "../../sdk/dataplane/device/preflight.ts";
 import { DataPlane, destroyInstance, fixDevices, inspectDevice } from "../../sdk/index.ts";
 import { checkDevices } from "../../server/cli/doctor/devices.ts";
 

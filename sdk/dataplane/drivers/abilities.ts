@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a device can do on the XDP hook: what its driver says where the kernel passes it on, else what is known of it. */
 import type { XdpFeatures } from "../../netlink/index.ts";
-import { kernelAtLeast, kernelVersion } from "../preflight.ts";
+import { kernelAtLeast, kernelVersion } from "../device/preflight.ts";
 import { findDriver } from "./table.ts";
 
 /** Abilities of a device on the XDP hook. */

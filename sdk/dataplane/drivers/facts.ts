@@ -11,7 +11,7 @@ import {
   type Rings,
   type XdpFeatures,
 } from "../../netlink/index.ts";
-import { kernelVersion } from "../preflight.ts";
+import { kernelVersion } from "../device/preflight.ts";
 import { type DeviceAccess, type InterruptDeferral, readDeferral } from "./settings.ts";
 
 /** A device as kernel and driver describe it. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a device lacks for the hook that its packets are to be decided on, what it costs, and what mends it. */
-import { kernelAtLeast } from "../preflight.ts";
+import { kernelAtLeast } from "../device/preflight.ts";
 import { abilitiesOf, type XdpAbilities } from "./abilities.ts";
 import type { DeviceFacts } from "./facts.ts";
 import { queueNeeds, receiveChannels } from "./queue_needs.ts";

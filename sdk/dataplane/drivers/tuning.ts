@@ -4,7 +4,7 @@ import type { WeirError } from "../../errors.ts";
 import { type Netlink, namespacePath } from "../../netlink/index.ts";
 import { withNetns } from "../../runtime/netns.ts";
 import type { Store } from "../../store/index.ts";
-import { SavedSettings, unlessGone } from "../saved_settings.ts";
+import { SavedSettings, unlessGone } from "../device/saved_settings.ts";
 import {
   applySettings,
   currentOf,

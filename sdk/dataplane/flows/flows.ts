@@ -4,11 +4,11 @@ import { type Family, parseAddress } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import { dropReasons, flowActions, flowEntryCodec, flowStates, type RawFlowKey } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
-import { wallClockOffsetMs } from "../clock.ts";
-import type { Ids } from "../ids.ts";
+import { wallClockOffsetMs } from "../instance/clock.ts";
 import { labelFields } from "../kernel/label_tag.ts";
 import type { Maps } from "../kernel/tables.ts";
-import type { Policies } from "../policies.ts";
+import type { Policies } from "../reconcile/policies.ts";
+import type { Ids } from "../state/ids.ts";
 import {
   becomesOf,
   decodeFlowKey,

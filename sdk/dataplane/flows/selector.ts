@@ -3,7 +3,7 @@
 import { contains, type Prefix, parsePrefix } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import type { RawFlowKey } from "../../layout/index.ts";
-import type { Ids } from "../ids.ts";
+import type { Ids } from "../state/ids.ts";
 import { protocolNumber } from "./codec.ts";
 import type { FlowSelector } from "./types.ts";
 

@@ -3,7 +3,7 @@
 import { formatMac } from "../../address.ts";
 import { FDB_LEARNED, fdbEntryCodec, fdbEntryLayout, fdbKeyCodec } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { HashTable } from "./hash_table.ts";
 import { type LabelTag, tagOf } from "./label_tag.ts";
 import { encodeFdbEntry, encodeFdbKey } from "./overlay_records.ts";

@@ -2,7 +2,7 @@
 /** How many flows interfaces may make, and how many they have (`struct flow_guard`). */
 import { flowGuardCodec, flowGuardLayout, POLICER_TIME_SHIFT } from "../../layout/index.ts";
 import type { NewFlows } from "../schema/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { StructArray } from "./struct_array.ts";
 
 /** Flows that may come at once: those of this time at the rate, or so many. */

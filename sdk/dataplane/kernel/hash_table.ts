@@ -2,7 +2,7 @@
 import { WeirError } from "../../errors.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { APPLY_STATE } from "../schema/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 
 /** A hash map written entry by entry; every change notes how to take it back. */
 export class HashTable {

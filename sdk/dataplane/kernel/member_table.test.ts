@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { memberCodec, memberLayout, nexthopLayout } from "../../layout/index.ts";
-import { Undo } from "../undo.ts";
+import { Undo } from "../state/undo.ts";
 import { labelTag } from "./label_tag.ts";
 import { MemberTable, type TableChange, type WeightedRecord } from "./member_table.ts";
 import type { MemberRange } from "./nexthop_record.ts";

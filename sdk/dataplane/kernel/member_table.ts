@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Members of ecmp and flood next hops. */
 import { memberCodec, memberLayout, NexthopTypeValue, nexthopCodec } from "../../layout/index.ts";
-import { assignBuckets, bucketCount, resizeBuckets } from "../buckets.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
+import { assignBuckets, bucketCount, resizeBuckets } from "./buckets.ts";
 import { type LabelTag, labelOf, routeFlagsOf, tagOf } from "./label_tag.ts";
 import { MemberBlocks } from "./member_blocks.ts";
 import type { MemberRange } from "./nexthop_record.ts";

@@ -9,7 +9,7 @@ import {
   WEIR_MAX_MIRRORS,
 } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { element } from "./element.ts";
 import { type LabelTag, labelOf, routeFlagsOf } from "./label_tag.ts";
 import { encodeU32 } from "./records.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Writes next hops in place, so that a packet that is under way never sees half of one and half of another. */
 import { nexthopCodec, nexthopLayout } from "../../layout/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { encodeNexthop, type MemberRange, type NexthopRecord } from "./nexthop_record.ts";
 import { StructArray } from "./struct_array.ts";
 

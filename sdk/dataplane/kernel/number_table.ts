@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import type { HashTable } from "./hash_table.ts";
 import { encodeU32 } from "./records.ts";
 import type { StructArray } from "./struct_array.ts";

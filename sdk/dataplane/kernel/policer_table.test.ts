@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { policerCodec, policerLayout } from "../../layout/index.ts";
-import { Undo } from "../undo.ts";
+import { Undo } from "../state/undo.ts";
 import { PolicerTable, policerTimes } from "./policer_table.ts";
 
 const LENGTH = 16;

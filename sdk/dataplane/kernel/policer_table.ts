@@ -10,7 +10,7 @@ import {
   policerLayout,
 } from "../../layout/index.ts";
 import type { Policer } from "../schema/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { StructArray } from "./struct_array.ts";
 
 /** As seen from Weir: `received` is what the interface sends to it. */

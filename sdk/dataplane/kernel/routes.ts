@@ -4,7 +4,7 @@ import type { Family } from "../../address.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import type { PrefixIndex } from "../routes/prefix_index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { readPackedRouteKey, writePackedRouteKey } from "./packed_route_key.ts";
 import { ROUTE_SIZE, routeKeySize, writeRoute } from "./records.ts";
 import { NO_ROUTE, type RouteWrites } from "./route_writes.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 
 /** An mmapped array map of structs: written in place, without system calls. */
 export class StructArray {

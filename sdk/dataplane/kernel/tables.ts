@@ -13,7 +13,7 @@ import {
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping } from "../../libbpf/index.ts";
 import type { Qos } from "../schema/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { BridgeTable } from "./bridge_table.ts";
 import { element } from "./element.ts";
 import { GuardTable } from "./guard_table.ts";

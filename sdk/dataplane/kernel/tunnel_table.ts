@@ -3,7 +3,7 @@
 import { formatAddress } from "../../address.ts";
 import { NexthopTypeValue, nexthopCodec } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
-import type { Undo } from "../undo.ts";
+import type { Undo } from "../state/undo.ts";
 import { HashTable } from "./hash_table.ts";
 import type { TunnelRecord } from "./nexthop_record.ts";
 import type { NexthopTable } from "./nexthop_table.ts";

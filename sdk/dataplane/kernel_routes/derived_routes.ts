@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Brings what the kernel's tables want into the desired state: routes, and the next hops that they need. */
 import type { Family } from "../../address.ts";
-import { KERNEL_OWNER } from "../candidate.ts";
-import { type DesiredState, sameValue } from "../desired.ts";
 import { type KindObjects, type Nexthop, splitKey } from "../schema/index.ts";
+import { KERNEL_OWNER } from "../state/candidate.ts";
+import { type DesiredState, sameValue } from "../state/desired.ts";
 import type { MirroredVrf } from "./mirrored_vrf.ts";
 
 /** A change of what the kernel has in the desired state; without `put` the object goes. */

@@ -2,10 +2,10 @@
 /** Has VRFs follow tables of the kernel's, and tables of the kernel's tell of VRFs' own prefixes. */
 import type { Family } from "../../address.ts";
 import type { Netlink, WatchEvent } from "../../netlink/index.ts";
-import { type DesiredState, type StateChanges, sameValue } from "../desired.ts";
-import { deviceName } from "../devices.ts";
-import type { LiveInterfaces } from "../live_interfaces.ts";
+import { deviceName } from "../device/devices.ts";
+import type { LiveInterfaces } from "../device/live_interfaces.ts";
 import type { Interface, Kind, Vrf } from "../schema/index.ts";
+import { type DesiredState, type StateChanges, sameValue } from "../state/desired.ts";
 import { type CommitDerived, DerivedRoutes } from "./derived_routes.ts";
 import { Exporter } from "./exporter.ts";
 import { KernelLinks } from "./kernel_links.ts";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which prefixes of a VRF lead to workloads of this node. */
-import { KERNEL_OWNER } from "../candidate.ts";
-import type { AnyChange, DesiredState, StateChanges } from "../desired.ts";
-import type { LiveInterfaces } from "../live_interfaces.ts";
+
+import type { LiveInterfaces } from "../device/live_interfaces.ts";
 import { splitKey } from "../schema/index.ts";
+import { KERNEL_OWNER } from "../state/candidate.ts";
+import type { AnyChange, DesiredState, StateChanges } from "../state/desired.ts";
 import type { Exporter } from "./exporter.ts";
 import type { KernelLinks } from "./kernel_links.ts";
 

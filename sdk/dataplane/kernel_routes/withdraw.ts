@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the kernel's routes lose by a change of the state: they hold up nobody who takes away what they lead over. */
 import { type Family, parseAddress } from "../../address.ts";
-import { KERNEL_OWNER } from "../candidate.ts";
-import { type DesiredState, type ObjectChange, sameValue } from "../desired.ts";
 import { type KernelRoutesConfig, NODE_KEY } from "../schema/index.ts";
+import { KERNEL_OWNER } from "../state/candidate.ts";
+import { type DesiredState, type ObjectChange, sameValue } from "../state/desired.ts";
 import { derivedNexthops } from "./derived_routes.ts";
 import type { MirroredVrf } from "./mirrored_vrf.ts";
 

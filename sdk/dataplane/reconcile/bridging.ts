@@ -2,11 +2,11 @@
 /** VRFs' bridge domains, bridge entries, labels and VNIs. What is new comes before what is gone goes. */
 import { parseMac } from "../../address.ts";
 import { VRF_FLOOD_UNKNOWN, VRF_POLICY } from "../../layout/index.ts";
-import { type ObjectChange, sameValue } from "../desired.ts";
 import type { BridgeEntry } from "../kernel/bridge_table.ts";
 import { labelTag } from "../kernel/label_tag.ts";
-import { UNDERLAY_VRF } from "../references.ts";
 import { type KindObjects, splitKey } from "../schema/index.ts";
+import { type ObjectChange, sameValue } from "../state/desired.ts";
+import { UNDERLAY_VRF } from "../state/references.ts";
 import type { Run } from "./context.ts";
 
 /** Writes VRFs that changed, or whose interfaces did. */

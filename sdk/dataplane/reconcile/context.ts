@@ -2,24 +2,24 @@
 /** What the steps of a reconciliation share. */
 
 import type { SlowPath } from "../../slowpath/index.ts";
-import type { Attacher } from "../attach.ts";
-import type { Locate } from "../check.ts";
-import type { DesiredState } from "../desired.ts";
-import type { Device, Devices } from "../devices.ts";
+import type { Locate } from "../check/check.ts";
+import type { Attacher } from "../device/attach.ts";
+import type { Device, Devices } from "../device/devices.ts";
+import type { DirectSockets } from "../device/live.ts";
+import type { LiveInterfaces } from "../device/live_interfaces.ts";
+import type { RaisedPacketLimits } from "../device/packet_limits.ts";
+import type { PeerFeatures } from "../device/peer_features.ts";
+import type { ReplacedXdp } from "../device/replaced_xdp.ts";
 import type { Tuning } from "../drivers/index.ts";
-import type { Ids } from "../ids.ts";
+import type { TrapLink } from "../instance/trap_link.ts";
 import type { KernelTables } from "../kernel/tables.ts";
-import type { DirectSockets } from "../live.ts";
-import type { LiveInterfaces } from "../live_interfaces.ts";
-import type { RaisedPacketLimits } from "../packet_limits.ts";
-import type { PeerFeatures } from "../peer_features.ts";
-import type { Policies } from "../policies.ts";
-import type { ReplacedXdp } from "../replaced_xdp.ts";
 import type { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import type { Limits, Node } from "../schema/index.ts";
-import type { TrapLink } from "../trap_link.ts";
-import type { Undo } from "../undo.ts";
+import type { DesiredState } from "../state/desired.ts";
+import type { Ids } from "../state/ids.ts";
+import type { Undo } from "../state/undo.ts";
 import type { Followed } from "./followed.ts";
+import type { Policies } from "./policies.ts";
 import type { Ways } from "./ways.ts";
 
 /** Gives interfaces on the XDP hook sockets of their own. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What has to be written anew because of what changed. */
-import type { ObjectChange } from "../desired.ts";
+import type { ObjectChange } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 import { writeNexthop } from "./nexthops.ts";
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which device an interface has. */
 import { interfaceCodec } from "../../layout/index.ts";
-import type { Attachment } from "../attach.ts";
-import { sameValue } from "../desired.ts";
-import { type Device, deviceName } from "../devices.ts";
-import type { LiveInterface } from "../live.ts";
-import { type FoundDevice, findDevice, type KnownDevice } from "../same_device.ts";
+import type { Attachment } from "../device/attach.ts";
+import { type Device, deviceName } from "../device/devices.ts";
+import type { LiveInterface } from "../device/live.ts";
+import { type FoundDevice, findDevice, type KnownDevice } from "../device/same_device.ts";
 import { type Interface, invalid } from "../schema/index.ts";
+import { sameValue } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 
 /** The interface that carries a VLAN sub-interface; `undefined` for others. */

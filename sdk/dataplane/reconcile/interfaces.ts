@@ -3,24 +3,24 @@
 import { formatMac } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import { NEXTHOP_FLAG_DOWN } from "../../layout/index.ts";
-import type { Attachment } from "../attach.ts";
-import { hookOf } from "../attach.ts";
-import { vrfOf } from "../check_interfaces.ts";
-import { type ObjectChange, sameValue } from "../desired.ts";
-import { type Device, deviceName } from "../devices.ts";
-import { LINK_HEADER } from "../direct_ports.ts";
+import { vrfOf } from "../check/check_interfaces.ts";
+import type { Attachment } from "../device/attach.ts";
+import { hookOf } from "../device/attach.ts";
+import { type Device, deviceName } from "../device/devices.ts";
+import { LINK_HEADER } from "../device/direct_ports.ts";
+import type { LiveInterface } from "../device/live.ts";
+import { kernelAtLeast } from "../device/preflight.ts";
+import type { FoundDevice } from "../device/same_device.ts";
 import { findDriver } from "../drivers/index.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
-import type { LiveInterface } from "../live.ts";
-import { kernelAtLeast } from "../preflight.ts";
-import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "../records_of.ts";
-import type { FoundDevice } from "../same_device.ts";
 import { type Interface, invalid } from "../schema/index.ts";
+import { type ObjectChange, sameValue } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 import { deviceOf, lostDevice, parentOf } from "./interface_device.ts";
 import { peerNamespace } from "./peer_namespace.ts";
 import { writePolicers } from "./qos.ts";
+import { interfaceAddresses, interfaceNexthop, interfaceRecord, macOf } from "./records_of.ts";
 import { explainedError, mendDevice, restoreDevice } from "./tuning.ts";
 
 /**

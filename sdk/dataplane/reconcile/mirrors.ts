@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Mirrors, and the interfaces that name them. A mirror is there before packets are copied for it, and goes after. */
-import type { ObjectChange } from "../desired.ts";
+
 import { labelTag } from "../kernel/label_tag.ts";
 import type { InterfaceMirrors } from "../kernel/mirror_table.ts";
+import type { ObjectChange } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 
 /** Writes mirrors, and takes those away, later, that are gone. Their next hops have at least their numbers. */

@@ -5,9 +5,9 @@ import { NEXTHOP_FLAG_DOWN, nexthopCodec } from "../../layout/index.ts";
 import { labelTag } from "../kernel/label_tag.ts";
 import { hashFieldsOf, type NexthopRecord } from "../kernel/nexthop_record.ts";
 import { learnedMac } from "../kernel/records.ts";
-import { interfaceNexthop, macOf, pathNexthop, tunnelMtu } from "../records_of.ts";
 import { type Encap, type Nexthop, type NexthopMember, RESERVED_NEXTHOPS } from "../schema/index.ts";
 import type { Run } from "./context.ts";
+import { interfaceNexthop, macOf, pathNexthop, tunnelMtu } from "./records_of.ts";
 
 /** Writes the next hops that are there without an object. */
 export function writeReservedNexthops(run: Run): void {

@@ -8,10 +8,10 @@
  */
 import { WeirError } from "../../errors.ts";
 import { DEFAULT_PACKET_LIMIT, type PacketLimits } from "../../netlink/index.ts";
-import type { AnyChange } from "../desired.ts";
-import { deviceName } from "../devices.ts";
-import type { LiveInterface } from "../live.ts";
-import type { LongestPackets, VethEnds } from "../packet_limits.ts";
+import { deviceName } from "../device/devices.ts";
+import type { LiveInterface } from "../device/live.ts";
+import type { LongestPackets, VethEnds } from "../device/packet_limits.ts";
+import type { AnyChange } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 import { isReachable, namespaceOfPeer, peerNamespace } from "./peer_namespace.ts";
 import { usesXdp } from "./peers.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where the other end of an interface's veth is. */
 import { WeirError } from "../../errors.ts";
-import type { Device } from "../devices.ts";
-import type { LiveInterface } from "../live.ts";
+import type { Device } from "../device/devices.ts";
+import type { LiveInterface } from "../device/live.ts";
 import { type Interface, invalid } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Settings of the veths' other ends: they depend on the hooks of all interfaces together. */
 import { WeirError } from "../../errors.ts";
-import { hookOf } from "../attach.ts";
-import type { LiveInterface } from "../live.ts";
-import { type PeerUse, peerCommands } from "../peer_features.ts";
+import { hookOf } from "../device/attach.ts";
+import type { LiveInterface } from "../device/live.ts";
+import { type PeerUse, peerCommands } from "../device/peer_features.ts";
 import type { Run } from "./context.ts";
 import { isReachable, namespaceOfPeer, peerNamespace } from "./peer_namespace.ts";
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** QoS maps, and the policers of interfaces. */
-import type { ObjectChange } from "../desired.ts";
-import { policerOf } from "../records_of.ts";
+
 import type { Interface } from "../schema/index.ts";
+import type { ObjectChange } from "../state/desired.ts";
 import type { Run } from "./context.ts";
+import { policerOf } from "./records_of.ts";
 
 /** Writes QoS maps, before the interfaces that name them. */
 export function writeQosMaps(run: Run, changes: readonly ObjectChange<"qos">[]): void {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes the kernel what the desired state says, make before break, all or nothing. */
-import type { Locate } from "../check.ts";
-import type { ObjectChange, ObjectKind, StateChanges } from "../desired.ts";
+import type { Locate } from "../check/check.ts";
 import { writeNodeConfig } from "../kernel/records.ts";
 import type { RouteWrites } from "../kernel/route_writes.ts";
-import { gatewayMacOf } from "../records_of.ts";
-import { UNDERLAY_VRF } from "../references.ts";
 import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import { PrefixIndex } from "../routes/prefix_index.ts";
 import { NODE_KEY } from "../schema/index.ts";
-import { Undo } from "../undo.ts";
+import type { ObjectChange, ObjectKind, StateChanges } from "../state/desired.ts";
+import { UNDERLAY_VRF } from "../state/references.ts";
+import { Undo } from "../state/undo.ts";
 import { noteLedElsewhere, removeVrfs, writeFdb, writeLabels, writeVnis, writeVrfs } from "./bridging.ts";
 import type { Parts, Run, StaleFlows } from "./context.ts";
 import { interfacesToWrite, nexthopsToWrite, subInterfacesOf, writeNexthops } from "./dependents.ts";
@@ -27,6 +26,7 @@ import { removeNexthop, writeReservedNexthops } from "./nexthops.ts";
 import { concernPacketLimits, lowerPacketLimits, raisePacketLimits } from "./packet_limits.ts";
 import { preparePeers } from "./peers.ts";
 import { removeQosMaps, writeQosMaps } from "./qos.ts";
+import { gatewayMacOf } from "./records_of.ts";
 import { countRoutes, type RouteCounts, routeWrites, writeRoutes } from "./routes.ts";
 import { staleFlows, translatedVrfs } from "./stale_flows.ts";
 import { removeStrays } from "./strays.ts";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which flows changed routes and next hops concern. A flow's entry holds what a route led to in the end. */
-import { type ObjectChange, sameValue } from "../desired.ts";
+
 import type { RouteWrites } from "../kernel/route_writes.ts";
 import { PackedPrefixes } from "../routes/packed_prefixes.ts";
 import type { Nexthop } from "../schema/index.ts";
+import { type ObjectChange, sameValue } from "../state/desired.ts";
 import type { Run, StaleFlows } from "./context.ts";
 
 /**

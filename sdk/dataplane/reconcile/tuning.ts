@@ -3,8 +3,8 @@
 import { WeirError } from "../../errors.ts";
 import { namespacePath } from "../../netlink/index.ts";
 import { withNetns } from "../../runtime/netns.ts";
-import type { Device } from "../devices.ts";
-import { LINK_HEADER } from "../direct_ports.ts";
+import type { Device } from "../device/devices.ts";
+import { LINK_HEADER } from "../device/direct_ports.ts";
 import {
   abilitiesOf,
   type DeviceFacts,

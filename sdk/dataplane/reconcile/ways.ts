@@ -5,10 +5,10 @@
  */
 import { parseMac } from "../../address.ts";
 import { NEXTHOP_FLAG_DOWN, nexthopCodec } from "../../layout/index.ts";
-import type { LiveInterface } from "../live.ts";
-import { pathNexthop } from "../records_of.ts";
+import type { LiveInterface } from "../device/live.ts";
 import { type UnderlayPath, type UnderlayWait, underlayNeighbour } from "../underlay/index.ts";
 import type { Run } from "./context.ts";
+import { pathNexthop } from "./records_of.ts";
 
 /** Begins the names of these next hops: no object's name begins so. */
 export const OWN_PREFIX = "~";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Meaning of changed routes: they lead somewhere, with the label or VNI that is needed there. */
-import type { Locate } from "../check.ts";
-import { checkLeading, neededBy } from "../check_labels.ts";
-import { checkReferences, isNamed } from "../check_references.ts";
-import type { DesiredState } from "../desired.ts";
+import type { Locate } from "../check/check.ts";
+import { checkLeading, neededBy } from "../check/check_labels.ts";
+import { checkReferences, isNamed } from "../check/check_references.ts";
 import { labelTag } from "../kernel/label_tag.ts";
+import type { DesiredState } from "../state/desired.ts";
 import { remembered } from "./remembered.ts";
 import type { RouteChanges } from "./route_changes.ts";
 import { NO_ROW } from "./route_rows.ts";

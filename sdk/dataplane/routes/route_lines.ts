@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Change } from "../change.ts";
+import type { Change } from "../state/change.ts";
 import { PackedPrefixes } from "./packed_prefixes.ts";
 import type { RouteChanges } from "./route_changes.ts";
 import { NO_ROW } from "./route_rows.ts";

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { INTERFACE_OWNER } from "../candidate.ts";
-import { describeChanges } from "../change.ts";
-import { DesiredState } from "../desired.ts";
 import type { Route } from "../schema/index.ts";
-import { Staging } from "../staging.ts";
+import { INTERFACE_OWNER } from "../state/candidate.ts";
+import { describeChanges } from "../state/change.ts";
+import { DesiredState } from "../state/desired.ts";
+import { Staging } from "../state/staging.ts";
 import { RouteTable } from "./route_table.ts";
 
 const route = (fields: Partial<Route> = {}): Route => ({ vrf: "red", prefix: "10.0.0.0/8", via: "a", ...fields });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The routes of all owners as columns of numbers; objects are made of them only for who asks for some. */
-import { type Candidate, type Candidates, defaultPreference, INTERFACE_OWNER } from "../candidate.ts";
+
 import { labelFields, labelTag } from "../kernel/label_tag.ts";
 import { type Route, splitKey } from "../schema/index.ts";
+import { type Candidate, type Candidates, defaultPreference, INTERFACE_OWNER } from "../state/candidate.ts";
 import { NameTable } from "./name_table.ts";
 import { Numbers } from "./numbers.ts";
 import { PackedPrefixes } from "./packed_prefixes.ts";

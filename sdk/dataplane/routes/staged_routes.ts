@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { defaultPreference } from "../candidate.ts";
-import { bothLabels } from "../check_labels.ts";
-import { checkPrefix } from "../check_prefix.ts";
+
+import { bothLabels } from "../check/check_labels.ts";
+import { checkPrefix } from "../check/check_prefix.ts";
 import { labelTag } from "../kernel/label_tag.ts";
 import { checkObject, invalid, pointerOf, type Route, splitKey } from "../schema/index.ts";
+import { defaultPreference } from "../state/candidate.ts";
 import { Numbers } from "./numbers.ts";
 import { PackedPrefixes } from "./packed_prefixes.ts";
 import { type Rank, rankOf } from "./route_rows.ts";

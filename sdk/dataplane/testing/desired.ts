@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Brings documents into a desired state as a transaction would, without kernel and store. */
 import { WeirError } from "../../errors.ts";
-import { describeChanges } from "../change.ts";
-import { checkChanges } from "../check.ts";
-import type { DesiredState } from "../desired.ts";
-import { Staging } from "../staging.ts";
+import { checkChanges } from "../check/check.ts";
+import { describeChanges } from "../state/change.ts";
+import type { DesiredState } from "../state/desired.ts";
+import { Staging } from "../state/staging.ts";
 
 /** Lines of what has changed. */
 export function bring(state: DesiredState, staging: Staging): string[] {

@@ -2,9 +2,9 @@
 /** Which prefix a look-up matched: the kernel's trie gives a route, and does not say of which prefix it is. */
 import { type Family, formatPrefix, networkOf } from "../../address.ts";
 import { routeCodec } from "../../layout/index.ts";
-import type { DesiredState } from "../desired.ts";
 import { ROUTE_SIZE, routeKeySize, writeRouteKey } from "../kernel/records.ts";
 import type { Maps } from "../kernel/tables.ts";
+import type { DesiredState } from "../state/desired.ts";
 
 /** An address that was looked up, and what was found. */
 export interface LookedUp {

@@ -10,8 +10,8 @@ import {
   traceLearneds,
   trapReasons,
 } from "../../layout/index.ts";
+import type { Opened } from "../instance/open.ts";
 import { labelFields } from "../kernel/label_tag.ts";
-import type { Opened } from "../open.ts";
 import { OWN_PREFIX } from "../reconcile/ways.ts";
 import type { TraceRecord } from "./record.ts";
 import { matchedPrefix } from "./route_prefix.ts";

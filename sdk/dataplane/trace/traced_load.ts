@@ -10,8 +10,8 @@ import {
   WEIR_TRACE_STEPS,
 } from "../../layout/index.ts";
 import { type BpfMap, type Collection, type MapType, skbContext, xdpContext } from "../../libbpf/index.ts";
-import type { Hook } from "../attach.ts";
-import { type Pipeline, pipelineSpec } from "../loader.ts";
+import type { Hook } from "../device/attach.ts";
+import { type Pipeline, pipelineSpec } from "../instance/loader.ts";
 import { readRecord, type TraceRecord } from "./record.ts";
 
 /**

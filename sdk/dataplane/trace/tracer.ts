@@ -3,9 +3,9 @@
 import { WeirError } from "../../errors.ts";
 import { interfaceCodec } from "../../layout/index.ts";
 import { withNetns } from "../../runtime/netns.ts";
-import type { Hook } from "../attach.ts";
-import type { LiveInterface } from "../live.ts";
-import type { Opened } from "../open.ts";
+import type { Hook } from "../device/attach.ts";
+import type { LiveInterface } from "../device/live.ts";
+import type { Opened } from "../instance/open.ts";
 import { buildFrame, type PacketFields } from "./frame.ts";
 import { frameDefaults } from "./frame_defaults.ts";
 import { insertTag } from "./frame_tag.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a trace tells. */
 import type { DropReason, Encap, FlowAction, NexthopType, TrapReason } from "../../layout/index.ts";
-import type { Hook } from "../attach.ts";
+import type { Hook } from "../device/attach.ts";
 import type { FlowKey } from "../flows/types.ts";
 
 /** Label or VNI, at most one of them. */

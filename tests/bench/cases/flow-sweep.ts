@@ -2,10 +2,10 @@
 /** One round of ageing over a million flow entries, in slices. */
 
 import { root } from "../../../scripts/root.ts";
-import { monotonicMs } from "../../../sdk/dataplane/clock.ts";
 import { FlowEndRing } from "../../../sdk/dataplane/flows/flow_end_ring.ts";
 import { FlowSweep } from "../../../sdk/dataplane/flows/sweep.ts";
-import { flowTableEntries, withoutTraces } from "../../../sdk/dataplane/loader.ts";
+import { monotonicMs } from "../../../sdk/dataplane/instance/clock.ts";
+import { flowTableEntries, withoutTraces } from "../../../sdk/dataplane/instance/loader.ts";
 import {
   configCodec,
   FLOW_FLAG_REVERSE,

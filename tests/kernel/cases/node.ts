@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The node that all packet cases have in common, and what each of them adds to it. */
 
-import { monotonicMs } from "../../../sdk/dataplane/clock.ts";
+import { monotonicMs } from "../../../sdk/dataplane/instance/clock.ts";
 import {
   ADDRESS_GATEWAY,
   ADDRESS_OWN,

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which programs are on a device, in the order in which they get its packets. */
+import { WeirError } from "../../errors.ts";
+import { Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
+import type { Attachment } from "./attach.ts";
+
+/** A program on a device's hook. */
+export interface AttachedProgram {
+  /** tcx: what a device receives. clsact filters of others are run behind it; `tc filter show dev DEVICE ingress` lists them. */
+  readonly hook: "xdp" | "tcx";
+  /** The kernel's number. */
+  readonly id: number;
+  readonly name: string;
+}
+
+/** A program on an interface's device, and whether it is this instance's. */
+export interface Neighbour extends AttachedProgram {
+  readonly own: boolean;
+}
+
+/**
+ * The programs on a device's XDP and TCX hooks, in the order in which they get its packets.
+ * @param ifindex of the device, in the namespace that the thread is in.
+ * @throws WeirError `ENODEV`
+ */
+export function attachedPrograms(ifindex: number): AttachedProgram[] {
+  const onXdp = queryXdp(ifindex);
+  const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
+  return [
+    ...(onXdp === null ? [] : [{ hook: "xdp" as const, id: onXdp.programId }]),
+    ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
+  ].map((program) => ({ ...program, name: nameOf(program.id) }));
+}
+
+/** The programs on the device of an attachment, if there are others than its own; must be called in its namespace. */
+export function neighboursOf({ ifindex, tc, xdp }: Attachment): Neighbour[] {
+  try {
+    const own = new Set([tc.programId(), xdp?.programId() ?? 0]);
+    const programs = attachedPrograms(ifindex).map((program) => ({ ...program, own: own.has(program.id) }));
+    return programs.every((program) => program.own) ? [] : programs;
+  } catch (error) {
+    // The device went while it was asked about.
+    if (error instanceof WeirError && error.code === "ENODEV") return [];
+    throw error;
+  }
+}
+
+function nameOf(id: number): string {
+  try {
+    using program = Program.fromId(id);
+    return program.name;
+  } catch (error) {
+    if (error instanceof WeirError && error.code === "ENOENT") return "";
+    throw error;
+  }
+}
