@@ -70,7 +70,7 @@ static __always_inline void count_flow_hit(const struct walk *w)
 		c->flow_hits++;
 }
 
-/* Index in `vrf_counters` of packets that leave the packet's VRF in this way; never 0. */
+/* Names the counter of packets that leave the packet's VRF in this way; never 0. */
 static __always_inline __u32 kind_index(const struct walk *w, __u32 kind)
 {
 	return w->route_vrf * WEIR_MAX_KINDS + kind;
@@ -78,9 +78,12 @@ static __always_inline __u32 kind_index(const struct walk *w, __u32 kind)
 
 static __always_inline void count_kind_at(const struct walk *w, __u32 index)
 {
-	struct vrf_counter *c = bpf_map_lookup_elem(&vrf_counters, &index);
+	__u32 vrf = index / WEIR_MAX_KINDS;
+	struct vrf_counter *counters = bpf_map_lookup_elem(&vrf_counters, &vrf);
 
-	if (c) {
+	if (counters) {
+		struct vrf_counter *c = &counters[index % WEIR_MAX_KINDS];
+
 		c->packets++;
 		c->bytes += w->length;
 	}

@@ -9,10 +9,12 @@
 /* Counts a packet of `bytes` on `interface` (0: unknown) as dropped for `reason`. */
 static __always_inline void count_drop(__u32 interface, __u32 reason, __u32 bytes)
 {
-	__u32 index = interface * WEIR_MAX_REASONS + (reason & (WEIR_MAX_REASONS - 1));
-	struct drop_counter *c = bpf_map_lookup_elem(&drop_counters, &index);
+	__u32 key = interface;
+	struct drop_counter *counters = bpf_map_lookup_elem(&drop_counters, &key);
 
-	if (c) {
+	if (counters) {
+		struct drop_counter *c = &counters[reason & (WEIR_MAX_REASONS - 1)];
+
 		c->packets++;
 		c->bytes += bytes;
 	}

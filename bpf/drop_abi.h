@@ -49,7 +49,7 @@ enum drop_reason {
 	DROP_ECN,
 };
 
-/* Element of `drop_counters` (per CPU); index = interface id * WEIR_MAX_REASONS + reason. */
+/* What one interface dropped for one reason: `drop_counters` (per CPU) has one for each. */
 struct drop_counter { /* 16 bytes */
 	__u64 packets;
 	__u64 bytes;

@@ -258,12 +258,15 @@ struct {
 	__type(value, struct interface_counters);
 } interface_counters SEC(".maps");
 
-/* Interface id * WEIR_MAX_REASONS + reason -> struct drop_counter; interface 0: unknown. */
+/*
+ * Interface id -> a struct drop_counter for each reason; interface 0: unknown. One element for
+ * all of them: the kernel allocates the elements one by one.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEIR_MAX_INTERFACES *WEIR_MAX_REASONS);
+	__uint(max_entries, WEIR_MAX_INTERFACES);
 	__type(key, __u32);
-	__type(value, struct drop_counter);
+	__type(value, struct drop_counter[WEIR_MAX_REASONS]);
 } drop_counters SEC(".maps");
 
 /* Records: struct drop_sample. Producer: pipeline; consumer: SDK. 1260 samples. */
@@ -304,12 +307,12 @@ struct {
 	__type(value, struct tunnel_counters);
 } tunnel_counters SEC(".maps");
 
-/* VRF id * WEIR_MAX_KINDS + enum vrf_kind -> struct vrf_counter. Writer: pipeline; reader: SDK. */
+/* VRF id -> a struct vrf_counter for each enum vrf_kind. Writer: pipeline; reader: SDK. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 4096 * WEIR_MAX_KINDS);
+	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, struct vrf_counter);
+	__type(value, struct vrf_counter[WEIR_MAX_KINDS]);
 } vrf_counters SEC(".maps");
 
 /*

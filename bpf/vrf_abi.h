@@ -34,7 +34,7 @@ enum vrf_kind {
 	VRF_KIND_FLOOD,
 };
 
-/* Element of `vrf_counters` (per CPU); index = VRF id * WEIR_MAX_KINDS + enum vrf_kind. */
+/* What left one VRF in one way: `vrf_counters` (per CPU) has one for each enum vrf_kind. */
 struct vrf_counter { /* 16 bytes */
 	__u64 packets;
 	__u64 bytes;

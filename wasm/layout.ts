@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 9;
+export const WEIR_ABI_VERSION: u32 = 10;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 9;
+export const WEIR_ABI_VERSION = 10;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -231,7 +231,7 @@ export const sampleHooks = [
 export type SampleHook = (typeof sampleHooks)[number];
 export const SampleHookValue: Readonly<Record<SampleHook, number>> = valuesOf(sampleHooks);
 
-/** Element of `drop_counters` (per CPU); index = interface id * WEIR_MAX_REASONS + reason. */
+/** What one interface dropped for one reason: `drop_counters` (per CPU) has one for each. */
 export const dropCounterCodec = {
   packets: u64(0),
   bytes: u64(8),
@@ -1965,7 +1965,7 @@ export const vrfCodec = {
 /** 16 bytes. */
 export const vrfLayout = layout(16, vrfCodec);
 
-/** Element of `vrf_counters` (per CPU); index = VRF id * WEIR_MAX_KINDS + enum vrf_kind. */
+/** What left one VRF in one way: `vrf_counters` (per CPU) has one for each enum vrf_kind. */
 export const vrfCounterCodec = {
   packets: u64(0),
   bytes: u64(8),

@@ -4,9 +4,9 @@
 import {
   type DropReason,
   dropCounterCodec,
+  dropCounterLayout,
   dropReasons,
   interfaceCountersCodec,
-  WEIR_MAX_REASONS,
 } from "../../sdk/layout/generated.ts";
 import type { BpfMap } from "../../sdk/libbpf/index.ts";
 import type { Pipeline } from "./pipeline_harness.ts";
@@ -59,9 +59,11 @@ export class PacketLedger {
         const count = this.#since(`${id} ${kind}`, sum(counters, values, interfaceCountersCodec[kind].getNumber));
         if (count !== 0) entries[kind][id] = count;
       }
+      const dropped = perCpu(drops, id);
       dropReasons.forEach((reason, index) => {
-        const bytes = perCpu(drops, id * WEIR_MAX_REASONS + index);
-        const count = this.#since(`${id} drop ${reason}`, sum(drops, bytes, dropCounterCodec.packets.getNumber));
+        const read = (view: DataView, base: number) =>
+          dropCounterCodec.packets.getNumber(view, base + index * dropCounterLayout.size);
+        const count = this.#since(`${id} drop ${reason}`, sum(drops, dropped, read));
         if (count === 0) return;
         const own = entries.drops[id] ?? {};
         entries.drops[id] = own;

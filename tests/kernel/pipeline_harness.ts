@@ -13,6 +13,7 @@ import {
   type DropReason,
   decisionResults,
   dropCounterCodec,
+  dropCounterLayout,
   dropReasons,
   flowDecisionCodec,
   flowEntryCodec,
@@ -235,11 +236,12 @@ export class Pipeline implements Disposable {
     const map = this.map("drop_counters");
     const value = new Uint8Array(map.valueBytes);
     const found: Partial<Record<DropReason, number>> = {};
+    map.lookup(u32(id), value);
     dropReasons.forEach((reason, index) => {
-      map.lookup(u32(id * 64 + index), value);
+      const at = index * dropCounterLayout.size;
       let packets = 0;
       for (let cpu = 0; cpu < map.cpus; cpu++)
-        packets += dropCounterCodec.packets.getNumber(viewOf(value), cpu * map.valueStride);
+        packets += dropCounterCodec.packets.getNumber(viewOf(value), at + cpu * map.valueStride);
       if (packets > 0) found[reason] = packets;
     });
     return found;
@@ -264,15 +266,10 @@ export class Pipeline implements Disposable {
       for (const { key } of map.entries()) map.delete(key.slice());
     }
     this.forgetSlots();
-    for (const [name, width] of [
-      ["drop_counters", 64],
-      ["interface_counters", 1],
-      ["trap_limits", 1],
-      ["flow_guards", 1],
-    ] as const) {
+    for (const name of ["drop_counters", "interface_counters", "trap_limits", "flow_guards"]) {
       const map = this.map(name);
       const zero = new Uint8Array(map.valueBytes);
-      for (let index = 0; index < 8 * width; index++) map.update(u32(index), zero);
+      for (let index = 0; index < 8; index++) map.update(u32(index), zero);
     }
   }
 

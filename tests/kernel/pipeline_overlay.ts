@@ -20,8 +20,8 @@ import {
   type VrfKind,
   VrfKindValue,
   vrfCounterCodec,
+  vrfCounterLayout,
   WEIR_LOW_NUMBERS,
-  WEIR_MAX_KINDS,
 } from "../../sdk/layout/generated.ts";
 import type { Pipeline } from "./pipeline_harness.ts";
 import { isV6, macBytes, mappedBytes } from "./pipeline_packets.ts";
@@ -186,6 +186,6 @@ export function mirrorCounters(pipeline: Pipeline, index: number): { packets: nu
 
 /** Packets that left a VRF in this way. */
 export function vrfCounter(pipeline: Pipeline, vrf: number, kind: VrfKind): number {
-  const index = vrf * WEIR_MAX_KINDS + VrfKindValue[kind];
-  return sum(pipeline, "vrf_counters", index, (view, base) => vrfCounterCodec.packets.getNumber(view, base));
+  const at = VrfKindValue[kind] * vrfCounterLayout.size;
+  return sum(pipeline, "vrf_counters", vrf, (view, base) => vrfCounterCodec.packets.getNumber(view, base + at));
 }

@@ -8,8 +8,6 @@ import {
   qosMapLayout,
   vrfCodec,
   vrfLayout,
-  WEIR_MAX_KINDS,
-  WEIR_MAX_REASONS,
 } from "../../layout/index.ts";
 import type { BpfMap, Mapping } from "../../libbpf/index.ts";
 import type { Qos } from "../schema/index.ts";
@@ -170,8 +168,7 @@ export class KernelTables implements Disposable {
   /** Sets the counters of a new VRF to zero: its number may have been another's. */
   clearVrfCounters(id: number): void {
     const { vrf_counters: counters } = this.maps;
-    const zero = new Uint8Array(counters.valueBytes);
-    for (let kind = 0; kind < WEIR_MAX_KINDS; kind++) counters.update(encodeU32(id * WEIR_MAX_KINDS + kind), zero);
+    counters.update(encodeU32(id), new Uint8Array(counters.valueBytes));
   }
 
   /** Sets the counters of a new interface to zero: its number may have been another's. */
@@ -179,9 +176,7 @@ export class KernelTables implements Disposable {
     const { interface_counters: own, drop_counters: drops } = this.maps;
     this.guards.clearCounters(id);
     own.update(encodeU32(id), new Uint8Array(own.valueBytes));
-    const zero = new Uint8Array(drops.valueBytes);
-    for (let reason = 0; reason < WEIR_MAX_REASONS; reason++)
-      drops.update(encodeU32(id * WEIR_MAX_REASONS + reason), zero);
+    drops.update(encodeU32(id), new Uint8Array(drops.valueBytes));
   }
 
   /** Says which interface a device, or one of its VLANs, is, so that its packets are decided. */

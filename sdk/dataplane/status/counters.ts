@@ -4,15 +4,15 @@ import {
   type BigField,
   type DropReason,
   dropCounterCodec,
+  dropCounterLayout,
   dropReasons,
   interfaceCountersCodec,
   mirrorCountersCodec,
   tunnelCountersCodec,
   type VrfKind,
   vrfCounterCodec,
+  vrfCounterLayout,
   vrfKinds,
-  WEIR_MAX_KINDS,
-  WEIR_MAX_REASONS,
 } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import { encodeU32 } from "../kernel/records.ts";
@@ -80,9 +80,9 @@ export class Counters {
   /** Counters of the VRF with number `id`, without what never occurred. */
   vrf(id: number): VrfCounters {
     const counters: Partial<Record<VrfKind, { packets: number; bytes: number }>> = {};
+    const view = read(this.#vrfs, id);
     for (const [number, kind] of vrfKinds.entries()) {
-      const view = read(this.#vrfs, id * WEIR_MAX_KINDS + number);
-      const count = sums(this.#vrfs, view, vrfCounterCodec);
+      const count = sums(this.#vrfs, view, vrfCounterCodec, number * vrfCounterLayout.size);
       if (count.packets > 0) counters[kind] = count;
     }
     return counters;
@@ -92,15 +92,10 @@ export class Counters {
   drops(interfaces: Iterable<{ readonly id: number; readonly name: string }>): DropCount[] {
     const counts: DropCount[] = [];
     for (const { id, name } of interfaces) {
+      const view = this.#dropValue;
+      this.#drops.lookup(encodeU32(id), new Uint8Array(view.buffer));
       for (const [number, reason] of dropReasons.entries()) {
-        const view = this.#dropValue;
-        this.#drops.lookup(encodeU32(id * WEIR_MAX_REASONS + number), new Uint8Array(view.buffer));
-        let packets = 0;
-        let bytes = 0;
-        for (let cpu = 0; cpu < this.#drops.cpus; cpu++) {
-          packets += dropCounterCodec.packets.getNumber(view, cpu * this.#drops.valueStride);
-          bytes += dropCounterCodec.bytes.getNumber(view, cpu * this.#drops.valueStride);
-        }
+        const { packets, bytes } = sums(this.#drops, view, dropCounterCodec, number * dropCounterLayout.size);
         if (packets > 0) counts.push({ interface: name, reason, packets, bytes });
       }
     }
@@ -115,16 +110,17 @@ function read(map: BpfMap, index: number): DataView<ArrayBuffer> {
   return new DataView(value.buffer);
 }
 
-/** Each field summed over the CPUs. */
+/** Each field of the struct at `offset` of an element, summed over the CPUs. */
 function sums<Name extends string>(
   map: BpfMap,
   view: DataView,
   codec: { readonly [N in Name]: BigField },
+  offset = 0,
 ): { [N in Name]: number } {
   const result: Record<string, number> = {};
   for (const [name, field] of Object.entries<BigField>(codec)) {
     let sum = 0;
-    for (let cpu = 0; cpu < map.cpus; cpu++) sum += field.getNumber(view, cpu * map.valueStride);
+    for (let cpu = 0; cpu < map.cpus; cpu++) sum += field.getNumber(view, offset + cpu * map.valueStride);
     result[name] = sum;
   }
   return result as { [N in Name]: number };
