@@ -2,7 +2,7 @@
 /** What a device can do on the XDP hook: what its driver says where the kernel passes it on, else what is known of it. */
 import type { XdpFeatures } from "../../netlink/index.ts";
 import { kernelAtLeast, kernelVersion } from "../device/preflight.ts";
-import { findDriver } from "./table.ts";
+import { findDriver, type QueueRule } from "./table.ts";
 
 /** Abilities of a device on the XDP hook. */
 export interface XdpAbilities {
@@ -21,6 +21,8 @@ export interface XdpAbilities {
   /** Largest MTU with packets in one buffer, in bytes; `undefined`: not known. */
   readonly mtu: number | undefined;
 }
+
+const HIDING: ReadonlySet<QueueRule> = new Set(["half", "half-and-equal", "peer"]);
 
 /**
  * @param driver name as `ethtool -i` prints it.
@@ -45,8 +47,8 @@ export function abilitiesOf(
       zeroCopy: since(known?.zeroCopy),
     };
   }
-  // Such drivers take the ability back while too many queues are in use.
-  const hidden = !told.basic && known?.queues?.startsWith("half") === true && since(known.native);
+  // Such drivers take the ability back while too many queues are in use, or too few for the other end.
+  const hidden = !told.basic && known?.queues !== undefined && HIDING.has(known.queues) && since(known.native);
   return {
     ...fixed,
     source: "driver",
