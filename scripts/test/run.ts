@@ -20,6 +20,9 @@ const KILL_GRACE_MS = 5000;
 /** For a single test; kernel tests start programs and wait for packets. */
 const TEST_TIMEOUT_MS = 60_000;
 
+/** Tests that say so (`describe.concurrent`) mostly wait, each with a lab of its own: two at once are not in each other's way. */
+const BUN_OPTIONS = [`--timeout=${TEST_TIMEOUT_MS}`, "--max-concurrency=2"];
+
 /** One instance of Weir that stays has dozens of parts. */
 const SHOWN_LEAKS = 12;
 
@@ -29,7 +32,7 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
   const before = takeSnapshot();
   const mark = `${process.pid} ${group.name}`;
   const files = group.files.map((file) => `./${file}`);
-  const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_TIMEOUT_MS}`, ...options, ...files], {
+  const child = Bun.spawn([process.execPath, "test", ...BUN_OPTIONS, ...options, ...files], {
     cwd: root(),
     env: markedEnvironment(mark),
     stdin: "ignore",

@@ -33,6 +33,8 @@ export const quietIpv6 = {
   "net.ipv6.conf.default.accept_dad": 0,
   "net.ipv6.conf.default.dad_transmits": 0,
   "net.ipv6.conf.default.accept_ra": 0,
+  // Groups are reported (RFC 3810) within a millisecond, not at any time of the first second.
+  "net.ipv6.conf.default.mldv2_unsolicited_report_interval": 1,
 };
 
 /** Settings of a namespace that Linux routes in. */

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { pods, waitFor } from "../../sdk/lab/index.ts";
 import { CommandLab, type Form, podsState, tracesOf } from "./cli_support.ts";
 
-const id = (name: string) => `${name}${process.pid}`;
+const id = (name: string, form: Form) => `${name}${form[0]}${process.pid}`;
 
 const oneLine = (text: string) => expect(text.trimEnd().split("\n")).toHaveLength(1);
 
-describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
+describe.concurrent.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   beforeAll(() => {
     if (form !== "binary") return;
     const build = Bun.spawnSync([process.execPath, "scripts/build.ts"], { cwd: join(import.meta.dirname, "../..") });
@@ -19,7 +19,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   }, 120_000);
 
   test("serves, applies, shows and takes down", async () => {
-    await using lab = new CommandLab(form, id("wg"));
+    await using lab = new CommandLab(form, id("wg", form));
     const state = lab.state(podsState(lab.lab));
     const serving = await lab.serve();
     expect(statSync(lab.socket).mode & 0o777).toBe(0o600);
@@ -69,7 +69,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   });
 
   test("forwards on after SIGTERM and SIGKILL, and resumes what it had", async () => {
-    await using lab = new CommandLab(form, id("wk"));
+    await using lab = new CommandLab(form, id("wk", form));
     // One ping is one flow, which is decided once; what begins without a controller is another matter.
     const first = await lab.serve("-c", lab.state(podsState(lab.lab)));
     const count = 80;
@@ -94,7 +94,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   });
 
   test("answers wrong input with one line and changes nothing", async () => {
-    await using lab = new CommandLab(form, id("ww"));
+    await using lab = new CommandLab(form, id("ww", form));
     const good = podsState(lab.lab);
     await lab.serve("-c", lab.state(good));
     const route = (text: string) => `${good}\nroutes:\n  - ${text}\n`;
@@ -119,7 +119,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   });
 
   test("refuses a second instance of the same name, and another stays apart", async () => {
-    await using lab = new CommandLab(form, id("wi"));
+    await using lab = new CommandLab(form, id("wi", form));
     const serving = await lab.serve();
     const second = await lab.weir("serve");
     expect(second.status).toBe(1);
@@ -131,7 +131,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   });
 
   test("leaves nothing behind when its first state is wrong", async () => {
-    await using lab = new CommandLab(form, id("wf"));
+    await using lab = new CommandLab(form, id("wf", form));
     const state = lab.state("vrfs: [{ name: red }]\ninterfaces: [{ name: nowhere0, role: workload, vrf: red }]\n");
     const { status, stderr } = await lab.weir("serve", "-c", state);
     expect(status).toBe(1);
@@ -141,7 +141,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   });
 
   test("tells that this machine can run it", async () => {
-    await using lab = new CommandLab(form, id("wd"));
+    await using lab = new CommandLab(form, id("wd", form));
     const checks = await lab.json<{ name: string; status: string }[]>("doctor", "va");
     expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
     expect(checks.map(({ name }) => name)).toContain("va mtu");
@@ -150,7 +150,7 @@ describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
 });
 
 test("a TCP listener asks for its token, and the unix socket stays", async () => {
-  await using lab = new CommandLab("sources", id("wt"));
+  await using lab = new CommandLab("sources", id("wt", "sources"));
   const tokens = lab.state("write 0123456789abcdef\n");
   const port = 20_000 + (process.pid % 20_000);
   await lab.serve("--listen", `127.0.0.1:${port}`, "--token-file", tokens);

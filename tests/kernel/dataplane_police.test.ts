@@ -60,14 +60,14 @@ const shares = {
 };
 
 for (const hook of ["tc", "xdp"] as const) {
-  describe(`on the ${hook} hook UDP and TCP go at the rate`, () => {
+  describe.concurrent(`on the ${hook} hook UDP and TCP go at the rate`, () => {
     test.each([
       ["towards a workload, of its ingress", "b", "ingress"],
       ["from a workload, of its egress", "a", "egress"],
     ] as const)(
       "%s",
       async (_name, policed, direction) => {
-        await using node = await DataPlaneNode.start({ name: `police-${hook}`, hook });
+        await using node = await DataPlaneNode.start({ name: `police-${hook}-${policed}`, hook });
         const found: Record<string, number> = {};
         for (const [proto, burstBytes] of [
           ["udp", UDP_BURST],

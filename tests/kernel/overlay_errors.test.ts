@@ -83,7 +83,7 @@ async function expectRejected(overlay: OverlayNodes): Promise<void> {
   }
 }
 
-describe("a sender behind a tunnel is told", () => {
+describe.concurrent("a sender behind a tunnel is told", () => {
   for (const o of cases) {
     const name = `er${o.encap.replace("mpls-", "")}${o.hook}`;
     test(`by ${o.encap} on the ${o.hook} hook that its TTL ran out, and that there is no route`, async () => {
@@ -168,7 +168,10 @@ describe("a sender behind a tunnel is told", () => {
       const pods = { encap: o.encap, hook: o.hook, macs: true, fields: { policies: ["out"] } };
       const [icmpv6, tcp] = ["icmpv6", "tcp"].map((proto) => ({ action: "allow", direction: "ingress", proto }));
       const policies = [{ ...guarded, rules: [icmpv6, { ...tcp, ports: [1] }, reject] }];
-      await using overlay = await OverlayNodes.start({ name, topology: twoNodesTopology({ bridged: true }) });
+      await using overlay = await OverlayNodes.start({
+        name: `l2${name}`,
+        topology: twoNodesTopology({ bridged: true }),
+      });
       await applyBoth(overlay, (_, node) => ({ ...bridgedDocument(overlay, node, pods), policies }));
       await tunnelsResolved(overlay);
       // Policy lets no ARP through, and there are no routes to answer for.

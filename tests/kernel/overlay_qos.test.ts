@@ -44,7 +44,7 @@ function marked(overlay: OverlayNodes, node: LabNode, encap: Encapsulation, hook
 const fields = (...names: readonly string[]) => ["-T", "fields", ...names.flatMap((name) => ["-e", name])];
 
 /* tcpdump sees nothing of what XDP takes or sends: the second node, which it listens on, has its programs on TC. */
-describe("a class is kept from pod to pod through a tunnel, and marked anew on each link", () => {
+describe.concurrent("a class is kept from pod to pod through a tunnel, and marked anew on each link", () => {
   for (const hook of ["tc", "xdp"] as const) {
     test.each(["vxlan", "mpls-udp", "mpls-gre"] as const)(
       `on the ${hook} hook, %s`,
