@@ -71,9 +71,9 @@ static __always_inline int is_syn_alone(const struct walk *w)
 }
 
 /*
- * A packet of a pair's reverse direction that comes by another way than the entry says. FORWARD: it
- * comes by where its source is, the entry says so now, and the other direction looks where to go; CONTINUE: it is not the flow's, or policy
- * is to be asked.
+ * A packet of a pair's reverse direction that comes by another way than the entry says. FORWARD:
+ * its source is behind that way, the entry says so now, and the other direction looks where to go;
+ * CONTINUE: it is not the flow's, or policy is to be asked.
  */
 static __always_inline int follow_answer(const struct packet *p)
 {

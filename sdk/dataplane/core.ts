@@ -2,7 +2,7 @@
 /** The parts of an open instance, and the one way in which its state changes. */
 import { WeirError } from "../errors.ts";
 import { withNetns } from "../runtime/netns.ts";
-import { checkChanges } from "./check/check.ts";
+import { checkChanges, type Locate } from "./check/check.ts";
 import { deviceState } from "./device/device_state.ts";
 import { DeviceWatch } from "./device/device_watch.ts";
 import { DropRing, type DropSampleCounters } from "./events/drop_ring.ts";
@@ -147,28 +147,36 @@ export class Core {
    */
   commit(staging: Staging, o: CommitOptions = {}): Committed {
     return this.#staged(staging, o, (changes, locate, lines) => {
-      const { reconciler, store, ids, revalidation, state } = this.parts;
+      const { store, ids } = this.parts;
       if (changes.isEmpty) return { revision: this.#revision, changes: [] };
-      const applied = reconciler.apply(changes, locate);
-      try {
+      this.#carryOut(changes, locate, () => {
         store.transaction((writer) => {
           writeChanges(writer, changes);
           ids.writeTo(writer);
           writeRevision(writer, this.#revision + 1);
         });
-      } catch (error) {
-        applied.undo();
-        throw error;
-      }
-      const follow = this.kernelRoutes.following(changes);
-      state.keep();
-      ids.begin();
-      this.#revision++;
+        this.#revision++;
+      });
       this.#sampling.refresh();
-      revalidation.revalidate(applied.keep());
-      follow();
       return committed(this.#revision, lines);
     });
+  }
+
+  /** Brings changes into the kernel and, by `store`, to where they outlive the process: both, or neither. */
+  #carryOut(changes: StateChanges, locate: Locate, store: () => void): void {
+    const { reconciler, ids, revalidation, state } = this.parts;
+    const applied = reconciler.apply(changes, locate);
+    try {
+      store();
+    } catch (error) {
+      applied.undo();
+      throw error;
+    }
+    const follow = this.kernelRoutes.following(changes);
+    state.keep();
+    ids.begin();
+    revalidation.revalidate(applied.keep());
+    follow();
   }
 
   /** Brings in what the kernel's tables say: no change of the state that anybody wrote, so the revision stays. */
@@ -187,7 +195,7 @@ export class Core {
   }
 
   #bringDerived(changes: readonly DerivedChange[]): void {
-    const { reconciler, store, ids, revalidation, state, netns } = this.parts;
+    const { store, ids, state, netns } = this.parts;
     const staging = Staging.ofKernel();
     for (const { kind, key, put } of changes) {
       if (put === undefined) staging.delete(kind, key);
@@ -198,18 +206,9 @@ export class Core {
         const locate = staging.bringInto(state);
         const differences = state.changes();
         checkChanges(state, differences, locate);
-        const applied = reconciler.apply(differences, locate);
-        try {
+        this.#carryOut(differences, locate, () => {
           if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
-        } catch (error) {
-          applied.undo();
-          throw error;
-        }
-        const follow = this.kernelRoutes.following(differences);
-        state.keep();
-        ids.begin();
-        revalidation.revalidate(applied.keep());
-        follow();
+        });
       }),
     );
   }
@@ -227,7 +226,7 @@ export class Core {
   #staged<T>(
     staging: Staging,
     o: CommitOptions,
-    use: (changes: StateChanges, locate: ReturnType<Staging["bringInto"]>, lines: () => Change[]) => T,
+    use: (changes: StateChanges, locate: Locate, lines: () => Change[]) => T,
   ): T {
     this.requireOpen();
     if (o.ifRevision !== undefined && o.ifRevision !== this.#revision) {
