@@ -5,15 +5,21 @@
  */
 
 import { add, closingLine, NONE } from "./test/counts.ts";
-import { findTests, groupTests } from "./test/groups.ts";
-import { type Outcome, runGroup } from "./test/run.ts";
+import { findTests, type Group, groupTests } from "./test/groups.ts";
+import { type Outcome, runAlone, runBeside } from "./test/run.ts";
 
 const { patterns, options } = splitArguments(process.argv.slice(2));
 const groups = groupTests(findTests(patterns));
-const outcomes: Outcome[] = [];
-for (const [index, group] of groups.entries()) {
-  console.error(`\n==> ${group.name} (${index + 1} of ${groups.length})`);
-  outcomes.push(await runGroup(group, options));
+let begun = 0;
+const show = ({ name }: Group) => console.error(`\n==> ${name} (${++begun} of ${groups.length})`);
+const outcomes = await runBeside(
+  groups.filter(({ alone }) => !alone),
+  options,
+  show,
+);
+for (const group of groups.filter(({ alone }) => alone)) {
+  show(group);
+  outcomes.push(await runAlone(group, options));
 }
 report(outcomes);
 

@@ -48,7 +48,7 @@ process.exitCode = total.failed > 0 ? 1 : 0;
 async function testOn(series: string, kernel: string, folder: string): Promise<Result> {
   const started = performance.now();
   console.error(`==> ${kernel}`);
-  const tests = [process.execPath, "run", "scripts/test.ts", ...patterns];
+  const tests = ["env", "WEIR_TEST_LANES=1", process.execPath, "run", "scripts/test.ts", ...patterns];
   const options = ["--timeout", String(TIMEOUT_SECONDS), ...nics.flatMap((nic) => ["--nic", nic])];
   const command = [root("tests/vm/run.sh"), ...options, folder, "--", ...tests];
   const machine = Bun.spawn(command, { cwd: root(), stdin: "ignore", stdout: "pipe", stderr: "inherit" });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which test files there are, and which run together. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { root } from "../root.ts";
 
 /** Test files that share one process. */
@@ -9,9 +11,14 @@ export interface Group {
   readonly files: readonly string[];
   /** Needs root, namespaces and BPF: at least one such test must really have run. */
   readonly kernel: boolean;
+  /** Nothing runs beside it. */
+  readonly alone: boolean;
   /** The process is ended after this long, and counts as one failure. */
   readonly timeoutMs: number;
 }
+
+/** In the head of a test file that measures time, or looks at the whole machine. */
+const ALONE = /^\/\/ Runs alone: /m;
 
 const UNIT_TIMEOUT_MS = 5 * 60_000;
 const FILE_TIMEOUT_MS = 10 * 60_000;
@@ -30,17 +37,20 @@ export function findTests(patterns: readonly string[]): string[] {
 }
 
 /**
- * Unit tests run in one process. A file below tests/ or examples/ has a process of its own, one
- * after the other: it enters namespaces and attaches programs, and a crash there is its alone.
+ * Unit tests run in one process. A file below tests/ or examples/ has a process of its own: it enters
+ * namespaces and attaches programs, and a crash there is its alone.
  */
 export function groupTests(files: readonly string[]): Group[] {
-  const alone = (file: string): boolean => /^(tests|examples)\//.test(file);
-  const unit = files.filter((file) => !alone(file));
+  const hasOwnProcess = (file: string): boolean => /^(tests|examples)\//.test(file);
+  const unit = files.filter((file) => !hasOwnProcess(file));
   const groups: Group[] =
-    unit.length === 0 ? [] : [{ name: "unit tests", files: unit, kernel: false, timeoutMs: UNIT_TIMEOUT_MS }];
-  for (const file of files.filter(alone)) {
+    unit.length === 0
+      ? []
+      : [{ name: "unit tests", files: unit, kernel: false, alone: false, timeoutMs: UNIT_TIMEOUT_MS }];
+  for (const file of files.filter(hasOwnProcess)) {
     const kernel = file.startsWith("tests/kernel/");
-    groups.push({ name: file, files: [file], kernel, timeoutMs: FILE_TIMEOUT_MS });
+    const alone = ALONE.test(readFileSync(join(root(), file), "utf8"));
+    groups.push({ name: file, files: [file], kernel, alone, timeoutMs: FILE_TIMEOUT_MS });
   }
   return groups;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs one group of test files in a process of its own. */
 
+import { availableParallelism } from "node:os";
 import { root } from "../root.ts";
 import { type Counts, NONE, readCounts } from "./counts.ts";
 import type { Group } from "./groups.ts";
-import { findLeaks, takeSnapshot } from "./leaks.ts";
+import { findLeaks, type Snapshot, takeSnapshot } from "./leaks.ts";
 import { endProcesses, findSurvivors, markedEnvironment } from "./processes.ts";
 
 export interface Outcome {
@@ -20,19 +21,72 @@ const KILL_GRACE_MS = 5000;
 /** For a single test; kernel tests start programs and wait for packets. */
 const TEST_TIMEOUT_MS = 60_000;
 
-/** Tests that say so (`describe.concurrent`) mostly wait, each with a lab of its own: two at once are not in each other's way. */
-const BUN_OPTIONS = [`--timeout=${TEST_TIMEOUT_MS}`, "--max-concurrency=2"];
+/** Groups that run at the same time; `WEIR_TEST_LANES=1` where that is too much for the machine. */
+const LANES = Number(process.env["WEIR_TEST_LANES"] ?? Math.min(2, availableParallelism()));
 
 /** One instance of Weir that stays has dozens of parts. */
 const SHOWN_LEAKS = 12;
 
-/** @param options passed on to `bun test`, such as `-t NAME` */
-export async function runGroup(group: Group, options: readonly string[]): Promise<Outcome> {
-  const started = performance.now();
+/**
+ * Runs a group with nothing beside it, and looks for what it leaves behind. Its output is shown while it comes.
+ * @param options passed on to `bun test`, such as `-t NAME`
+ */
+export async function runAlone(group: Group, options: readonly string[]): Promise<Outcome> {
   const before = takeSnapshot();
+  const outcome = await runGroup(group, options, (text) => process.stderr.write(text));
+  return withComplaints(outcome, await leftBehind(before));
+}
+
+/**
+ * Runs groups side by side, for most tests mostly wait. The output of each is shown when it ends. What they leave behind is
+ * looked for once all have ended, and is nobody's own: namespaces and instances have the number of their process in their name.
+ * @param show called before the output of a group.
+ */
+export async function runBeside(
+  groups: readonly Group[],
+  options: readonly string[],
+  show: (group: Group) => void,
+): Promise<Outcome[]> {
+  const before = takeSnapshot();
+  const waiting = [...groups];
+  const outcomes: Outcome[] = [];
+  const lane = async (): Promise<void> => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      let output = "";
+      const outcome = await runGroup(group, options, (text) => {
+        output += text;
+      });
+      show(group);
+      process.stderr.write(output);
+      outcomes.push(outcome);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  const complaints = await leftBehind(before);
+  const [last] = outcomes.splice(-1);
+  return last === undefined ? [] : [...outcomes, withComplaints(last, complaints)];
+}
+
+async function leftBehind(before: Snapshot): Promise<string[]> {
+  const leaks = await findLeaks(before);
+  return leaks.length === 0 ? [] : [`left behind: ${abridge(leaks)}`];
+}
+
+/** Each complaint is a failure that no test of the file stands for. */
+function withComplaints(outcome: Outcome, added: readonly string[]): Outcome {
+  const { counts, complaints } = outcome;
+  return {
+    ...outcome,
+    counts: { ...counts, failed: counts.failed + added.length },
+    complaints: [...complaints, ...added],
+  };
+}
+
+async function runGroup(group: Group, options: readonly string[], write: (text: string) => void): Promise<Outcome> {
+  const started = performance.now();
   const mark = `${process.pid} ${group.name}`;
   const files = group.files.map((file) => `./${file}`);
-  const child = Bun.spawn([process.execPath, "test", ...BUN_OPTIONS, ...options, ...files], {
+  const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_TIMEOUT_MS}`, ...options, ...files], {
     cwd: root(),
     env: markedEnvironment(mark),
     stdin: "ignore",
@@ -45,7 +99,7 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
     child.kill("SIGTERM");
     setTimeout(() => child.kill("SIGKILL"), KILL_GRACE_MS).unref();
   }, group.timeoutMs);
-  const output = await passOn(child.stderr);
+  const output = await passOn(child.stderr, write);
   const status = await child.exited;
   clearTimeout(timer);
 
@@ -60,11 +114,8 @@ export async function runGroup(group: Group, options: readonly string[]): Promis
   const survivors = await findSurvivors(mark);
   if (survivors.size > 0) complaints.push(`left running: ${[...survivors.values()].join(", ")}`);
   endProcesses(survivors.keys());
-  const leaks = await findLeaks(before);
-  if (leaks.length > 0) complaints.push(`left behind: ${abridge(leaks)}`);
-  // Each complaint is a failure that no test of the file stands for.
-  counts = { ...counts, failed: counts.failed + complaints.length };
-  return { group, counts, seconds: (performance.now() - started) / 1000, complaints };
+  const seconds = (performance.now() - started) / 1000;
+  return withComplaints({ group, counts, seconds, complaints: [] }, complaints);
 }
 
 function abridge(items: readonly string[]): string {
@@ -73,12 +124,13 @@ function abridge(items: readonly string[]): string {
 }
 
 /** Shows the output while it comes. */
-async function passOn(stream: ReadableStream<Uint8Array>): Promise<string> {
+async function passOn(stream: ReadableStream<Uint8Array>, write: (text: string) => void): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of stream) {
-    process.stderr.write(chunk);
-    text += decoder.decode(chunk, { stream: true });
+    const part = decoder.decode(chunk, { stream: true });
+    write(part);
+    text += part;
   }
   return text + decoder.decode();
 }

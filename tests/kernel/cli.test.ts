@@ -11,7 +11,7 @@ const id = (name: string, form: Form) => `${name}${form[0]}${process.pid}`;
 
 const oneLine = (text: string) => expect(text.trimEnd().split("\n")).toHaveLength(1);
 
-describe.concurrent.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
+describe.each(["sources", "binary"] as const)("weir from %s", (form: Form) => {
   beforeAll(() => {
     if (form !== "binary") return;
     const build = Bun.spawnSync([process.execPath, "scripts/build.ts"], { cwd: join(import.meta.dirname, "../..") });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: how soon forwarding comes back is measured.
 /** Devices that vanish, come again, are renamed, moved and changed while packets flow. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";

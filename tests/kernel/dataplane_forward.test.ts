@@ -4,7 +4,7 @@ import { pods } from "../../sdk/lab/index.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";
 
 for (const hook of ["tc", "xdp"] as const) {
-  describe.concurrent(`pods on the ${hook} hook`, () => {
+  describe(`pods on the ${hook} hook`, () => {
     test("reach each other over IPv4 and IPv6", async () => {
       await using node = await DataPlaneNode.start({ name: `ping-${hook}`, hook });
       await node.dp.apply(node.document());

@@ -64,7 +64,7 @@ const policed = { a: { policies: ["open"] }, b: { policies: ["open"] } };
 
 for (const hook of hooks) {
   for (const family of [4, 6] as const) {
-    describe.concurrent(`fragments of IPv${family} on the ${hook} hook`, () => {
+    describe(`fragments of IPv${family} on the ${hook} hook`, () => {
       test("arrive in every order, of new flows and of known ones", async () => {
         await using node = await PodsNode.start({ name: `frag${family}`, hook });
         await node.dp.apply(node.document(policed, { policies }));

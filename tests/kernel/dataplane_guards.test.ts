@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: new flows are counted against a rate.
 /** Limits of new flows, a full flow table and a flood of SYNs, with real traffic between pods. */
 import { describe, expect, test } from "bun:test";
 import { availableParallelism } from "node:os";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: no packet may be lost while a controller restarts.
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { destroyInstance } from "../../sdk/index.ts";

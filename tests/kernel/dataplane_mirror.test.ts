@@ -44,7 +44,7 @@ const counters = (node: DataPlaneNode) =>
   node.dp.tables.mirrors.get("tap")?.status["counters"] as { packets: number; bytes: number; drops: number };
 
 for (const hook of ["tc", "xdp"] as const) {
-  describe.concurrent(`mirrors on the ${hook} hook`, () => {
+  describe(`mirrors on the ${hook} hook`, () => {
     test.each([
       ["both", both],
       ["egress", [request, request, request]],

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: rates are measured.
 /** Token buckets in front of real traffic: iperf3 sends, the kernel or iperf3 tells what arrived. */
 import { describe, expect, test } from "bun:test";
 import { pods } from "../../sdk/lab/index.ts";
@@ -60,7 +61,7 @@ const shares = {
 };
 
 for (const hook of ["tc", "xdp"] as const) {
-  describe.concurrent(`on the ${hook} hook UDP and TCP go at the rate`, () => {
+  describe(`on the ${hook} hook UDP and TCP go at the rate`, () => {
     test.each([
       ["towards a workload, of its ingress", "b", "ingress"],
       ["from a workload, of its egress", "a", "egress"],

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: the time of a large transaction is measured.
 import { expect, test } from "bun:test";
 import { pods } from "../../sdk/lab/index.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: how soon routes go is measured.
 import { expect, test } from "bun:test";
 import { type LabNode, nodes, twoNodesTopology, waitFor } from "../../sdk/lab/index.ts";
 import { Bird } from "./bird.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: buffers overrun by rate.
 import { expect, test } from "bun:test";
 import { Netlink, type RouteSpec } from "../../sdk/netlink/index.ts";
 import { RouteFollower, way } from "./netlink_follower.ts";

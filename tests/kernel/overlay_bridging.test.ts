@@ -25,7 +25,7 @@ const across = [
   [a1.name, b1.ipv4],
 ] as const;
 
-describe.concurrent("pods of two nodes are on one network", () => {
+describe("pods of two nodes are on one network", () => {
   const cases: BridgedOptions[] = [
     { encap: "vxlan", hook: "tc" },
     { encap: "vxlan", hook: "xdp", macs: true },

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: how soon other paths are taken is measured.
 /** What happens to tunnels when the state or the fabric changes. */
 import { expect, test } from "bun:test";
 import { nodes, ROUTER, twoNodesTopology, twoUplinksTopology, waitFor } from "../../sdk/lab/index.ts";

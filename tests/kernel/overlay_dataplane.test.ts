@@ -47,7 +47,7 @@ async function routed(encap: Encapsulation, hook: HookName, underlay: 4 | 6, fie
   expect(rxPackets).toBeGreaterThanOrEqual(18);
 }
 
-describe.concurrent("pods of two nodes reach each other, routed", () => {
+describe("pods of two nodes reach each other, routed", () => {
   const cases: [Encapsulation, HookName, 4 | 6][] = [
     ["vxlan", "tc", 4],
     ["vxlan", "xdp", 6],

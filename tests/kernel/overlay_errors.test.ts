@@ -83,7 +83,7 @@ async function expectRejected(overlay: OverlayNodes): Promise<void> {
   }
 }
 
-describe.concurrent("a sender behind a tunnel is told", () => {
+describe("a sender behind a tunnel is told", () => {
   for (const o of cases) {
     const name = `er${o.encap.replace("mpls-", "")}${o.hook}`;
     test(`by ${o.encap} on the ${o.hook} hook that its TTL ran out, and that there is no route`, async () => {

@@ -18,7 +18,7 @@ const counters = (overlay: OverlayNodes, node: "n1" | "n2") =>
 const waitForFrames = (capture: Capture, count: number) =>
   waitFor(() => capture.frames().length >= count, { timeoutMs: 3000 }).catch(() => {});
 
-describe.concurrent.each<[HookName, 4 | 6]>([
+describe.each<[HookName, 4 | 6]>([
   ["tc", 4],
   ["xdp", 4],
   ["tc", 6],

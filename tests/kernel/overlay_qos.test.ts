@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: a rate is measured.
 /** Forwarding classes between nodes, as tshark sees them on the wire, and a rate of the fabric. */
 import { describe, expect, test } from "bun:test";
 import { type LabNode, nodes, twoNodesTopology } from "../../sdk/lab/index.ts";
@@ -44,7 +45,7 @@ function marked(overlay: OverlayNodes, node: LabNode, encap: Encapsulation, hook
 const fields = (...names: readonly string[]) => ["-T", "fields", ...names.flatMap((name) => ["-e", name])];
 
 /* tcpdump sees nothing of what XDP takes or sends: the second node, which it listens on, has its programs on TC. */
-describe.concurrent("a class is kept from pod to pod through a tunnel, and marked anew on each link", () => {
+describe("a class is kept from pod to pod through a tunnel, and marked anew on each link", () => {
   for (const hook of ["tc", "xdp"] as const) {
     test.each(["vxlan", "mpls-udp", "mpls-gre"] as const)(
       `on the ${hook} hook, %s`,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: a start is interrupted at given times.
 /** Controllers in other shapes: several workers, none at all with a permissive node, and one that dies at its start. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { DataPlane } from "../../sdk/index.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: no packet may be lost under load.
 /** SIGKILL of `weir serve` under load, on a host whose own stack would forward everything. */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type CrashReport, runCrash } from "./pods_crash.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: the machine is compared with how it was.
 /** After it was taken down, nothing tells that there was a data plane; whoever took it down, and how it ended before. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { DataPlane } from "../../sdk/index.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: sockets overflow by rate, and what sleeps is measured.
 /** The slow path in its place: real kernel programs, real workers, real packets between pods. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: how long neighbours take is measured.
 import { describe, expect, test } from "bun:test";
 import { releaseNeighbours, type UnderlayPath } from "../../sdk/dataplane/underlay/index.ts";
 import { nodes } from "../../sdk/lab/index.ts";

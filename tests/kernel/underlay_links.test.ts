@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: changes are followed within 50 ms.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { nodes, ROUTER } from "../../sdk/lab/index.ts";

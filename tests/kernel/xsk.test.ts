@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Runs alone: packets come at a rate.
 /** AF_XDP sockets on a veth pair, with frames and rings in a WebAssembly memory. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
