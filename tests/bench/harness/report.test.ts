@@ -31,3 +31,12 @@ test("a block shows each series with its spread, the ratio, the target and wheth
   expect(block).toContain("not run: Open vSwitch: not installed");
   expect(block).toContain("note: quiet machine");
 });
+
+test("a rival that found nothing is not beaten", () => {
+  const none: Series = { label: "Open vSwitch", unit: "flows/s", samples: [0, 0, 0] };
+  const figure = ratio("Weir / Open vSwitch", weir, none, { atLeast: 4 });
+  expect(isMet(figure)).toBe(null);
+  expect(formatBlock("flow-setup", "", { series: [], figures: [figure], notes: [], notRun: [] })).toMatch(
+    /= Weir \/ Open vSwitch +none +target at least 4: not judged\n/,
+  );
+});

@@ -26,14 +26,18 @@ function formatSeries(series: Series): string {
   return line(series.label, `${format(median(series.samples))} ${series.unit}`, rounds);
 }
 
+const verdicts = { true: "met", false: "NOT MET", null: "not judged" } as const;
+
 function formatFigure(figure: Figure): string {
-  const value = figure.unit === undefined ? figure.value.toFixed(2) : `${format(figure.value)} ${figure.unit}`;
+  const isThere = Number.isFinite(figure.value);
+  const ratio = isThere ? figure.value.toFixed(2) : "none";
+  const value = figure.unit === undefined ? ratio : `${format(figure.value)} ${figure.unit}`;
   const parts: string[] = [];
-  if (figure.rounds !== undefined && figure.rounds.length > 1) {
+  if (isThere && figure.rounds !== undefined && figure.rounds.length > 1) {
     const { low, high } = spread(figure.rounds);
     parts.push(`${low.toFixed(2)} to ${high.toFixed(2)} by round`);
   }
-  if (figure.target !== undefined) parts.push(`${formatTarget(figure)}: ${isMet(figure) ? "met" : "NOT MET"}`);
+  if (figure.target !== undefined) parts.push(`${formatTarget(figure)}: ${verdicts[`${isMet(figure)}`]}`);
   return line(`= ${figure.label}`, value, parts.join("; "));
 }
 

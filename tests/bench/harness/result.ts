@@ -34,9 +34,9 @@ export interface Result {
   readonly notRun: readonly string[];
 }
 
-/** `null`: the figure has no target. */
+/** `null`: the figure has no target, or there is no figure, for what it is held against did not run. */
 export function isMet(figure: Figure): boolean | null {
-  if (figure.target === undefined) return null;
+  if (figure.target === undefined || !Number.isFinite(figure.value)) return null;
   return "atLeast" in figure.target ? figure.value >= figure.target.atLeast : figure.value <= figure.target.atMost;
 }
 
