@@ -179,8 +179,9 @@ export class Attacher {
 const anchors = { head, tail } as const;
 
 /**
- * Makes a link run the program, in one step. False when the kernel cannot, because one has frags and the other has not:
- * unless another program suits, the link must be detached, and until the next one is there the TC companion decides.
+ * Makes a link run the program, in one step. False when the kernel cannot, because one has frags and the other has not, or
+ * the MTU does not suit it: unless another program suits, the link must be detached, and until the next one is there the
+ * TC companion decides.
  */
 function runs(link: Link, program: Program): boolean {
   if (link.programId() === program.id) return true;
@@ -188,7 +189,7 @@ function runs(link: Link, program: Program): boolean {
     link.update(program);
     return true;
   } catch (error) {
-    if (error instanceof WeirError && error.code === "EINVAL") return false;
+    if (error instanceof WeirError && UNSUITABLE.has(error.code)) return false;
     throw error;
   }
 }
