@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs alone: rates are measured.
 /** Token buckets in front of real traffic: iperf3 sends, the kernel or iperf3 tells what arrived. */
 import { describe, expect, test } from "bun:test";
 import { pods } from "../../sdk/lab/index.ts";

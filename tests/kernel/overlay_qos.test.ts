@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs alone: a rate is measured.
 /** Forwarding classes between nodes, as tshark sees them on the wire, and a rate of the fabric. */
 import { describe, expect, test } from "bun:test";
 import { type LabNode, nodes, twoNodesTopology } from "../../sdk/lab/index.ts";
