@@ -24,30 +24,12 @@ export interface DropSamplingOptions {
 export class DropSampling implements Disposable {
   readonly #o: DropSamplingOptions;
   readonly #readers: EventReaders;
-  #watch: Disposable | undefined;
 
   constructor(o: DropSamplingOptions) {
     this.#o = o;
-    this.#readers = new EventReaders(
-      o.events,
-      "drop",
-      () => this.#begin(),
-      () => this.#end(),
-    );
-  }
-
-  #begin(): void {
-    const { ring, slowPath } = this.#o;
-    // What an earlier reader left is not from now on.
-    ring.skip();
-    this.#watch = slowPath.watch(ring.fd, () => this.#read());
-    this.refresh();
-  }
-
-  #end(): void {
-    this.#set(0);
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
+    const { ring, slowPath } = o;
+    const source = { ring, slowPath, read: () => this.#read(), turn: () => this.refresh() };
+    this.#readers = new EventReaders(o.events, { kind: "drop", ...source });
   }
 
   /** Goes by the state's limit, which may have changed. */

@@ -26,37 +26,19 @@ export interface FlowLogOptions {
 export class FlowLog implements Disposable {
   readonly #o: FlowLogOptions;
   readonly #readers: EventReaders;
-  #watch: Disposable | undefined;
   #next: ReturnType<typeof setImmediate> | undefined;
 
   constructor(o: FlowLogOptions) {
     this.#o = o;
-    this.#readers = new EventReaders(
-      o.events,
-      "flow-end",
-      () => this.#begin(),
-      () => this.#end(),
-    );
+    const { ring, slowPath } = o;
+    const source = { ring, slowPath, read: () => this.#read(), turn: (on: boolean) => this.#turn(on) };
+    this.#readers = new EventReaders(o.events, { kind: "flow-end", ...source });
   }
 
-  #begin(): void {
-    const { ring, slowPath } = this.#o;
-    // What an earlier reader left is not from now on.
-    ring.skip();
-    this.#watch = slowPath.watch(ring.fd, () => this.#read());
-    this.#tell(1);
-  }
-
-  #end(): void {
-    this.#tell(0);
-    this.#watch?.[Symbol.dispose]();
-    this.#watch = undefined;
+  #turn(on: boolean): void {
+    configCodec.flowEnds.set(this.#o.config.view, 0, on ? 1 : 0);
     clearImmediate(this.#next);
     this.#next = undefined;
-  }
-
-  #tell(on: 0 | 1): void {
-    configCodec.flowEnds.set(this.#o.config.view, 0, on);
   }
 
   /** Hands out a batch; the readers have their turn before the next. */
