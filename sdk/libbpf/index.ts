@@ -41,6 +41,7 @@ export {
   queryClsact,
 } from "./link/clsact.ts";
 export type { ClsactPlace } from "./link/clsact_pin.ts";
+export { type Filter, listFilters } from "./link/filters.ts";
 export { BpfLink, type BpfLinkInit, type Direction, type Link, type LinkInfo, type LinkKind } from "./link/link.ts";
 export { attachTc, linkFromPin } from "./link/tc.ts";
 export { type AttachTcxOptions, attachTcx, queryTcx, type TcxState, tcxSupported } from "./link/tcx.ts";

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { DataPlane } from "../../sdk/index.ts";
 import { NODE, pods } from "../../sdk/lab/index.ts";
 import {
+  type Anchor,
   attachClsact,
+  attachTc,
   attachTcx,
   attachXdp,
   type Collection,
@@ -16,9 +18,10 @@ import {
 } from "../../sdk/libbpf/index.ts";
 import { compileObject } from "./compile.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";
+import { patience } from "./patience.ts";
 import { programsOn } from "./programs_on.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(patience(30_000));
 
 let others: Collection;
 
@@ -44,6 +47,11 @@ function seen(): Record<"xdp" | "first" | "last" | "filter", number> {
 const ifindexOf = (node: DataPlaneNode, device: string) => {
   using netlink = node.lab.netlink(NODE);
   return netlink.link(device)?.index ?? 0;
+};
+
+const macOf = (node: DataPlaneNode, device: string) => {
+  using netlink = node.lab.netlink(NODE);
+  return netlink.link(device)?.mac ?? "";
 };
 
 const inNode = <T>(node: DataPlaneNode, use: () => T): T => node.lab.run(NODE, use);
@@ -75,7 +83,7 @@ test("another XDP program refuses the XDP hook, and the TC hook takes what it pa
   expect(workload.xdp).toBeGreaterThanOrEqual(3);
   expect(node.dp.tables.interfaces.get("va")?.status["programs"]).toMatchObject([
     { hook: "xdp", name: "other_xdp", own: false },
-    ...(tcxSupported() ? [{ hook: "tcx", name: "weir_tc", own: true }] : []),
+    { hook: tcxSupported() ? "tcx" : "clsact", name: "weir_tc", own: true },
   ]);
   expect(node.dp.tables.interfaces.get("vb")?.status).not.toHaveProperty("programs");
 });
@@ -125,6 +133,68 @@ test("TCX programs before and after Weir's get what they should, whatever end We
     last.detach();
     await node.open();
   }
+});
+
+test("Weir's program goes directly before or after one that the state names, and moves when the state does", async () => {
+  await using node = await DataPlaneNode.start({ name: "order" });
+  const put = (program: string, order: Anchor) =>
+    inNode(node, () =>
+      attachTc({ program: others.program(program), ifindex: ifindexOf(node, "va"), direction: "ingress", order }),
+    );
+  const names = () => {
+    const { programs } = node.dp.tables.interfaces.get("va")?.status ?? {};
+    return (programs as { name: string }[] | undefined)?.map(({ name }) => name);
+  };
+  const absent = node.dp.apply(node.document({ a: { order: { after: "other_first" } } }));
+  await expect(absent).rejects.toThrow(
+    /^Cannot attach after "other_first" on "va": no such program is on its TC ingress; attach that program first, or use order: head or tail$/,
+  );
+  using _first = put("other_first", head());
+  using _last = put("other_last", tail());
+  const order = [
+    [{ after: "other_first" }, ["other_first", "weir_tc", "other_last"]],
+    [{ before: "other_first" }, ["weir_tc", "other_first", "other_last"]],
+    [{ after: others.program("other_last").id }, ["other_first", "other_last", "weir_tc"]],
+    [{ before: others.program("other_last").id }, ["other_first", "weir_tc", "other_last"]],
+  ] as const;
+  for (const [place, expected] of order) {
+    await node.dp.apply(node.document({ a: { order: place } }));
+    expect(names()).toEqual([...expected]);
+    await node.close();
+    await node.open();
+    expect(names()).toEqual([...expected]);
+  }
+  // What is for the host gets to all three, what is for a workload only to the one in front.
+  const document = node.document({ a: { order: order[3][0] } }, { routes: [hostRoute] });
+  await node.dp.apply(document);
+  const { workload, host } = await traffic(node);
+  expect([workload.first >= 3, workload.last, host.first >= 3, host.last >= 3]).toEqual([true, 0, true, true]);
+  const pings = node.lab.ping("a", pods.b.ipv4, { count: 60, intervalMs: 10, timeoutMs: 1000 });
+  for (const place of ["head", "tail", { after: "other_first" }, "head"]) {
+    await node.dp.apply(node.document({ a: { order: place } }, { routes: [hostRoute] }));
+  }
+  expect((await pings).received).toBe(60);
+  expect(names()).toEqual(["weir_tc", "other_first", "other_last"]);
+  for (const wrong of [{}, { before: "a", after: "b" }]) {
+    await expect(node.dp.apply(node.document({ a: { order: wrong } }))).rejects.toThrow(
+      "/interfaces/0/order has not one of before and after; name one program that it is before or after",
+    );
+  }
+  // A reboot: the other programs may come later, and packets do not wait for them.
+  await node.dp.apply(node.document({ a: { order: { before: "other_last" } } }));
+  await node.close();
+  const mac = macOf(node, "va");
+  for (const command of [
+    "link delete va",
+    `link add va address ${mac} type veth peer name eth0 netns ${node.lab.netns("a")}`,
+  ]) {
+    expect(node.lab.execSync(NODE, ["ip", ...command.split(" ")]).status).toBe(0);
+  }
+  await node.open();
+  expect(node.dp.tables.interfaces.get("va")?.status["warnings"]).toEqual([
+    'Cannot attach before "other_last" on "va": no such program is on its TC ingress; attach that program first, or use order: head or tail; it is at the head meanwhile',
+  ]);
+  expect(programsOn(node.lab, NODE, "va")).toEqual(["weir_tc"]);
 });
 
 for (const hook of ["tc", "xdp"] as const) {

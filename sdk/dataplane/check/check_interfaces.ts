@@ -61,7 +61,14 @@ export function checkInterfaces(state: DesiredState, locate: Locate): void {
       claim(macs, `${vrf} ${mac}`, object.name, `${pointer}/mac`, `is "${object.mac}"`, vrf);
     }
     checkGateways(object, pointer);
+    checkOrder(object, pointer);
   }
+}
+
+function checkOrder({ order }: Interface, pointer: string): void {
+  if (order === undefined || typeof order === "string") return;
+  if ((order.before === undefined) !== (order.after === undefined)) return;
+  throw invalid(`${pointer}/order`, "has not one of before and after", "name one program that it is before or after");
 }
 
 function claimDevice(devices: Map<string, string>, object: Interface, pointer: string): void {

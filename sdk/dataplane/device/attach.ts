@@ -3,13 +3,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { WeirError } from "../../errors.ts";
-import { attachTc, attachXdp, head, type Link, linkFromPin, type Program, tail } from "../../libbpf/index.ts";
+import { attachTc, attachXdp, type Link, linkFromPin, type Program } from "../../libbpf/index.ts";
 import { findDriver } from "../drivers/index.ts";
 import type { InstancePaths } from "../instance/instance.ts";
 import type { Pipeline, ProgramName } from "../instance/loader.ts";
-import type { Interface } from "../schema/index.ts";
+import type { Interface, Order } from "../schema/index.ts";
+import { sameValue } from "../state/desired.ts";
 import type { Undo } from "../state/undo.ts";
 import { automaticHook, type Device } from "./devices.ts";
+import { anchorOf } from "./order.ts";
 import { kernelAtLeast } from "./preflight.ts";
 
 /** Where packets of an interface are decided. */
@@ -26,9 +28,11 @@ export interface Attachment {
   /** On the XDP hook the companion, for packets that bypass native XDP. */
   readonly tc: Link;
   /** Place of `tc` among other programs. */
-  readonly order: "head" | "tail";
+  readonly order: Order;
   /** Paths of the links' pins. */
   readonly pins: readonly string[];
+  /** Has `tc` take over pin and program of the one before, which had another place; to be called once that is gone. */
+  readonly takeOver?: () => void;
 }
 
 /** The hook that an interface asks for. */
@@ -51,6 +55,7 @@ export class Attacher {
    * an older one, updated without a gap. Nothing is detached: see `retire`.
    * @param id number of the interface.
    * @param makeRoom takes another XDP program off the device; called where there is one that the object has replaced.
+   * @param misplaced told of a place that is not the one asked for, instead of an error.
    * @throws WeirError when the device or the kernel does not allow it.
    */
   attach(
@@ -60,21 +65,25 @@ export class Attacher {
     before: Attachment | undefined,
     undo: Undo,
     makeRoom: () => void,
+    misplaced?: (warning: string) => void,
   ): Attachment {
     const hook = hookOf(object, device);
     const order = object.order ?? "head";
     const same = before?.ifindex === device.ifindex ? before : undefined;
     const tcPin = this.#pin("tc", id, device.ifindex);
-    const tc = this.#link(same?.tc, tcPin, ["weir_tc"], undo, (program) =>
+    const attachThere = (program: Program) =>
       attachTc({
         program,
         ifindex: device.ifindex,
         device: device.name,
         direction: "ingress",
-        order: anchors[order](),
-      }),
-    );
-    const common = { hook, ifindex: device.ifindex, tc, order };
+        order: anchorOf(order, device, misplaced),
+      });
+    const placed =
+      same === undefined || sameValue(same.order, order)
+        ? { tc: this.#link(same?.tc, tcPin, ["weir_tc"], undo, attachThere) }
+        : this.#moveTc(tcPin, undo, attachThere);
+    const common = { hook, ifindex: device.ifindex, order, ...placed };
     if (hook === "tc") return { ...common, xdp: undefined, pins: [tcPin] };
     const xdpPin = this.#pin("xdp", id, device.ifindex);
     const attempt = () => this.#attachXdp(object, xdpPin, device, same?.xdp, undo);
@@ -88,12 +97,25 @@ export class Attacher {
       if (link === undefined || link === after?.xdp || link === after?.tc) continue;
       removeLink(link);
     }
+    after?.takeOver?.();
   }
 
   /** Closes the descriptors; pins keep everything attached. */
   release(attachment: Attachment): void {
     attachment.xdp?.[Symbol.dispose]();
     attachment.tc[Symbol.dispose]();
+  }
+
+  /** Puts a copy of the program at another place: until the one before goes, packets meet at least one of both. */
+  #moveTc(pin: string, undo: Undo, attach: (program: Program) => Link): Pick<Attachment, "tc" | "takeOver"> {
+    using copy = this.#pipeline.again("weir_tc");
+    const tc = attach(copy.program("weir_tc"));
+    undo.push(() => removeLink(tc));
+    const takeOver = () => {
+      tc.update(this.#pipeline.program("weir_tc"));
+      tc.pin(pin);
+    };
+    return { tc, takeOver };
   }
 
   #attachXdp(object: Interface, pin: string, device: Device, before: Link | undefined, undo: Undo): Link {
@@ -175,8 +197,6 @@ export class Attacher {
     }
   }
 }
-
-const anchors = { head, tail } as const;
 
 /**
  * Makes a link run the program, in one step. False when the kernel cannot, because one has frags and the other has not, or

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which programs are on a device, in the order in which they get its packets. */
 import { WeirError } from "../../errors.ts";
-import { Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
+import { listFilters, Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
 import type { Attachment } from "./attach.ts";
 
 /** A program on a device's hook. */
 export interface AttachedProgram {
-  /** tcx: what a device receives. clsact filters of others are run behind it; `tc filter show dev DEVICE ingress` lists them. */
-  readonly hook: "xdp" | "tcx";
+  /** tcx and clsact: what a device receives. */
+  readonly hook: "xdp" | "tcx" | "clsact";
   /** The kernel's number. */
   readonly id: number;
   readonly name: string;
+  /** clsact: that of its filter. */
+  readonly priority?: number;
 }
 
 /** A program on an interface's device, and whether it is this instance's. */
@@ -19,16 +21,18 @@ export interface Neighbour extends AttachedProgram {
 }
 
 /**
- * The programs on a device's XDP and TCX hooks, in the order in which they get its packets.
+ * The programs on a device's XDP and TCX hooks and in its clsact filters, in the order in which they get its packets.
  * @param ifindex of the device, in the namespace that the thread is in.
  * @throws WeirError `ENODEV`
  */
 export function attachedPrograms(ifindex: number): AttachedProgram[] {
   const onXdp = queryXdp(ifindex);
   const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
+  const filters = listFilters(ifindex, "ingress").filter(({ programId }) => programId !== 0);
   return [
     ...(onXdp === null ? [] : [{ hook: "xdp" as const, id: onXdp.programId }]),
     ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
+    ...filters.map(({ programId, priority }) => ({ hook: "clsact" as const, id: programId, priority })),
   ].map((program) => ({ ...program, name: nameOf(program.id) }));
 }
 

@@ -75,6 +75,8 @@ export interface Pipeline extends Disposable {
   readonly maps: Maps;
   /** @throws VerifierError when the kernel refuses a program that is loaded on demand. */
   program(name: ProgramName): Program;
+  /** Loads a program once more, on the same maps: a hook takes each loaded program only once. To be disposed. */
+  again(name: ProgramName): Collection;
   readonly limits: Required<Limits>;
   /** All maps of the load by name, those too that nothing but the programs uses. */
   readonly loaded: ReadonlyMap<string, BpfMap>;
@@ -175,6 +177,7 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   return {
     maps: Object.fromEntries(MAP_NAMES.map((name) => [name, collection.map(name)])) as unknown as Maps,
     program: (name) => (ON_DEMAND.includes(name) ? onDemand.program(name) : collection.program(name)),
+    again: (name) => onDemand.load(name),
     limits,
     loaded: collection.maps,
     adopted: pinned !== undefined,
@@ -205,7 +208,7 @@ class OnDemand implements Disposable {
   program(name: ProgramName): Program {
     let collection = this.#collections.get(name);
     if (collection === undefined) {
-      collection = this.#load(name);
+      collection = this.load(name);
       this.#collections.set(name, collection);
     }
     return collection.program(name);
@@ -215,7 +218,7 @@ class OnDemand implements Disposable {
     for (const collection of this.#collections.values()) collection[Symbol.dispose]();
   }
 
-  #load(name: ProgramName): Collection {
+  load(name: ProgramName): Collection {
     const spec = withoutTraces(pipelineSpec(this.#limits));
     for (const other of spec.programs.keys()) if (other !== name) leaveOut(spec, other);
     // Constants are each load's own.

@@ -14,7 +14,7 @@ import type { FoundDevice } from "../device/same_device.ts";
 import { findDriver } from "../drivers/index.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
-import { type Interface, invalid } from "../schema/index.ts";
+import type { Interface } from "../schema/index.ts";
 import { type ObjectChange, sameValue } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 import { deviceOf, lostDevice, parentOf } from "./interface_device.ts";
@@ -30,7 +30,6 @@ import { explainedError, mendDevice, restoreDevice } from "./tuning.ts";
 export function writeInterface(run: Run, object: Interface, found: FoundDevice = deviceOf(run, object)): void {
   const before = run.live.get(object.name);
   checkPeer(run, object, found.device);
-  checkOrder(run, object, before);
   const warnings: string[] = [];
   const device = mendDevice(run, object, found.device, warnings);
   const id = run.ids.take("interface", object.name);
@@ -73,14 +72,6 @@ function checkPeer(run: Run, object: Interface, device: Device | undefined): voi
   const before = run.live.get(object.name)?.object;
   const isKnown = before !== undefined && before.netns === object.netns && deviceName(before) === deviceName(object);
   if (!run.resuming && !isKnown && device !== undefined) peerNamespace(run, object, device);
-}
-
-/** A program cannot be on a hook twice, so it would have to go before it comes back: packets would get past it. */
-function checkOrder(run: Run, object: Interface, before: LiveInterface | undefined): void {
-  const order = before?.attachment?.order;
-  if (order === undefined || order === (object.order ?? "head")) return;
-  const pointer = `${run.locate("interfaces", object.name)}/order`;
-  throw invalid(pointer, `is not "${order}", as its program is attached`, "take the interface out of the state first");
 }
 
 /** Interfaces take turns; what comes by the queues of one, VLAN sub-interfaces' too, is spread from there on. */
@@ -209,7 +200,8 @@ function attach(run: Run, live: LiveInterface, device: Device, warnings: string[
       undo.push(() => replacedXdp.restore(object.name));
       replacedXdp.take(object.name, device.ifindex);
     };
-    return run.attacher.attach(object, id, device, live.attachment, undo, makeRoom);
+    const misplaced = run.resuming ? (warning: string) => warnings.push(warning) : undefined;
+    return run.attacher.attach(object, id, device, live.attachment, undo, makeRoom, misplaced);
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
     const explained = explainedError(run, live.object, device, error);

@@ -28,6 +28,7 @@ export {
   NodeSchema,
   type Timeouts,
 } from "./node.ts";
+export type { Order } from "./order.ts";
 export { type Policy, PolicySchema, type Rule } from "./policy.ts";
 export { MAX_CLASS, type Police, type Policer, type Qos, QosSchema } from "./qos.ts";
 export { type Route, RouteSchema } from "./route.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { address, CLOSED, flag, integer, mac, name, oneOf, reference } from "./common.ts";
 import { NewFlowsSchema } from "./flow_guard.ts";
+import { OrderSchema } from "./order.ts";
 import { PoliceSchema } from "./qos.ts";
 import { type Static, Type } from "./typebox.ts";
 
@@ -135,7 +136,7 @@ export const InterfaceSchema = Type.Object(
         false,
       ),
     ),
-    order: Type.Optional(oneOf(["head", "tail"], "Place among other programs on the device's TCX hook.", "head")),
+    order: Type.Optional(OrderSchema),
   },
   { ...CLOSED, description: "A device whose packets Weir decides." },
 );

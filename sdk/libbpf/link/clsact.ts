@@ -12,7 +12,7 @@ import { Program } from "../program.ts";
 import { tcHook, tcOpts } from "../structs.ts";
 import { libbpf } from "../symbols.ts";
 import { type ClsactPlace, pinClsact, unpinClsact } from "./clsact_pin.ts";
-import { countFilters } from "./filters.ts";
+import { listFilters } from "./filters.ts";
 import { type Direction, describeDevice, type Link, type LinkInfo } from "./link.ts";
 
 /** Weir's place among the filters of a device. Lower priorities run first. */
@@ -71,7 +71,7 @@ function put(program: Program, place: ClsactPlace, replace: boolean): number {
 
 /** Removes the qdisc if it is empty: by then it is of no use to anybody. */
 function removeIfEmpty(ifindex: number): void {
-  if (countFilters(ifindex, "ingress") > 0 || countFilters(ifindex, "egress") > 0) return;
+  if (listFilters(ifindex, "ingress").length > 0 || listFilters(ifindex, "egress").length > 0) return;
   const both = hook(ifindex, BOTH);
   captureLog(() => libbpf().bpf_tc_hook_destroy(both.address));
 }

@@ -7,16 +7,24 @@ import { close } from "../../runtime/libc.ts";
 import { BPF_TCX_INGRESS } from "../names.ts";
 import { openPin } from "../pin.ts";
 import { linkInfo } from "../structs.ts";
+import { tail } from "./anchor.ts";
 import { attachClsact, ClsactLink, queryClsact } from "./clsact.ts";
+import { clsactPriority } from "./clsact_order.ts";
 import { findClsactPin } from "./clsact_pin.ts";
-import { BpfLink, type Link, readLinkInfo } from "./link.ts";
+import { listFilters } from "./filters.ts";
+import { BpfLink, describeDevice, type Link, readLinkInfo } from "./link.ts";
 import { type AttachTcxOptions, attachTcx, tcxSupported } from "./tcx.ts";
 
-/** Attaches a TC program with TCX, or with clsact on kernels before 6.6, where `order` and `expectedRevision` mean nothing. */
+/**
+ * Attaches a TC program with TCX, or with clsact on kernels before 6.6, where `order` becomes a priority and
+ * `expectedRevision` means nothing.
+ * @throws WeirError those of {@link attachTcx}, or of {@link attachClsact} and {@link clsactPriority}.
+ */
 export function attachTc(options: AttachTcxOptions): Link {
   if (tcxSupported()) return attachTcx(options);
-  const { program, ifindex, direction, device } = options;
-  return attachClsact({ program, ifindex, direction, ...(device === undefined ? {} : { device }) });
+  const { program, ifindex, direction, device, order = tail() } = options;
+  const priority = clsactPriority(listFilters(ifindex, direction), order, describeDevice(ifindex, device));
+  return attachClsact({ program, ifindex, direction, priority, ...(device === undefined ? {} : { device }) });
 }
 
 /** `BPF_LINK_TYPE_*`. */

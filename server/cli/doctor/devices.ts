@@ -90,12 +90,14 @@ export function checkProgram(link: LinkInfo): Check {
   return warn(name, found, hint, "hook xdp is refused");
 }
 
-/** Who is on the TCX hook: the first that does not hand a packet on decides on it. */
+/** Who is on the TC ingress, TCX before clsact: the first that does not hand a packet on decides on it. */
 export function checkNeighbours(link: LinkInfo, programs: readonly AttachedProgram[]): Check {
-  const name = `${link.name} tcx`;
-  const names = programs.filter(({ hook }) => hook === "tcx").map((program) => `${program.id} ${program.name}`);
-  return ok(name, names.length === 0 ? "no program attached" : `in this order: ${names.join(", ")}`);
+  const names = programs.filter(({ hook }) => hook !== "xdp").map(describe);
+  return ok(`${link.name} tc`, names.length === 0 ? "no program attached" : `in this order: ${names.join(", ")}`);
 }
+
+const describe = ({ id, name, priority }: AttachedProgram) =>
+  `${id} ${name}${priority === undefined ? "" : ` (clsact, priority ${priority})`}`;
 
 /** Settings in the order in which they matter; those that nothing is wrong with as they are. */
 function checkSettings(report: DeviceReport, hook: HookChoice): Check[] {

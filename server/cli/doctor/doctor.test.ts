@@ -218,9 +218,10 @@ describe("a device", () => {
   test("with a program, or with a far end elsewhere, is told so", () => {
     expect(checkNeighbours(link(), []).found).toBe("no program attached");
     const programs = ["other_first", "weir_tc"].map((name, i) => ({ hook: "tcx" as const, id: i + 7, name }));
-    expect(checkNeighbours(link(), [{ hook: "xdp", id: 6, name: "other_xdp" }, ...programs])).toMatchObject({
-      name: "eth0 tcx",
-      found: "in this order: 7 other_first, 8 weir_tc",
+    const filter = { hook: "clsact" as const, id: 9, name: "filter", priority: 200 };
+    expect(checkNeighbours(link(), [{ hook: "xdp", id: 6, name: "other_xdp" }, ...programs, filter])).toMatchObject({
+      name: "eth0 tc",
+      found: "in this order: 7 other_first, 8 weir_tc, 9 filter (clsact, priority 200)",
     });
     expect(checkProgram(link()).status).toBe("ok");
     const attached = checkProgram(link({ xdp: { mode: "native", programId: 643 } }));
