@@ -43,5 +43,6 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
     module: new WebAssembly.Module(o.module ?? runtime.readAsset("assets/slowpath.wasm")),
     policy: o.policy,
     spin: o.spin ?? false,
+    scheduling: o.scheduling ?? { cpus: [], realtime: true },
   };
 }

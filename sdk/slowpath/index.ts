@@ -40,4 +40,5 @@ export type {
   SlowPathOptions,
   SocketMap,
   TrapDevice,
+  WorkerScheduling,
 } from "./types.ts";

@@ -51,6 +51,13 @@ export interface SlowPathLimits {
   readonly errorsPerSecond?: number;
 }
 
+export interface WorkerScheduling {
+  /** CPUs that the threads are bound to, in turns; empty: any. */
+  readonly cpus: readonly number[];
+  /** They go before ordinary threads, but for those that are busy all the time (sdk/slowpath/scheduling.ts). */
+  readonly realtime: boolean;
+}
+
 /** Options of `SlowPath.start`. */
 export interface SlowPathOptions {
   /** Path of the network namespace that the devices are in; default: the process's own. */
@@ -69,6 +76,8 @@ export interface SlowPathOptions {
   readonly module?: Uint8Array<ArrayBuffer>;
   /** Never sleep: for workers that have a CPU each to themselves. Default false. */
   readonly spin?: boolean;
+  /** How the workers' threads are scheduled. Default: on any CPU, and before ordinary threads. */
+  readonly scheduling?: WorkerScheduling;
   /** Addresses of the node that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
   readonly nodeAddresses?: readonly Uint8Array[];
   /** Called with each flow that a rule with `log` matched. */
@@ -108,6 +117,7 @@ export interface HostOptions {
   readonly module: WebAssembly.Module;
   readonly policy: PolicyImage | undefined;
   readonly spin: boolean;
+  readonly scheduling: WorkerScheduling;
 }
 
 /** The part of a flow's key that a translation changes. */

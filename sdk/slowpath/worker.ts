@@ -23,6 +23,7 @@ import { syscallRunner } from "../libbpf/index.ts";
 import { errnoText } from "../runtime/errno.ts";
 import { libc, MSG_DONTWAIT, POLLIN } from "../runtime/libc.ts";
 import { type Address, NULL } from "../runtime/types.ts";
+import { ThreadScheduling } from "./scheduling.ts";
 import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
 
 /** Packets and commands a call of `poll`. */
@@ -38,12 +39,6 @@ const FIRST_WATCH = 1;
 const FIRST_PORT = FIRST_WATCH + WEIR_WATCHES;
 /** Bursts in a row after which the watched descriptors get a look, while there is no time to sleep. */
 const BURSTS_PER_LOOK = 64;
-const PRIO_PROCESS = 0;
-/**
- * Niceness of the thread. First packets of flows wait for it, so it should wait for no ordinary program, just as the
- * kernel's own work on packets does not: with more work than CPUs it is the difference between 20 us and lost packets.
- */
-const NICENESS = -20;
 
 /** Exports of wasm/index.ts. */
 interface SlowPathModule {
@@ -62,14 +57,11 @@ const scope = globalThis as unknown as WorkerScope;
 
 const system = runtime.open(["libc.so.6"], {
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
-  setpriority: { args: ["i32", "u32", "i32"], returns: "i32" },
 });
 
 scope.addEventListener("message", ({ data }) => {
   const start = data as StartMessage;
   try {
-    // 0 is the calling thread (setpriority(2), C library/kernel differences). Without CAP_SYS_NICE it stays as it is.
-    system.setpriority(PRIO_PROCESS, 0, NICENESS);
     const loop = new WorkerLoop(start);
     loop.warmUp();
     scope.postMessage({ kind: "started" });
@@ -92,6 +84,7 @@ class WorkerLoop {
   readonly #clock: Address;
   readonly #updateArgs = runtime.alloc(flowUpdateArgsLayout.size);
   readonly #update: () => number;
+  readonly #scheduling: ThreadScheduling;
   readonly #wakeBuffer = runtime.alloc(8);
   #pollFds = runtime.alloc(FIRST_PORT * POLLFD_BYTES);
   #pollCount = FIRST_PORT;
@@ -113,6 +106,8 @@ class WorkerLoop {
     flowUpdateArgsCodec.first.set(this.#updateArgs.view, 0, first);
     this.#wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as SlowPathModule;
     system.clock_gettime(CLOCK_MONOTONIC, this.#clock);
+    this.#scheduling = new ThreadScheduling(start.scheduling, this.#now());
+    if (!this.#scheduling.isBound) this.#fail(`cannot run on CPU ${start.scheduling.cpu}`);
     this.#wasm.start(control);
   }
 
@@ -136,6 +131,7 @@ class WorkerLoop {
   #turn(): number {
     this.#takePorts();
     system.clock_gettime(CLOCK_MONOTONIC, this.#clock);
+    this.#scheduling.look(this.#now());
     const done = this.#wasm.poll(BURST);
     const decisions = workerControlCodec.decisionCount.get(this.#view, this.#start.control);
     if (decisions > 0) this.#applyDecisions(decisions);
@@ -148,9 +144,13 @@ class WorkerLoop {
     flowUpdateArgsCodec.count.set(this.#updateArgs.view, 0, count);
     const result = this.#update();
     // The records then stay "pending", and `applied` drops their packets.
-    if (result < 0 && !this.#failing) scope.postMessage({ kind: "failed", reason: errnoText(-result) });
+    if (result < 0 && !this.#failing) this.#fail(`weir_flow_update: ${errnoText(-result)}`);
     this.#failing = result < 0;
     this.#wasm.applied();
+  }
+
+  #fail(reason: string): void {
+    scope.postMessage({ kind: "failed", reason });
   }
 
   /** Lets the kernel send what is queued. True if it has not taken everything. */
@@ -239,9 +239,14 @@ class WorkerLoop {
     const { control } = this.#start;
     const deadline = workerControlCodec.nextDeadline.getNumber(this.#view, control);
     if (deadline > Number.MAX_SAFE_INTEGER) return -1;
-    const seconds = workerControlCodec.clockSeconds.getNumber(this.#view, control);
-    const nanoseconds = workerControlCodec.clockNanoseconds.getNumber(this.#view, control);
-    const remaining = deadline - (seconds * 1_000_000_000 + nanoseconds);
+    const remaining = deadline - this.#now();
     return Math.min(Math.max(Math.ceil(remaining / 1_000_000), 0), MAX_SLEEP_MS);
+  }
+
+  /** When the clock was last read, in nanoseconds. */
+  #now(): number {
+    const { control } = this.#start;
+    const seconds = workerControlCodec.clockSeconds.getNumber(this.#view, control);
+    return seconds * 1_000_000_000 + workerControlCodec.clockNanoseconds.getNumber(this.#view, control);
   }
 }

@@ -121,7 +121,7 @@ export class WorkerHost implements Disposable {
         // Not before: who waits for it must not end because there is nothing else to do.
         thread.unref();
         this.#started.resolve();
-      } else if (answer.kind === "failed") this.#onFailure(`weir_flow_update: ${answer.reason}`);
+      } else if (answer.kind === "failed") this.#onFailure(answer.reason);
     });
     thread.onError((error) => {
       thread.unref();
@@ -135,6 +135,10 @@ export class WorkerHost implements Disposable {
       wakeFd: this.#wakeFd,
       flowUpdateFd: o.flowUpdate.fd,
       spin: o.spin,
+      scheduling: {
+        cpu: o.scheduling.cpus[this.index % o.scheduling.cpus.length],
+        realtime: o.scheduling.realtime && !o.spin,
+      },
     } satisfies StartMessage);
   }
 

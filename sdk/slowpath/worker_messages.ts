@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the main thread and a worker say to each other, beside the rings in their shared memory. */
 
+/** How the kernel is to schedule a worker's thread. */
+export interface Scheduling {
+  /** The CPU that it is bound to; `undefined`: any. */
+  readonly cpu: number | undefined;
+  /** It goes before all ordinary threads while it is not busy all the time. */
+  readonly realtime: boolean;
+}
+
 /** The first and only message to a worker: it then stays in its loop until `stop` in the control block. */
 export interface StartMessage {
   readonly memory: WebAssembly.Memory;
@@ -13,6 +21,7 @@ export interface StartMessage {
   readonly flowUpdateFd: number;
   /** Never sleep: for a worker that has a CPU to itself. */
   readonly spin: boolean;
+  readonly scheduling: Scheduling;
 }
 
 /** From a worker. */
@@ -23,7 +32,7 @@ export type WorkerMessage =
   | { readonly kind: "events" }
   /** A watched descriptor is readable; it is not polled until `told` is 0 again. */
   | { readonly kind: "readable"; readonly index: number }
-  /** weir_flow_update failed; its packets were dropped. Sent once for each run of failures. */
+  /** weir_flow_update failed, and its packets were dropped: once for each run of failures. Or it cannot run where it should. */
   | { readonly kind: "failed"; readonly reason: string }
   /** It has left its loop. */
   | { readonly kind: "stopped" };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Several queues and several workers: each queue has a socket, and each flow has one worker. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import type { FlowMiss } from "../../sdk/index.ts";
 import { NODE, pods, waitFor } from "../../sdk/lab/index.ts";
@@ -45,6 +47,29 @@ async function startNode(name: string, hook: "tc" | "xdp"): Promise<DataPlaneNod
   return node;
 }
 
+/** SCHED_RR of linux/sched.h. */
+const ROUND_ROBIN = 2;
+/** Fields of /proc/PID/stat behind the name, from 0 on (proc(5)): nice, rt_priority, policy. */
+const [NICE, PRIORITY, POLICY] = [16, 37, 38];
+
+/** Whether the control group has a share of real time. */
+const mayBeRealtime = (): boolean => spawnSync("chrt", ["--rr", "1", "true"]).status === 0;
+
+/** How the threads of this process with the name that the runtime gives workers are scheduled. */
+function workerThreads(): { nice: number; priority: number; policy: number; cpus: string }[] {
+  return readdirSync("/proc/self/task").flatMap((thread) => {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+    const fields = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
+    const [nice = 0, priority = 0, policy = 0] = [fields[NICE], fields[PRIORITY], fields[POLICY]];
+    const status = readFileSync(`/proc/self/task/${thread}/status`, "utf8");
+    const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? "";
+    return nice === -20 ? [{ nice, priority, policy, cpus: allowed }] : [];
+  });
+}
+
 describe.skipIf(cpus().length < 2)("with several workers", () => {
   for (const hook of ["tc", "xdp"] as const) {
     test(`a flow is asked once on the ${hook} hook, by whatever queues its packets come, and all of them arrive`, async () => {
@@ -75,6 +100,37 @@ describe.skipIf(cpus().length < 2)("with several workers", () => {
       ]);
     });
   }
+
+  test("they go before ordinary threads, and each has its CPU, where the node's state says so", async () => {
+    await using node = await DataPlaneNode.start({
+      name: "bound",
+      open: { workers: WORKERS, workerCpus: [1, 0] },
+    });
+    const scheduled = mayBeRealtime() ? { priority: 1, policy: ROUND_ROBIN } : { priority: 0, policy: 0 };
+    expect(workerThreads().sort((a, b) => a.cpus.localeCompare(b.cpus))).toEqual([
+      { nice: -20, ...scheduled, cpus: "0" },
+      { nice: -20, ...scheduled, cpus: "1" },
+    ]);
+    await node.dp.apply(node.document({}, { node: { workerCpus: [1, 0], workerPriority: "realtime" } }));
+    await expect(node.dp.apply(node.document({}, { node: { workerCpus: [1] } }))).rejects.toThrow(
+      "/node/workerCpus is [1], but the instance runs with [1,0]",
+    );
+    expect(await node.received("a", pods.b.ipv4)).toBe(3);
+  });
+
+  test("they are ordinary threads where the node's state says so, and run on CPUs that are there", async () => {
+    const open = { workers: WORKERS, workerPriority: "ordinary" } as const;
+    await expect(DataPlaneNode.start({ name: "nocpu", open: { ...open, workerCpus: [8000] } })).rejects.toThrow(
+      "workerCpus names CPU 8000, which is not there",
+    );
+    await using node = await DataPlaneNode.start({ name: "ordinary", open });
+    expect(workerThreads().map(({ policy, priority }) => [policy, priority])).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+    await node.dp.apply(node.document({}, { node: { workerPriority: "ordinary" } }));
+    expect(await node.received("a", pods.b.ipv4)).toBe(3);
+  });
 
   test("the node's state says how many, and they stay as many for as long as the process runs", async () => {
     await using node = await DataPlaneNode.start({ name: "workers", open: { workers: 3 } });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Opens the parts of an instance in the order in which they need each other. */
 import { existsSync } from "node:fs";
-import { WeirError } from "../../errors.ts";
 import { configCodec } from "../../layout/index.ts";
 import { namespacePath } from "../../netlink/index.ts";
 import { withNetns } from "../../runtime/netns.ts";
@@ -29,7 +28,7 @@ import { Policies } from "../reconcile/policies.ts";
 import { Reconciler } from "../reconcile/reconciler.ts";
 import { RouteLookup } from "../reconcile/route_lookup.ts";
 import { Ways } from "../reconcile/ways.ts";
-import { DEFAULT_HOLD_LIMIT, DEFAULT_WORKERS, MAX_WORKERS, type Node } from "../schema/index.ts";
+import { DEFAULT_HOLD_LIMIT, type Node } from "../schema/index.ts";
 import { DesiredState } from "../state/desired.ts";
 import { Ids } from "../state/ids.ts";
 import { Names } from "../status/names.ts";
@@ -41,6 +40,7 @@ import { InstanceLock } from "./lock.ts";
 import type { OpenOptions } from "./options.ts";
 import { removeInstance } from "./remove_instance.ts";
 import { TrapLink } from "./trap_link.ts";
+import { type Workers, workersOf } from "./workers.ts";
 
 /** Frames that the slow path wants for each packet that may wait: the others are under way or in rings. */
 const FRAMES_PER_HOLD = 4;
@@ -57,7 +57,7 @@ export interface PathsMoved {
 }
 
 /** The parts of an open instance. */
-export interface Opened extends Parts {
+export interface Opened extends Parts, Workers {
   readonly paths: InstancePaths;
   /** Path of the node's namespace. */
   readonly netns: string | undefined;
@@ -90,9 +90,9 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   try {
     store = o.store === false ? new MemoryStore() : SqliteStore.open(paths.store);
     const netns = namespacePath(o.netns);
-    const workers = checkWorkers(o.workers ?? persistedNode(store).workers ?? DEFAULT_WORKERS, paths.name);
+    const workers = workersOf(o, persistedNode(store));
     const holdLimit = o.holdLimit ?? persistedNode(store).holdLimit ?? DEFAULT_HOLD_LIMIT;
-    const early = { paths, netns, store, lock, stack, workers, holdLimit };
+    const early = { paths, netns, store, lock, stack, ...workers, holdLimit };
     const kernel = withNetns(netns, () => openKernel(o, early));
     const slowPath = openSlowPath(early, kernel, reports);
     configCodec.trapBytes.set(kernel.tables.config.view, 0, slowPath.largestPacket);
@@ -107,7 +107,7 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   }
 }
 
-type Early = Pick<Opened, "paths" | "netns" | "store" | "lock" | "stack" | "workers" | "holdLimit">;
+type Early = Pick<Opened, keyof Workers | "paths" | "netns" | "store" | "lock" | "stack" | "holdLimit">;
 type Kernel = Pick<Opened, "devices" | "pipeline" | "tables" | "trapLink">;
 
 function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Early): Kernel {
@@ -128,6 +128,7 @@ function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Rep
     maps: pipeline.maps,
     flowUpdate: pipeline.program("weir_flow_update"),
     trapDevice: { name, ifindex: index, queues: early.workers },
+    scheduling: { cpus: early.workerCpus, realtime: early.workerPriority === "realtime" },
     limits: { frames: Math.max(DEFAULT_FRAMES, FRAMES_PER_HOLD * holdLimit), holdLimit, directPorts: DIRECT_QUEUES },
     ...reports,
   });
@@ -189,14 +190,4 @@ export function closeParts({ stack, store, lock }: Opened): void {
 function persistedNode(store: Store): Node {
   for (const { kind, json } of store.objects()) if (kind === "node") return JSON.parse(json) as Node;
   return {};
-}
-
-function checkWorkers(workers: number, instance: string): number {
-  if (Number.isInteger(workers) && workers >= 1 && workers <= MAX_WORKERS) return workers;
-  throw new WeirError({
-    code: "EINVAL",
-    operation: `open instance "${instance}"`,
-    reason: `workers is ${workers}`,
-    hint: `give a number from 1 to ${MAX_WORKERS}`,
-  });
 }

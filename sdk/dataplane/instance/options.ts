@@ -13,6 +13,10 @@ export interface OpenOptions {
   readonly netns?: string | undefined;
   /** Threads of the slow path, 1 to 15. Default: the persisted `node.workers`, else 1. */
   readonly workers?: number | undefined;
+  /** CPUs that these threads run on, each on one, in turns. Default: the persisted `node.workerCpus`, else any. */
+  readonly workerCpus?: readonly number[] | undefined;
+  /** Whether they go before ordinary programs. Default: the persisted `node.workerPriority`, else `realtime`. */
+  readonly workerPriority?: Node["workerPriority"];
   /**
    * Packets that may wait for a decision at the same time, 1 to 65536. Each worker has four times as many frames of
    * 2048 bytes. Default: the persisted `node.holdLimit`, else 8192.
@@ -26,12 +30,20 @@ export interface OpenOptions {
  * The options that a state's node asks for, as far as it can be read: what is wrong with the state is found when it
  * is applied.
  */
-export function openOptionsOf(state: unknown): Pick<OpenOptions, "limits" | "holdLimit" | "workers"> {
+export function openOptionsOf(
+  state: unknown,
+): Pick<OpenOptions, "limits" | "holdLimit" | "workers" | "workerCpus" | "workerPriority"> {
   let node: Node | undefined;
   try {
     node = checkState({ node: (state as { readonly node?: unknown } | undefined)?.node }).node;
   } catch {
     return {};
   }
-  return { limits: node?.limits, holdLimit: node?.holdLimit, workers: node?.workers };
+  return {
+    limits: node?.limits,
+    holdLimit: node?.holdLimit,
+    workers: node?.workers,
+    workerCpus: node?.workerCpus,
+    workerPriority: node?.workerPriority,
+  };
 }

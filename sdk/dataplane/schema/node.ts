@@ -98,6 +98,22 @@ export const NodeSchema = Type.Object(
         1,
       ),
     ),
+    workerCpus: Type.Optional(
+      Type.Array(integer(0, 8191, "Number of a CPU."), {
+        maxItems: 256,
+        description:
+          "CPUs that the slow path's threads run on: each on one of them, in turns. Empty: on any. Best are such that take no packets from NICs. Fixed while a process runs.",
+        expects: "a list of at most 256 numbers of CPUs",
+        default: [],
+      }),
+    ),
+    workerPriority: Type.Optional(
+      oneOf(
+        ["realtime", "ordinary"],
+        "realtime: first packets of flows wait for no ordinary program; a thread that is busy all the time is none of real time until it is less busy. ordinary: a high priority among the others. Fixed while a process runs.",
+        "realtime",
+      ),
+    ),
     dropSamplesPerSecond: Type.Optional(
       integer(
         0,
@@ -119,6 +135,7 @@ export type Timeouts = Static<typeof TimeoutsSchema>;
 
 export const DEFAULT_HOLD_LIMIT = 8192;
 export const DEFAULT_WORKERS = 1;
+export const DEFAULT_WORKER_PRIORITY = "realtime";
 export const DEFAULT_DROP_SAMPLES = 100;
 
 export const DEFAULT_LIMITS: Required<Limits> = { flows: 262_144, routes: 1_048_576, nexthops: 65_536 };

@@ -3,13 +3,18 @@ import { WeirError } from "../../errors.ts";
 import { APPLY_STATE, type Limits } from "../schema/index.ts";
 import type { AnyChange } from "./desired.ts";
 
+/** What a process is given when it opens the instance. */
+const FIXED = ["holdLimit", "workers", "workerCpus", "workerPriority"] as const;
+
+type Fixed = number | string | readonly number[];
+
 /**
- * Tables and memory keep the sizes that they were made with.
+ * Tables and memory keep the sizes that they were made with, and threads run as they were started.
  * @throws WeirError `ELIMITS` when a changed node asks for others.
  */
 export function checkLimits(
   changes: readonly AnyChange[],
-  o: { readonly limits: Required<Limits>; readonly holdLimit: number; readonly workers: number },
+  o: { readonly limits: Required<Limits> } & { readonly [Name in (typeof FIXED)[number]]: Fixed },
 ): void {
   for (const change of changes) {
     if (change.kind !== "node") continue;
@@ -17,19 +22,20 @@ export function checkLimits(
     for (const [name, wanted] of Object.entries(node.limits ?? {})) {
       checkSize(`/node/limits/${name}`, wanted, o.limits[name as keyof Limits]);
     }
-    for (const name of ["holdLimit", "workers"] as const) {
+    for (const name of FIXED) {
       const wanted = node[name];
       if (wanted !== undefined) checkSize(`/node/${name}`, wanted, o[name]);
     }
   }
 }
 
-function checkSize(field: string, wanted: number, size: number): void {
-  if (wanted === size) return;
+function checkSize(field: string, wanted: Fixed, size: Fixed): void {
+  const [asked, given] = [wanted, size].map((value) => JSON.stringify(value));
+  if (asked === given) return;
   throw new WeirError({
     code: "ELIMITS",
     operation: APPLY_STATE,
-    reason: `${field} is ${wanted}, but the instance runs with ${size}`,
+    reason: `${field} is ${asked}, but the instance runs with ${given}`,
     hint: "leave it as it is, or take the instance down and start it anew",
     field,
   });
