@@ -9,6 +9,9 @@ import { installed } from "./process.ts";
 import { SameNode } from "./topology.ts";
 import { WeirNode } from "./weir.ts";
 
+/** The generator has the other one: each contender does on this what can be moved to another CPU. */
+const WORK_CPU = 1;
+
 /** A way to set up flows; every trial finds an empty table. */
 export interface Switch {
   readonly label: string;
@@ -18,7 +21,7 @@ export interface Switch {
 /** What Weir does: its policy decides each flow once. `stack` keeps it until the end. */
 export async function weirSwitch(stack: AsyncDisposableStack, rules: readonly Rule[] = []): Promise<Switch> {
   const lab = stack.use(await SameNode.create({ id: "w", routed: false }));
-  const node = stack.use(await WeirNode.start(lab, { hook: "tc", policy: true, rules }));
+  const node = stack.use(await WeirNode.start(lab, { hook: "tc", policy: true, rules, workerCpus: [WORK_CPU] }));
   const newFlows = stack.use(await NewFlows.attach(lab));
   return {
     label: "Weir, TC hook",

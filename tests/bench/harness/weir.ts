@@ -23,6 +23,8 @@ export interface WeirNodeOptions {
   readonly rules?: readonly Rule[];
   /** The node's `bigTcp`. Default: Weir's own. */
   readonly bigTcp?: boolean;
+  /** CPUs of the slow path's threads. Default: any. */
+  readonly workerCpus?: readonly number[];
   /** Keep the desired state in SQLite, as by default; else in memory only. Default: false. */
   readonly persistent?: boolean;
 }
@@ -41,7 +43,8 @@ export class WeirNode implements AsyncDisposable {
     const instance = lab.node;
     destroyInstance(instance, { netns: lab.node });
     const store = options.persistent ? {} : ({ store: false } as const);
-    const dataPlane = await DataPlane.open({ instance, netns: lab.node, limits: LIMITS, ...store });
+    const { workerCpus } = options;
+    const dataPlane = await DataPlane.open({ instance, netns: lab.node, limits: LIMITS, workerCpus, ...store });
     const node = new WeirNode(dataPlane);
     try {
       await dataPlane.apply(state(lab, options));
