@@ -4,6 +4,7 @@
 #define WEIR_BRIDGE_H
 
 #include "clock.h"
+#include "learn_address.h"
 #include "resolve.h"
 
 /* Whether copies would have to be made of a frame to `mac`. */
@@ -38,17 +39,16 @@ static __always_inline int learn_new(const struct packet *p, const struct interf
  * A source MAC on an interface that learns. It is in the fdb at once; the slow path is told,
  * and sends the frame on. CONTINUE if there is nothing to tell.
  */
-static __always_inline int learn_source(const struct packet *p)
+static __always_inline int learn_source_mac(const struct packet *p, const struct interface *i)
 {
 	struct walk *w = p->walk;
-	struct interface *i = interface_get(w->interface);
 	struct ethhdr *eth = packet_ethernet(p);
 	__u32 now = bpf_ktime_get_coarse_ns() / NSEC_PER_SEC;
 	struct fdb_key key = { .vrf = w->key.vrf };
 	struct fdb_entry *entry;
 	int verdict;
 
-	if (!i || !eth || (eth->h_source[0] & 1) || mac_is_zero(eth->h_source) ||
+	if (!eth || (eth->h_source[0] & 1) || mac_is_zero(eth->h_source) ||
 	    mac_equal(eth->h_source, i->gateway_mac))
 		return CONTINUE;
 	__builtin_memcpy(key.mac, eth->h_source, sizeof(key.mac));
@@ -72,6 +72,17 @@ static __always_inline int learn_source(const struct packet *p)
 	verdict = report(p, TRAP_MAC_LEARN);
 	w->trap_flags &= ~TRAP_FLAG_MOVED;
 	return verdict;
+}
+
+/* On an interface that learns: CONTINUE if there is nothing to tell of its sender. */
+static __always_inline int learn_source(const struct packet *p)
+{
+	struct interface *i = interface_get(p->walk->interface);
+	int verdict = i ? learn_source_mac(p, i) : CONTINUE;
+
+	if (verdict != CONTINUE || !i || !takes_trap(i, TRAP_IP_LEARN))
+		return verdict;
+	return call_learn_address(p);
 }
 STAGE(learn_source)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What is the controller's business whatever route and policy say: DHCP requests, group reports. */
+/* What is the controller's business whatever route and policy say: DHCP requests, group reports, BFD. */
 #ifndef WEIR_CONTROLLER_PROTOCOLS_H
 #define WEIR_CONTROLLER_PROTOCOLS_H
 
@@ -10,6 +10,10 @@
 #define DHCP_SERVER_PORT   67
 #define DHCPV6_CLIENT_PORT 546
 #define DHCPV6_SERVER_PORT 547
+
+#define BFD_CONTROL_PORT  3784 /* RFC 5881 section 4 */
+#define BFD_ECHO_PORT     3785
+#define BFD_MULTIHOP_PORT 4784 /* RFC 5883 section 5 */
 
 #define MLD_QUERY   130
 #define MLD_DONE    132
@@ -24,6 +28,15 @@ static __always_inline int is_dhcp_request(const struct walk *w)
 		       w->key.v4.destination_port == bpf_htons(DHCP_SERVER_PORT);
 	return w->key.v6.source_port == bpf_htons(DHCPV6_CLIENT_PORT) &&
 	       w->key.v6.destination_port == bpf_htons(DHCPV6_SERVER_PORT);
+}
+
+static __always_inline int is_bfd(const struct walk *w)
+{
+	__be16 port = w->family == 4 ? w->key.v4.destination_port : w->key.v6.destination_port;
+
+	return w->protocol == IPPROTO_UDP && w->l4_offset && !(w->flags & WALK_FRAGMENT) &&
+	       (port == bpf_htons(BFD_CONTROL_PORT) || port == bpf_htons(BFD_ECHO_PORT) ||
+		port == bpf_htons(BFD_MULTIHOP_PORT));
 }
 
 /* Who listens to which groups is the controller's business (RFC 2236, 3376; RFC 2710, 3810). */

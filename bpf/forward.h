@@ -62,6 +62,9 @@ static __always_inline int forward(const struct packet *p)
 	case NEXTHOP_RESOLVE:
 		count_kind(w, VRF_KIND_RESOLVE);
 		return trap(p, TRAP_RESOLVE);
+	case NEXTHOP_TRAP:
+		count_kind(w, VRF_KIND_TRAP);
+		return trap(p, TRAP_USER);
 	default:
 		return drop(p, DROP_NO_NEXTHOP);
 	}

@@ -14,6 +14,12 @@ static __always_inline struct interface *interface_get(__u32 id)
 	return id && i && i->ifindex ? i : NULL;
 }
 
+/* Whether the controller takes what is trapped for `reason`, one of those that cost otherwise nothing. */
+static __always_inline int takes_trap(const struct interface *i, __u32 reason)
+{
+	return (i->traps & 1u << reason) != 0;
+}
+
 /* Id of the interface that a device and VLAN are; 0: none. */
 static __always_inline __u32 interface_id(const struct device_key *key)
 {

@@ -44,14 +44,15 @@ struct interface {     /* 128 bytes */
 	__u8 gateway_mac[6]; /* that Weir answers with */
 	__u16 vlan;
 	__be32 address4;   /* its first own IPv4 address; 0: none */
-	__be32 gateway4;   /* first IPv4 gateway: source of ICMP errors */
+	__u32 traps;       /* 1 << TRAP_*: what is trapped only where the controller takes it */
 	__u8 address6[16]; /* its first own IPv6 address; ::: none */
 	__u8 gateway6[16];
 	__u8 mirror_received; /* index in `mirrors`: copies of what it sent to us; 0: none */
 	__u8 mirror_sent;     /* the same of what goes out of it */
 	__u8 qos_map;         /* index in `qos_maps`; 0: none */
 	__u8 reserved0;
-	__u32 reserved[8];
+	__be32 gateway4; /* first IPv4 gateway: source of ICMP errors */
+	__u32 reserved[7];
 };
 
 #define INTERFACE_POLICY       0x0001 /* new flows are decided */

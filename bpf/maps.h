@@ -71,6 +71,17 @@ struct {
 	__type(value, __u32);
 } interface_addresses SEC(".maps");
 
+/*
+ * Interface and address -> second (CLOCK_MONOTONIC) in which the controller was told of it, trap
+ * ip-learn. Writer and reader: pipeline.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct interface_address_key);
+	__type(value, __u32);
+} told_addresses SEC(".maps");
+
 /* interface.qos_map -> struct qos_map. Writer: SDK; reader: pipeline. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -17,6 +17,7 @@ enum nexthop_type {
 	NEXTHOP_ECMP,
 	NEXTHOP_VRF,
 	NEXTHOP_FLOOD,
+	NEXTHOP_TRAP, /* to the controller */
 };
 
 /* Header of a tunnel, between the outer IP header and the inner packet. */

@@ -4,6 +4,7 @@
 #define WEIR_PIPELINE_H
 
 #include "answer.h"
+#include "bfd.h"
 #include "bridge.h"
 #include "controller_protocols.h"
 #include "decapsulate.h"
@@ -45,6 +46,14 @@ static __always_inline int follow_translated(const struct packet *p, const struc
 		return CONTINUE;
 	p->walk->flags |= WALK_LEADS_NOWHERE;
 	return call_follow_flow(p);
+}
+
+/* A workload sent from what is not its own. */
+static __always_inline int refuse_source(const struct packet *p, const struct interface *i)
+{
+	return drop_and_trap(p, DROP_SOURCE_MISMATCH,
+			     takes_trap(i, TRAP_SOURCE_MISMATCH) ? TRAP_SOURCE_MISMATCH
+								 : TRAP_NONE);
 }
 
 /* Sets walk->nexthop by the destination address; CONTINUE, or the packet's verdict. */
@@ -113,9 +122,9 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 		return is_arp ? trap(p, TRAP_ARP) : drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	if (!(w->flags & WALK_DECAPSULATED) && (i->flags & INTERFACE_SOURCE_CHECK)) {
 		if (!mac_is_zero(i->mac) && !mac_equal(i->mac, eth->h_source))
-			return drop(p, DROP_SOURCE_MISMATCH);
+			return refuse_source(p, i);
 		if (is_arp && !arp_sender_is_own(p, i))
-			return drop(p, DROP_SOURCE_MISMATCH);
+			return refuse_source(p, i);
 	}
 	if (!(w->flags & WALK_LABEL)) {
 		verdict = find_bridge_entry(p, i);
@@ -151,7 +160,7 @@ static __always_inline int walk_group(const struct packet *p, const struct inter
 			return trap(p, TRAP_DHCP);
 		if ((i->flags & INTERFACE_SOURCE_CHECK) && !source_is_own(p, i) &&
 		    !(w->family && source_is_unspecified(w)))
-			return drop(p, DROP_SOURCE_MISMATCH);
+			return refuse_source(p, i);
 		if (w->family && is_group_report(w))
 			return trap(p, TRAP_IGMP);
 	}
@@ -211,7 +220,7 @@ static __always_inline int decide(const struct packet *p, const struct interface
 
 	if ((i->flags & INTERFACE_SOURCE_CHECK) && !(w->flags & WALK_DECAPSULATED) &&
 	    !source_is_own(p, i))
-		return drop(p, DROP_SOURCE_MISMATCH);
+		return refuse_source(p, i);
 	if ((i->flags & (INTERFACE_RPF_LOOSE | INTERFACE_RPF_STRICT)) && !is_underlay(w, i) &&
 	    (w->flags & WALK_ROUTED)) {
 		verdict = call_check_reverse_path(p);
@@ -262,6 +271,12 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 	struct walk *w = p->walk;
 	int verdict = CONTINUE;
 
+	if (takes_trap(i, TRAP_BFD) && (w->flags & WALK_ROUTED) &&
+	    !(w->flags & (WALK_DECAPSULATED | WALK_INJECTED))) {
+		verdict = call_take_bfd(p);
+		if (verdict != CONTINUE)
+			return verdict;
+	}
 	if ((w->flags & WALK_ROUTED) && w->ttl <= 1) {
 		verdict = check_ttl(p);
 		if (verdict != CONTINUE)

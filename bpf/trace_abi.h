@@ -16,7 +16,7 @@ enum trace_stage {
 	TRACE_INTERFACE,   /* the one that received it; code: VLAN id of the frame */
 	TRACE_CLASS,       /* by the interface's QoS map; code: forwarding class, 0: none */
 	TRACE_DECAPSULATE, /* code: enum encap; id: label or VNI */
-	TRACE_LEARN,       /* the source MAC would be learned; code: enum trace_learned */
+	TRACE_LEARN,       /* source MAC or address are news; code: enum trace_learned */
 	TRACE_ANSWER,      /* the program answers itself */
 	TRACE_FLOW,        /* code: enum flow_action; id: rule; other: next hop */
 	TRACE_FLOW_MISS,   /* code: enum flow_action of an entry that does not count; `frame` */
@@ -43,6 +43,7 @@ enum trace_learned {
 	TRACE_LEARNED_WORKLOAD, /* MAC of the workload */
 	TRACE_LEARNED_BRIDGE,   /* a new bridge entry */
 	TRACE_LEARNED_MOVED,    /* the bridge entry was of another interface */
+	TRACE_LEARNED_ADDRESS,  /* the controller would be told of the address */
 };
 
 /* Element of `trace_log`: how many of the other two maps are in use. */

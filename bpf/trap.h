@@ -178,20 +178,22 @@ STAGE(send_trap)
 
 /*
  * A trap that anybody can cause by what he sends, and so limited. With walk->drop_reason the
- * packet itself is lost in any case, and the slow path only answers it.
+ * packet itself is lost in any case, and the slow path only answers it; without a trap_reason it
+ * is only that.
  */
 static __always_inline int limited_trap(const struct packet *p)
 {
 	struct walk *w = p->walk;
 	struct interface *i = interface_get(w->interface);
 
+	/* What the controller had routed by itself would come back to it for ever. */
 	if (!i)
-		return drop(p, DROP_UNKNOWN_INTERFACE);
+		return drop(p, w->trap_reason == TRAP_USER ? DROP_LOOP : DROP_UNKNOWN_INTERFACE);
 	w->worker = near_worker(p, i);
 	if (w->drop_reason)
 		note_drop(p, w->drop_reason);
 	/* A mirror's copy is nobody's packet: it is not answered. */
-	if (w->drop_reason && is_copy(w))
+	if (!w->trap_reason || (w->drop_reason && is_copy(w)))
 		return verdict_drop(p);
 	if (!controller_listens(p, i)) {
 		if (!w->drop_reason)

@@ -19,13 +19,13 @@ enum trap_reason {
 	TRAP_NO_ROUTE,            /* to be answered with an ICMP unreachable; counted as a drop */
 	TRAP_PACKET_TOO_BIG,      /* to be answered with an ICMP error; counted as a drop */
 	TRAP_FRAGMENT, /* a datagram's later fragment that came before the first, or that first one */
-	TRAP_MAC_LEARN,       /* a MAC was learned, or has moved */
-	TRAP_IP_LEARN,        /* kept for later; not raised */
-	TRAP_SOURCE_MISMATCH, /* kept for later; not raised */
+	TRAP_MAC_LEARN, /* a MAC was learned, or has moved */
+	TRAP_IP_LEARN, /* a source address that no route leads back to, on an interface that learns */
+	TRAP_SOURCE_MISMATCH, /* not from an address or MAC of the workload; counted as a drop */
 	TRAP_LOG,             /* names events of rules with log; no packet is trapped for it */
 	TRAP_ASK,             /* names flows that wait for the controller */
-	TRAP_BFD,             /* kept for later; not raised */
-	TRAP_USER,            /* kept for later; not raised */
+	TRAP_BFD,             /* BFD to an address of the router's own */
+	TRAP_USER,            /* a next hop of type trap says so */
 	TRAP_IGMP,            /* or MLD: who listens to which groups */
 };
 

@@ -32,6 +32,7 @@ enum vrf_kind {
 	VRF_KIND_ECMP, /* an ecmp on the way, besides what its member counts */
 	VRF_KIND_VRF,  /* a translation on the way, besides */
 	VRF_KIND_FLOOD,
+	VRF_KIND_TRAP,
 };
 
 /* What left one VRF in one way: `vrf_counters` (per CPU) has one for each enum vrf_kind. */

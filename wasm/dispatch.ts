@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What happens to a trapped packet, by its reason. */
 
-import { count, get, set } from "./control";
+import { count, get, nexthopOf, set } from "./control";
 import { drop } from "./drops";
 import { fragmentTrapped } from "./fragments";
 import { copyPacket, freePacket, piecesOf } from "./frames";
 import { packetTooBig, timeExceeded, unreachable } from "./icmp";
 import { injectReceived } from "./inject";
 import {
+  DROP_NO_NEIGHBOUR,
   DROP_TRAP_FULL,
   DROP_UNHANDLED_TRAP,
+  NEXTHOP_RESOLVE,
+  NEXTHOP_TYPE,
   TRAP_ARP,
   TRAP_FLOW_MISS,
   TRAP_FRAGMENT,
+  TRAP_IP_LEARN,
   TRAP_MAC_LEARN,
   TRAP_META_SIZE,
   TRAP_NEIGHBOUR_DISCOVERY,
   TRAP_NO_ROUTE,
   TRAP_PACKET_TOO_BIG,
   TRAP_RESOLVE,
+  TRAP_SOURCE_MISMATCH,
   TRAP_TTL_EXPIRED,
   WORKER_CONTROL_EVENTS_LOST,
   WORKER_CONTROL_LENT_COUNT,
@@ -29,25 +34,44 @@ import { eventPacket } from "./message";
 import { flowMiss } from "./miss";
 import { hearNeighbour } from "./neighbour";
 import { resolve } from "./resolve";
-import { reasonOf } from "./trap";
+import { nexthopIdOf, reasonOf } from "./trap";
 
 /** Handles one trapped packet; its frames are held, sent or free afterwards. */
 export function dispatch(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
-  if (reason == TRAP_RESOLVE) return resolve(packet, length);
+  if (reason == TRAP_RESOLVE && !isControllers(packet)) return resolve(packet, length);
   if (reason == TRAP_FRAGMENT) return fragmentTrapped(packet, length);
-  if (reason == TRAP_MAC_LEARN) return tellAndPass(packet, length);
+  if (reason == TRAP_MAC_LEARN || reason == TRAP_IP_LEARN) return tellAndPass(packet, length);
   const neighbour = reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
   const statement = neighbour && hearNeighbour(packet, length);
   if (isHandled(reason)) {
-    if (!lend(packet, length)) drop(packet, length, DROP_TRAP_FULL);
+    if (lend(packet, length)) return;
+    if (isCounted(reason)) freePacket(packet);
+    else drop(packet, length, DROP_TRAP_FULL);
     // The kernel has counted these as drops already; what is left is to say so.
   } else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
-  else if (statement) freePacket(packet);
+  else if (statement || isCounted(reason)) freePacket(packet);
+  else if (reason == TRAP_RESOLVE) drop(packet, length, DROP_NO_NEIGHBOUR);
   else drop(packet, length, DROP_UNHANDLED_TRAP);
+}
+
+/** Whether the kernel has counted the packet as a drop already, whatever becomes of it here. */
+function isCounted(reason: u32): bool {
+  return (
+    reason == TRAP_TTL_EXPIRED ||
+    reason == TRAP_NO_ROUTE ||
+    reason == TRAP_PACKET_TOO_BIG ||
+    reason == TRAP_SOURCE_MISMATCH
+  );
+}
+
+/** Whether the next hop is of type resolve: it leads to no interface whose neighbours could be asked. */
+function isControllers(packet: usize): bool {
+  const at = nexthopOf(nexthopIdOf(packet));
+  return at != 0 && load<u8>(at + NEXTHOP_TYPE) == NEXTHOP_RESOLVE;
 }
 
 /** Whether the controller takes packets trapped for `reason`. */

@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 10;
+export const WEIR_ABI_VERSION: u32 = 11;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -444,12 +444,13 @@ export const INTERFACE_DEVICE_MAC: usize = 38;
 export const INTERFACE_GATEWAY_MAC: usize = 44;
 export const INTERFACE_VLAN: usize = 50;
 export const INTERFACE_ADDRESS4: usize = 52;
-export const INTERFACE_GATEWAY4: usize = 56;
+export const INTERFACE_TRAPS: usize = 56;
 export const INTERFACE_ADDRESS6: usize = 60;
 export const INTERFACE_GATEWAY6: usize = 76;
 export const INTERFACE_MIRROR_RECEIVED: usize = 92;
 export const INTERFACE_MIRROR_SENT: usize = 93;
 export const INTERFACE_QOS_MAP: usize = 94;
+export const INTERFACE_GATEWAY4: usize = 96;
 
 // struct interface_address_key
 export const INTERFACE_ADDRESS_KEY_SIZE: usize = 20;
@@ -509,6 +510,7 @@ export const NEXTHOP_TUNNEL: u32 = 5;
 export const NEXTHOP_ECMP: u32 = 6;
 export const NEXTHOP_VRF: u32 = 7;
 export const NEXTHOP_FLOOD: u32 = 8;
+export const NEXTHOP_TRAP: u32 = 9;
 
 // enum encap
 export const ENCAP_NONE: u32 = 0;
@@ -991,6 +993,7 @@ export const TRACE_LEARNED_NONE: u32 = 0;
 export const TRACE_LEARNED_WORKLOAD: u32 = 1;
 export const TRACE_LEARNED_BRIDGE: u32 = 2;
 export const TRACE_LEARNED_MOVED: u32 = 3;
+export const TRACE_LEARNED_ADDRESS: u32 = 4;
 
 // struct trace_log
 export const TRACE_LOG_SIZE: usize = 8;
@@ -1159,6 +1162,7 @@ export const VRF_KIND_MPLS_GRE: u32 = 8;
 export const VRF_KIND_ECMP: u32 = 9;
 export const VRF_KIND_VRF: u32 = 10;
 export const VRF_KIND_FLOOD: u32 = 11;
+export const VRF_KIND_TRAP: u32 = 12;
 
 // struct vrf
 export const VRF_SIZE: usize = 16;

@@ -81,7 +81,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #tracer: Tracer;
 
   private constructor(core: Core, events: EventHub) {
-    const { slowPath, names, pipeline, flows } = core.parts;
+    const { slowPath, names, pipeline, flows, takenTraps } = core.parts;
     const { config } = core.parts.tables;
     this.#core = core;
     this.#events = events;
@@ -102,7 +102,7 @@ export class DataPlane implements AsyncDisposable {
       (timeoutMs) => configCodec.holdTimeoutMs.set(config.view, 0, timeoutMs + HOLD_MARGIN_MS),
       ({ key, interface: from }) => events.emit({ kind: "flow-miss", interface: from, flow: key }),
     );
-    this.#packets = new Packets(slowPath, names, ({ trap, interface: from, length }) =>
+    this.#packets = new Packets(slowPath, takenTraps, names, ({ trap, interface: from, length }) =>
       events.emit({ kind: "packet", interface: from, trap, length }),
     );
     this.#tracer = new Tracer(core.parts);

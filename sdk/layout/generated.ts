@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 10;
+export const WEIR_ABI_VERSION = 11;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -742,8 +742,8 @@ export const interfaceCodec = {
   vlan: u16(50),
   /** its first own IPv4 address; 0: none */
   address4: be32(52),
-  /** first IPv4 gateway: source of ICMP errors */
-  gateway4: be32(56),
+  /** 1 << TRAP_*: what is trapped only where the controller takes it */
+  traps: u32(56),
   /** its first own IPv6 address; ::: none */
   address6: bytes(60, 16),
   gateway6: bytes(76, 16),
@@ -753,6 +753,8 @@ export const interfaceCodec = {
   mirrorSent: u8(93),
   /** index in `qos_maps`; 0: none */
   qosMap: u8(94),
+  /** first IPv4 gateway: source of ICMP errors */
+  gateway4: be32(96),
 } as const;
 /** 128 bytes. */
 export const interfaceLayout = layout(128, interfaceCodec);
@@ -841,6 +843,8 @@ export const nexthopTypes = [
   "ecmp",
   "vrf",
   "flood",
+  /** to the controller */
+  "trap",
 ] as const;
 export type NexthopType = (typeof nexthopTypes)[number];
 export const NexthopTypeValue: Readonly<Record<NexthopType, number>> = valuesOf(nexthopTypes);
@@ -1604,7 +1608,7 @@ export const traceStages = [
   "class",
   /** code: enum encap; id: label or VNI */
   "decapsulate",
-  /** the source MAC would be learned; code: enum trace_learned */
+  /** source MAC or address are news; code: enum trace_learned */
   "learn",
   /** the program answers itself */
   "answer",
@@ -1656,6 +1660,8 @@ export const traceLearneds = [
   "bridge",
   /** the bridge entry was of another interface */
   "moved",
+  /** the controller would be told of the address */
+  "address",
 ] as const;
 export type TraceLearned = (typeof traceLearneds)[number];
 export const TraceLearnedValue: Readonly<Record<TraceLearned, number>> = valuesOf(traceLearneds);
@@ -1777,17 +1783,17 @@ export const trapReasons = [
   "fragment",
   /** a MAC was learned, or has moved */
   "mac-learn",
-  /** kept for later; not raised */
+  /** a source address that no route leads back to, on an interface that learns */
   "ip-learn",
-  /** kept for later; not raised */
+  /** not from an address or MAC of the workload; counted as a drop */
   "source-mismatch",
   /** names events of rules with log; no packet is trapped for it */
   "log",
   /** names flows that wait for the controller */
   "ask",
-  /** kept for later; not raised */
+  /** BFD to an address of the router's own */
   "bfd",
-  /** kept for later; not raised */
+  /** a next hop of type trap says so */
   "user",
   /** or MLD: who listens to which groups */
   "igmp",
@@ -1953,6 +1959,7 @@ export const vrfKinds = [
   /** a translation on the way, besides */
   "vrf",
   "flood",
+  "trap",
 ] as const;
 export type VrfKind = (typeof vrfKinds)[number];
 export const VrfKindValue: Readonly<Record<VrfKind, number>> = valuesOf(vrfKinds);

@@ -50,7 +50,7 @@ function describe(step: TraceStep): string {
     case "decapsulate":
       return `${step.encap} from ${step.tunnel ?? "an unknown tunnel"}${idOf(step)}, VRF ${step.vrf}`;
     case "learn":
-      return `${step.mac}, ${{ workload: "of the workload", bridge: "new in the bridge", moved: "moved here" }[step.learned]}`;
+      return `${step.mac}, ${{ workload: "of the workload", bridge: "new in the bridge", moved: "moved here", address: "with an address that is news" }[step.learned]}`;
     case "flow":
       return `${flowOf(step)}: ${step.action}${step.nexthop === undefined ? "" : ` via ${step.nexthop}`}${ruleOf(step)}`;
     case "flow-miss":

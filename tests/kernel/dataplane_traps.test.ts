@@ -99,5 +99,109 @@ for (const hook of hooks) {
       ]);
       expect(node.dropped("va", "unhandled-trap") + node.dropped("vc", "unhandled-trap")).toBe(0);
     });
+
+    test("traps that only a handler wants are raised for it, and end with it", async () => {
+      await using node = await PodsNode.start({ name: "want", hook });
+      const { dp, lab } = node;
+      const learning = { mac: undefined, addresses: undefined, learn: true };
+      const nexthops = [{ name: "punt", type: "trap" }];
+      const routes = ["10.98.0.0/16", "fd00:98::/32"].map((prefix) => ({ vrf: "red", prefix, via: "punt" }));
+      const document = (more: object = {}) =>
+        JSON.parse(JSON.stringify(node.document({ c: learning, ...more }, { nexthops, routes })));
+      const taken: (Packet & { from: string })[] = [];
+      const take = (match: Parameters<typeof dp.onPacket>[0], from = "") =>
+        dp.onPacket(match, (packet) => taken.push({ ...packet, frame: packet.frame.slice(), from }));
+      const gateway = "00:00:5e:00:01:00";
+      const udp = "UDP(sport=49152, dport=3784)/Raw(bytes(24))";
+      const [spoofed, spoofed6, foreign, strange, strange6, arp, bfd, bfd6, user, user6, plain] = scapy(
+        `Ether(src="${a.mac}", dst="${gateway}")/IP(src="10.97.0.66", dst="${b.ipv4}")/${udp}`,
+        `Ether(src="${a.mac}", dst="${gateway}")/IPv6(src="fd00:97::66", dst="${b.ipv6}")/${udp}`,
+        `Ether(src="${b.mac}", dst="${gateway}")/IP(src="10.97.0.66", dst="${a.ipv4}")/${udp}`,
+        `Ether(src="${STRANGER}", dst="${gateway}")/IP(src="10.97.0.77", dst="${b.ipv4}")/UDP(sport=1, dport=7777)/b"new"`,
+        `Ether(src="${STRANGER}", dst="${gateway}")/IPv6(src="fd00:97::77", dst="${b.ipv6}")/UDP(sport=1, dport=7777)/b"new"`,
+        `Ether(src="${STRANGER}", dst="ff:ff:ff:ff:ff:ff")/ARP(op=1, hwsrc="${STRANGER}", psrc="10.97.0.78", pdst="10.97.0.78")`,
+        `Ether(src="${a.mac}", dst="${gateway}")/IP(src="${a.ipv4}", dst="169.254.1.1", ttl=255)/${udp}`,
+        `Ether(src="${a.mac}", dst="${gateway}")/IPv6(src="${a.ipv6}", dst="fe80::1", hlim=255)/${udp}`,
+        `Ether(src="${a.mac}", dst="${gateway}")/IP(src="${a.ipv4}", dst="10.98.1.2")/${udp}`,
+        `Ether(src="${a.mac}", dst="${gateway}")/IPv6(src="${a.ipv6}", dst="fd00:98::2")/${udp}`,
+        `Ether(src="${b.mac}", dst="${gateway}")/IP(src="${b.ipv4}", dst="10.97.0.77")/UDP(sport=7777, dport=1)/b"back"`,
+      ) as [Uint8Array, ...Uint8Array[]] & Record<number, Uint8Array>;
+      const send = (pod: "a" | "b" | "c", ...frames: (Uint8Array | undefined)[]) =>
+        sendFrames(lab, pod, "eth0", frames as Uint8Array[]);
+      const traces = (name: string, frame: Uint8Array | undefined) => {
+        const { verdict, reason, steps } = dp.trace(name, frame ?? new Uint8Array());
+        return [verdict, reason, ...steps.flatMap((step) => (step.stage === "trap" ? [step.reason] : []))];
+      };
+      await dp.apply(document());
+
+      send("a", spoofed, spoofed6, bfd, bfd6, user, user6);
+      await waitFor(() => node.dropped("va", "unhandled-trap") >= 2, { what: "the drops" });
+      expect(node.dropped("va", "source-mismatch")).toBe(2);
+      expect(traces("va", spoofed)).toEqual(["drop", "source-mismatch"]);
+      expect(traces("va", bfd)[0]).toBe("drop");
+
+      {
+        using _mismatch = take({ trap: "source-mismatch", interface: "va" });
+        using _bfd = take("bfd");
+        using _user = take("user");
+        expect(traces("va", spoofed)).toEqual(["drop", "source-mismatch", "source-mismatch"]);
+        expect(traces("va", bfd)).toEqual(["trap", "bfd", "bfd"]);
+        expect(traces("va", user6)).toEqual(["trap", "user", "user"]);
+        // What is written anew keeps them.
+        await dp.apply(document({ a: { allowedAddresses: [{ address: "10.97.0.55" }] } }));
+        send("b", foreign);
+        send("a", spoofed, spoofed6, bfd, bfd6, user, user6);
+        await waitFor(() => taken.length >= 6, { what: "the packets" });
+        await waitFor(() => node.dropped("vb", "source-mismatch") > 0, { what: "the drop" });
+      }
+      const known = (trap: string, on: string, frame: Uint8Array | undefined) =>
+        `${trap} of ${on}: ${Buffer.from(frame ?? []).toString("hex")}`;
+      const news = () => taken.map(({ trap, interface: on, frame }) => known(trap, on, frame)).sort();
+      const expected = [
+        ...[spoofed, spoofed6].map((frame) => known("source-mismatch", "va", frame)),
+        ...[bfd, bfd6].map((frame) => known("bfd", "va", frame)),
+        ...[user, user6].map((frame) => known("user", "va", frame)),
+      ];
+      expect(news()).toEqual(expected.sort());
+      expect(new Set(taken.map(({ vrf }) => vrf))).toEqual(new Set(["red"]));
+      expect(node.dropped("va", "source-mismatch")).toBe(4);
+      const unhandled = node.dropped("va", "unhandled-trap");
+      send("a", spoofed, user);
+      await waitFor(() => node.dropped("va", "unhandled-trap") > unhandled, { what: "the drop" });
+      expect(taken).toHaveLength(6);
+      taken.length = 0;
+
+      using _learn = take("ip-learn");
+      expect(dp.trace("vc", strange ?? new Uint8Array()).steps).toContainEqual({
+        stage: "learn",
+        learned: "address",
+        mac: STRANGER,
+      });
+      const passed = await exchange([strange, strange6, arp, strange] as Uint8Array[], {
+        lab,
+        from: ["c", "eth0"],
+        to: ["b", "eth0"],
+        filter: "udp dst port 7777",
+        count: 3,
+        timeoutMs: 3000,
+      });
+      expect(passed).toHaveLength(3);
+      await waitFor(() => taken.length >= 3, { what: "the news" });
+      expect(news()).toEqual([strange, strange6, arp].map((frame) => known("ip-learn", "vc", frame)).sort());
+      // What the controller makes of the news.
+      await dp
+        .transaction({ owner: "learner" })
+        .put("routes", { vrf: "red", prefix: "10.97.0.77/32", via: "vc" })
+        .commit();
+      const back = await exchange([plain] as Uint8Array[], {
+        lab,
+        from: ["b", "eth0"],
+        to: ["c", "eth0"],
+        filter: "udp dst port 1",
+        timeoutMs: 3000,
+      });
+      expect(back).toHaveLength(1);
+      expect(dp.tables.vrfs.get("red")?.status["counters"]).toMatchObject({ trap: { packets: 5 } });
+    });
   });
 }

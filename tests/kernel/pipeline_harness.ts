@@ -128,6 +128,7 @@ export class Pipeline implements Disposable {
     interfaceCodec.role.set(view, base, o.role ?? 1);
     interfaceCodec.vlan.set(view, base, o.vlan ?? 0);
     interfaceCodec.qosMap.set(view, base, o.qosMap ?? 0);
+    interfaceCodec.traps.set(view, base, o.traps ?? 0);
     interfaceCodec.mac.set(bytes, base, mac);
     interfaceCodec.deviceMac.set(bytes, base, macBytes(DEVICE_MAC));
     interfaceCodec.gatewayMac.set(bytes, base, macBytes(GATEWAY_MAC));

@@ -18,6 +18,8 @@ export interface InterfaceOptions {
   /** Indexes of mirrors. */
   readonly mirrorReceived?: number;
   readonly mirrorSent?: number;
+  /** Traps that the controller takes, of those that are raised for nobody else: bits by their numbers. */
+  readonly traps?: number;
 }
 
 export interface FlowTuple {

@@ -2,7 +2,13 @@
 /** Packets that are longer than a frame: chains of frames, taken, held, sent and given back as one. */
 
 import { beforeEach, describe, expect, test } from "bun:test";
-import { CommandKindValue, commandCodec, InjectActionValue, WEIR_CHAIN_FRAMES } from "../../sdk/layout/index.ts";
+import {
+  CommandKindValue,
+  commandCodec,
+  InjectActionValue,
+  TrapReasonValue,
+  WEIR_CHAIN_FRAMES,
+} from "../../sdk/layout/index.ts";
 import { compilePolicy } from "../../sdk/slowpath/index.ts";
 import { FakeWorker, ROOM } from "./harness.ts";
 import { packet, udp } from "./packets.ts";
@@ -117,9 +123,9 @@ describe("a packet in a chain of frames", () => {
   });
 
   test("that is lent counts with all its frames, and is given back with them", () => {
-    worker.setControl("trapHandlers", 1 << 7); // no-route
-    worker.receive(jumbo(4000), { reason: "no-route" });
-    worker.receive(jumbo(4000), { reason: "no-route" });
+    worker.setControl("trapHandlers", 1 << TrapReasonValue.igmp);
+    worker.receive(jumbo(4000), { reason: "igmp" });
+    worker.receive(jumbo(4000), { reason: "igmp" });
     worker.poll();
     // Three frames of the four that may be lent.
     expect(worker.control("lentCount")).toBe(3);

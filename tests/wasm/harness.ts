@@ -14,6 +14,8 @@ import {
   flowDecisionLayout,
   interfaceCodec,
   interfaceLayout,
+  type NexthopType,
+  NexthopTypeValue,
   nexthopCodec,
   nexthopLayout,
   type RuleAction,
@@ -265,9 +267,9 @@ export class FakeWorker {
     interfaceCodec.nexthop.set(this.worker.view, this.layout.interfaces + id * interfaceLayout.size, nexthop);
   }
 
-  setNexthop(id: number, o: { flags?: number; mtu?: number }): void {
+  setNexthop(id: number, o: { flags?: number; mtu?: number; type?: NexthopType }): void {
     const base = this.layout.nexthops + id * nexthopLayout.size;
-    nexthopCodec.type.set(this.worker.view, base, 1);
+    nexthopCodec.type.set(this.worker.view, base, NexthopTypeValue[o.type ?? "interface"]);
     nexthopCodec.flags.set(this.worker.view, base, o.flags ?? 0);
     nexthopCodec.mtu.set(this.worker.view, base, o.mtu ?? 0);
   }

@@ -21,6 +21,7 @@ const FIELDS: Readonly<Record<Type, Readonly<Partial<Record<Field, boolean>>>>> 
   local: {},
   discard: {},
   resolve: {},
+  trap: {},
 };
 
 const MEANING: Readonly<Record<Field, string>> = {

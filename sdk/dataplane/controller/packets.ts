@@ -5,6 +5,7 @@ import { type TrapReason, trapReasons } from "../../layout/index.ts";
 import type { SlowPath, TrappedPacket } from "../../slowpath/index.ts";
 import { monotonicMs } from "../instance/clock.ts";
 import type { Names } from "../status/names.ts";
+import type { TakenTraps } from "./taken_traps.ts";
 
 /** Which packets a handler takes. */
 export interface PacketMatch {
@@ -51,18 +52,20 @@ interface Registration {
 }
 
 /** Reasons that have their own way to the controller, and those that the slow path alone deals with. */
-const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "resolve", "fragment"]);
+const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "fragment"]);
 
 /** Hands trapped packets to all whose match fits. */
 export class Packets {
   readonly #slowPath: SlowPath;
+  readonly #takenTraps: TakenTraps;
   readonly #names: Names;
   readonly #onPacket: (packet: Packet) => void;
   readonly #registrations = new Set<Registration>();
 
   /** @param onPacket told of each packet, for events. */
-  constructor(slowPath: SlowPath, names: Names, onPacket: (packet: Packet) => void) {
+  constructor(slowPath: SlowPath, takenTraps: TakenTraps, names: Names, onPacket: (packet: Packet) => void) {
     this.#slowPath = slowPath;
+    this.#takenTraps = takenTraps;
     this.#names = names;
     this.#onPacket = onPacket;
   }
@@ -82,8 +85,10 @@ export class Packets {
     const registration: Registration = { match: full, handle, options, window: 0, count: 0 };
     this.#registrations.add(registration);
     this.#listen(full.trap);
+    const taken = this.#takenTraps.take(full.trap, full.interface);
     return {
       [Symbol.dispose]: () => {
+        taken[Symbol.dispose]();
         if (this.#registrations.delete(registration)) this.#listen(full.trap);
       },
     };

@@ -7,6 +7,7 @@ import { withNetns } from "../../runtime/netns.ts";
 import { selfTest } from "../../runtime/selftest.ts";
 import { DEFAULT_FRAMES, SlowPath, type SlowPathOptions } from "../../slowpath/index.ts";
 import { MemoryStore, SqliteStore, type Store } from "../../store/index.ts";
+import { TakenTraps } from "../controller/taken_traps.ts";
 import { Attacher } from "../device/attach.ts";
 import { Devices } from "../device/devices.ts";
 import { directPorts } from "../device/direct_ports.ts";
@@ -166,6 +167,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     trapLink,
     direct: directPorts(slowPath, DIRECT_QUEUES * workers),
     slowPath,
+    takenTraps: new TakenTraps(tables.interfaces, live),
     limits: pipeline.limits,
     workers,
     live,

@@ -52,6 +52,8 @@ export interface InterfaceRecord {
   readonly vlan: number;
   /** Number of its QoS map; 0: none. */
   readonly qosMap: number;
+  /** What is trapped only where the controller takes it: bits by the numbers of the traps. */
+  readonly traps: number;
   readonly addresses: readonly IpAddress[];
   readonly gateways: readonly IpAddress[];
 }
@@ -104,6 +106,7 @@ export function encodeInterface(record: InterfaceRecord, interfaces: StructArray
   interfaceCodec.gatewayMac.set(bytes, 0, record.gatewayMac);
   interfaceCodec.vlan.set(view, 0, record.vlan);
   interfaceCodec.qosMap.set(view, 0, record.qosMap);
+  interfaceCodec.traps.set(view, 0, record.traps);
   const address4 = first(record.addresses, 4);
   const gateway4 = first(record.gateways, 4);
   if (address4 !== undefined) interfaceCodec.address4.set(view, 0, number4(address4));

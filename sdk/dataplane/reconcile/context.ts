@@ -3,6 +3,7 @@
 
 import type { SlowPath } from "../../slowpath/index.ts";
 import type { Locate } from "../check/check.ts";
+import type { TakenTraps } from "../controller/taken_traps.ts";
 import type { Attacher } from "../device/attach.ts";
 import type { Device, Devices } from "../device/devices.ts";
 import type { DirectSockets } from "../device/live.ts";
@@ -49,6 +50,7 @@ export interface Parts {
   readonly trapLink: TrapLink;
   readonly direct: DirectPorts;
   readonly slowPath: SlowPath;
+  readonly takenTraps: TakenTraps;
   readonly limits: Required<Limits>;
   readonly workers: number;
   readonly live: LiveInterfaces;

@@ -107,6 +107,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>, isRunni
     direct: live.direct,
     policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
     qosMap: object.qos === undefined ? 0 : run.ids.take("qos", object.qos),
+    traps: run.takenTraps.of(object.name),
     worker: workerOf(run, parentOf(run, object)?.id ?? live.id),
     node: run.node,
   });

@@ -102,6 +102,7 @@ export function interfaceRecord(o: {
   readonly direct: DirectSockets | undefined;
   readonly policy: number;
   readonly qosMap: number;
+  readonly traps: number;
   /** Worker of its traps and of its first queue. */
   readonly worker: number;
   readonly node: Node;
@@ -128,6 +129,7 @@ export function interfaceRecord(o: {
     // The first one only: an own address is the target of neighbour requests, allowed ones are not.
     vlan: object.vlan ?? 0,
     qosMap: o.qosMap,
+    traps: o.traps,
     addresses: addressesOf(object.addresses ?? []),
     gateways: addresses.gateways,
   };

@@ -25,8 +25,8 @@ export const NexthopSchema = Type.Object(
   {
     name: name("Key. Shares its name space with the interfaces."),
     type: oneOf(
-      ["interface", "tunnel", "ecmp", "vrf", "flood", "local", "discard", "resolve"],
-      "interface: out of an interface, to `gateway`. tunnel: encapsulated, to another node. ecmp: one of `members`, the same for all packets of a flow. vrf: looked up again in another VRF. flood: a copy to each of `members`. local: to the host's stack. discard: a counted drop. resolve: to the slow path, which resolves the destination.",
+      ["interface", "tunnel", "ecmp", "vrf", "flood", "local", "discard", "resolve", "trap"],
+      "interface: out of an interface, to `gateway`. tunnel: encapsulated, to another node. ecmp: one of `members`, the same for all packets of a flow. vrf: looked up again in another VRF. flood: a copy to each of `members`. local: to the host's stack. discard: a counted drop. resolve, trap: to the controller's handlers of the traps resolve and user; without one a counted drop.",
     ),
     device: Type.Optional(reference("Interface that it leads out of. Needed for type interface.")),
     gateway: Type.Optional(

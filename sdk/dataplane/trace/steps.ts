@@ -154,7 +154,7 @@ export class StepReader {
   }
 }
 
-function learnedOf(code: number): "workload" | "bridge" | "moved" {
+function learnedOf(code: number): "workload" | "bridge" | "moved" | "address" {
   const learned = traceLearneds[code];
   return learned === undefined || learned === "none" ? "workload" : learned;
 }

@@ -35,8 +35,8 @@ export type TraceStep =
       readonly tunnel?: string;
       readonly vrf: string;
     } & LabelFields)
-  /** The source MAC is new: that of the workload, or of a bridge entry, which may have moved here. */
-  | { readonly stage: "learn"; readonly learned: "workload" | "bridge" | "moved"; readonly mac: string }
+  /** The source MAC is new: that of the workload, or of a bridge entry, which may have moved here; or the address is. */
+  | { readonly stage: "learn"; readonly learned: "workload" | "bridge" | "moved" | "address"; readonly mac: string }
   /** ARP, neighbour discovery or an echo to a gateway, answered in place. */
   | { readonly stage: "answer" }
   /** A decided flow says what to do. */
