@@ -106,8 +106,10 @@ struct burst_slot layout_burst_slot;
 struct pending_packet layout_pending_packet;
 struct held_packet layout_held_packet;
 struct message_ring layout_message_ring;
+enum asking layout_asking;
 enum event_kind layout_event_kind;
 struct event layout_event;
+enum lent layout_lent;
 enum command_kind layout_command_kind;
 struct command layout_command;
 

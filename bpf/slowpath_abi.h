@@ -108,7 +108,7 @@ struct worker_control { /* 512 bytes */
 	__u32 trap_handlers; /* bit per enum trap_reason: the controller takes these */
 	__u32 lent_count;    /* frames of EVENT_PACKET that were not released yet */
 	__u32 lent_limit;
-	__u32 asking; /* 1: a handler for asked flows is there */
+	__u32 asking; /* enum asking: who decides asked flows */
 	__u32 ask_timeout_ms;
 	__u32 ask_otherwise; /* enum rule_action past the time-out or without a handler: allow or deny */
 	__u32 resolve_timeout_ms; /* how long a packet waits for its neighbour */
@@ -140,7 +140,19 @@ struct worker_control { /* 512 bytes */
 	__u64 fragments_held;    /* that came before the first of their datagram */
 	__u64 fragments_expired; /* of these: the first did not come in time */
 	__u64 samples_limited;   /* drops that were not reported, because of drop_samples */
-	__u64 reserved[14];
+	__u64 handler_errors;    /* calls of the worker's own handler that failed */
+	__u32 own_asks;          /* struct message_ring: flows for the worker's own handler */
+	__u32 own_verdicts;      /* struct message_ring: commands of the worker's own handler */
+	__u32 tell_misses; /* 1: EVENT_MISS for each flow that the worker's own handler is asked about */
+	__u32 letters; /* messages that the main thread has posted to the thread; it counts them up */
+	__u64 reserved[11];
+};
+
+/* Who decides the flows that policy leaves to the controller. */
+enum asking {
+	ASKING_NOBODY = 0,
+	ASKING_MAIN, /* the main thread: EVENT_ASK in `events`, COMMAND_VERDICT in `commands` */
+	ASKING_WORKER, /* a handler in the worker's thread: the same in `own_asks` and `own_verdicts` */
 };
 
 /*
@@ -219,6 +231,7 @@ enum event_kind {
 	EVENT_PACKET, /* a trap for onPacket; the frame waits for its release */
 	EVENT_LOG,    /* a rule with log matched */
 	EVENT_DROP,   /* the slow path dropped a packet */
+	EVENT_MISS,   /* the worker's own handler is asked about a flow */
 };
 
 struct event {      /* 224 bytes */
@@ -250,6 +263,13 @@ struct event {      /* 224 bytes */
 	__u8 head[WEIR_SAMPLE_BYTES]; /* the packet's first bytes, from the Ethernet header on */
 };
 
+/* What became of a packet that was lent. */
+enum lent {
+	LENT_TAKEN = 0, /* a handler had it */
+	LENT_DECLINED,  /* nobody took it: what happens without a handler */
+	LENT_LIMITED,   /* it exceeded the rate of all that would have taken it: a drop */
+};
+
 enum command_kind {
 	COMMAND_NONE = 0,
 	COMMAND_VERDICT, /* decides the asked flow `ticket` */
@@ -263,7 +283,7 @@ struct command {    /* 128 bytes */
 	__u32 ticket;
 	__u32 frame;
 	__u32 length;
-	__u8 rule_action;   /* enum rule_action: allow, deny or reject */
+	__u8 rule_action;   /* enum rule_action: allow, deny, reject; none: as past the time-out */
 	__u8 inject_action; /* enum inject_action */
 	__u16 interface;
 	__u32 vrf;
@@ -282,7 +302,9 @@ struct command {    /* 128 bytes */
 	__u8 single;    /* 1: without the reverse direction */
 	__u8 log;       /* 1: the flow is reported, as by a rule with log */
 	__u8 reverse_mirror;
-	__u32 reserved[10];
+	__u8 lent; /* release: enum lent; `length` is the packet's */
+	__u8 reserved0[3];
+	__u32 reserved[9];
 };
 
 #endif

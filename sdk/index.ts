@@ -15,9 +15,13 @@
  * @module
  */
 
-export type { FlowMiss, FlowMissHandler, FlowMissOptions, Verdict } from "./dataplane/controller/flow_miss.ts";
+export type { FlowMissOptions } from "./dataplane/controller/flow_miss.ts";
+export type { FlowMissModule, ModuleLocation } from "./dataplane/controller/handler_module.ts";
+export type { HandlerFailures } from "./dataplane/controller/handlers.ts";
 export type { InjectAs } from "./dataplane/controller/inject.ts";
+export type { FlowMiss, FlowMissHandler } from "./dataplane/controller/miss.ts";
 export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/controller/packets.ts";
+export type { Verdict } from "./dataplane/controller/verdict.ts";
 export type { Committed, Plan } from "./dataplane/core.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";
 export { type AttachedProgram, attachedPrograms, type Neighbour } from "./dataplane/device/attached_programs.ts";

@@ -229,6 +229,10 @@ export const usageSchema = Type.Object(
       { told: count("Flows whose end was told of."), lost: count("Ends that found no room.") },
       { description: "Flows that ended while somebody read flow-end events." },
     ),
+    handlerErrors: Type.Object(
+      { flowMiss: count("Of onFlowMiss."), packet: count("Of onPacket.") },
+      { description: "Calls of the controller's handlers that failed." },
+    ),
   },
   { additionalProperties: true },
 );

@@ -83,7 +83,8 @@ export function verdict(command: usize): bool {
   // Timed out meanwhile, or answered twice.
   if (first == 0) return true;
   const action: u32 = load<u8>(command + COMMAND_RULE_ACTION);
-  settle(first, action, DROP_POLICY_DENY, command);
+  if (action == RULE_NONE) settle(first, get(WORKER_CONTROL_ASK_OTHERWISE), DROP_HOLD_TIMEOUT, 0);
+  else settle(first, action, DROP_POLICY_DENY, command);
   return true;
 }
 

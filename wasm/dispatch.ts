@@ -10,6 +10,7 @@ import { injectReceived } from "./inject";
 import {
   DROP_NO_NEIGHBOUR,
   DROP_TRAP_FULL,
+  DROP_TRAP_LIMIT,
   DROP_UNHANDLED_TRAP,
   NEXTHOP_RESOLVE,
   NEXTHOP_TYPE,
@@ -42,15 +43,46 @@ export function dispatch(packet: usize, length: u32): void {
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
   if (reason == TRAP_RESOLVE && !isControllers(packet)) return resolve(packet, length);
   if (reason == TRAP_FRAGMENT) return fragmentTrapped(packet, length);
-  if (reason == TRAP_MAC_LEARN || reason == TRAP_IP_LEARN) return tellAndPass(packet, length);
-  const neighbour = reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
-  const statement = neighbour && hearNeighbour(packet, length);
-  if (isHandled(reason)) {
-    if (lend(packet, length)) return;
+  if (isCopy(reason)) return tellAndPass(packet, length);
+  const statement = isNeighbour(reason) && hearNeighbour(packet, length);
+  if (!isHandled(reason)) without(packet, length, reason, statement);
+  else if (!lend(packet, length)) {
     if (isCounted(reason)) freePacket(packet);
     else drop(packet, length, DROP_TRAP_FULL);
-    // The kernel has counted these as drops already; what is left is to say so.
-  } else if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
+  }
+}
+
+/** What becomes of a packet that was lent, and that no handler took. */
+export function untaken(packet: usize, length: u32): void {
+  const reason = reasonOf(packet);
+  if (isCopy(reason)) freePacket(packet);
+  else without(packet, length, reason, isNeighbour(reason) && hearNeighbour(packet, length));
+}
+
+/** What becomes of a packet that was lent, and that exceeds the rate of all handlers that would have taken it. */
+export function limited(packet: usize, length: u32): void {
+  const reason = reasonOf(packet);
+  if (isCopy(reason) || isCounted(reason)) freePacket(packet);
+  else drop(packet, length, DROP_TRAP_LIMIT);
+}
+
+// @ts-ignore: decorator
+@inline
+function isNeighbour(reason: u32): bool {
+  return reason == TRAP_ARP || reason == TRAP_NEIGHBOUR_DISCOVERY;
+}
+
+/** Whether handlers get a copy, and the packet itself goes on. */
+// @ts-ignore: decorator
+@inline
+function isCopy(reason: u32): bool {
+  return reason == TRAP_MAC_LEARN || reason == TRAP_IP_LEARN;
+}
+
+/** What becomes of a packet without a handler. */
+function without(packet: usize, length: u32, reason: u32, statement: bool): void {
+  // The kernel has counted these as drops already; what is left is to say so.
+  if (reason == TRAP_TTL_EXPIRED) timeExceeded(packet, length);
   else if (reason == TRAP_NO_ROUTE) unreachable(packet, length);
   else if (reason == TRAP_PACKET_TOO_BIG) packetTooBig(packet, length);
   else if (statement || isCounted(reason)) freePacket(packet);

@@ -728,12 +728,23 @@ export const PORT_NONE: u32 = 0;
 export const PORT_TRAP: u32 = 1;
 export const PORT_DIRECT: u32 = 2;
 
+// enum asking
+export const ASKING_NOBODY: u32 = 0;
+export const ASKING_MAIN: u32 = 1;
+export const ASKING_WORKER: u32 = 2;
+
 // enum event_kind
 export const EVENT_NONE: u32 = 0;
 export const EVENT_ASK: u32 = 1;
 export const EVENT_PACKET: u32 = 2;
 export const EVENT_LOG: u32 = 3;
 export const EVENT_DROP: u32 = 4;
+export const EVENT_MISS: u32 = 5;
+
+// enum lent
+export const LENT_TAKEN: u32 = 0;
+export const LENT_DECLINED: u32 = 1;
+export const LENT_LIMITED: u32 = 2;
 
 // enum command_kind
 export const COMMAND_NONE: u32 = 0;
@@ -851,6 +862,11 @@ export const WORKER_CONTROL_STALE: usize = 368;
 export const WORKER_CONTROL_FRAGMENTS_HELD: usize = 376;
 export const WORKER_CONTROL_FRAGMENTS_EXPIRED: usize = 384;
 export const WORKER_CONTROL_SAMPLES_LIMITED: usize = 392;
+export const WORKER_CONTROL_HANDLER_ERRORS: usize = 400;
+export const WORKER_CONTROL_OWN_ASKS: usize = 408;
+export const WORKER_CONTROL_OWN_VERDICTS: usize = 412;
+export const WORKER_CONTROL_TELL_MISSES: usize = 416;
+export const WORKER_CONTROL_LETTERS: usize = 420;
 
 // struct watched_descriptor
 export const WATCHED_DESCRIPTOR_SIZE: usize = 8;
@@ -955,6 +971,7 @@ export const COMMAND_TRANSLATE: usize = 84;
 export const COMMAND_SINGLE: usize = 85;
 export const COMMAND_LOG: usize = 86;
 export const COMMAND_REVERSE_MIRROR: usize = 87;
+export const COMMAND_LENT: usize = 88;
 
 // ---- bpf/trace_abi.h
 

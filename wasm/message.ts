@@ -4,6 +4,7 @@
 import { count, get, now } from "./control";
 import { headLength } from "./frames";
 import {
+  ASKING_WORKER,
   COMMAND_SIZE,
   EVENT_ASK,
   EVENT_DESTINATION,
@@ -23,6 +24,7 @@ import {
   EVENT_KIND,
   EVENT_LENGTH,
   EVENT_LOG,
+  EVENT_MISS,
   EVENT_NEXTHOP,
   EVENT_OUT_INTERFACE,
   EVENT_PACKET,
@@ -42,11 +44,13 @@ import {
   MESSAGE_RING_PRODUCER,
   MESSAGE_RING_SIZE,
   WEIR_SAMPLE_BYTES,
-  WORKER_CONTROL_COMMANDS,
+  WORKER_CONTROL_ASKING,
   WORKER_CONTROL_DROP_SAMPLES,
   WORKER_CONTROL_EVENTS,
   WORKER_CONTROL_EVENTS_LOST,
+  WORKER_CONTROL_OWN_ASKS,
   WORKER_CONTROL_SAMPLES_LIMITED,
+  WORKER_CONTROL_TELL_MISSES,
 } from "./layout";
 import * as parsed from "./parse";
 import {
@@ -68,9 +72,8 @@ import {
 let sampleSecond: u64 = 0;
 let samples: u32 = 0;
 
-/** Room for the next event; 0 if there is none, which is counted. */
-function nextEvent(): usize {
-  const ring: usize = get(WORKER_CONTROL_EVENTS);
+/** Room for the next event in a ring; 0 if there is none, which is counted. */
+function nextEvent(ring: usize): usize {
   const producer = load<u32>(ring + MESSAGE_RING_PRODUCER);
   const capacity = load<u32>(ring + MESSAGE_RING_CAPACITY);
   if (producer - atomic.load<u32>(ring + MESSAGE_RING_CONSUMER) >= capacity) {
@@ -81,8 +84,7 @@ function nextEvent(): usize {
   return ring + MESSAGE_RING_SIZE + (producer & (capacity - 1)) * EVENT_SIZE;
 }
 
-function publishEvent(): void {
-  const ring: usize = get(WORKER_CONTROL_EVENTS);
+function publishEvent(ring: usize): void {
   atomic.store<u32>(ring + MESSAGE_RING_PRODUCER, load<u32>(ring + MESSAGE_RING_PRODUCER) + 1);
 }
 
@@ -116,37 +118,56 @@ function describe(event: usize, kind: u32, packet: usize, length: u32): void {
   store<u64>(event + EVENT_DESTINATION + 8, parsed.destination1);
 }
 
-/** Asks the controller about a flow; false if the ring is full. */
+/** The ring of the main thread. */
+// @ts-ignore: decorator
+@inline
+function events(): usize {
+  return get(WORKER_CONTROL_EVENTS);
+}
+
+/** Asks the controller about a flow, in its own thread or in this one; false if the ring is full. */
 export function eventAsk(packet: usize, length: u32, ticket: u32, rule: u32, direction: u32): bool {
-  const event = nextEvent();
+  const own = get(WORKER_CONTROL_ASKING) == ASKING_WORKER;
+  const ring: usize = own ? get(WORKER_CONTROL_OWN_ASKS) : events();
+  const event = nextEvent(ring);
   if (event == 0) return false;
   describe(event, EVENT_ASK, packet, length);
   store<u32>(event + EVENT_FRAME, packet);
   store<u32>(event + EVENT_TICKET, ticket);
   store<u32>(event + EVENT_RULE, rule);
   store<u8>(event + EVENT_DIRECTION, direction);
-  publishEvent();
+  publishEvent(ring);
+  if (own && get(WORKER_CONTROL_TELL_MISSES) != 0) tellMiss(event);
   return true;
+}
+
+/** Tells the main thread of a flow that this thread is asked about. */
+function tellMiss(asked: usize): void {
+  const event = nextEvent(events());
+  if (event == 0) return;
+  memory.copy(event, asked, EVENT_HEAD);
+  store<u32>(event + EVENT_KIND, EVENT_MISS);
+  publishEvent(events());
 }
 
 /** Lends a packet to the controller; false if the ring is full. */
 export function eventPacket(packet: usize, length: u32): bool {
-  const event = nextEvent();
+  const event = nextEvent(events());
   if (event == 0) return false;
   describe(event, EVENT_PACKET, packet, length);
   store<u32>(event + EVENT_FRAME, packet);
-  publishEvent();
+  publishEvent(events());
   return true;
 }
 
 /** Reports a flow that a rule with log matched. */
 export function eventLog(packet: usize, length: u32, rule: u32, direction: u32): void {
-  const event = nextEvent();
+  const event = nextEvent(events());
   if (event == 0) return;
   describe(event, EVENT_LOG, packet, length);
   store<u32>(event + EVENT_RULE, rule);
   store<u8>(event + EVENT_DIRECTION, direction);
-  publishEvent();
+  publishEvent(events());
 }
 
 /** Reports a drop with the packet's head, within the allowed samples a second: a flood must not keep the main thread busy. */
@@ -161,7 +182,7 @@ export function eventDrop(packet: usize, length: u32, reason: u32, rule: u32, di
     count(WORKER_CONTROL_SAMPLES_LIMITED);
     return;
   }
-  const event = nextEvent();
+  const event = nextEvent(events());
   if (event == 0) return;
   samples++;
   describe(event, EVENT_DROP, packet, length);
@@ -171,24 +192,21 @@ export function eventDrop(packet: usize, length: u32, reason: u32, rule: u32, di
   const head = min(headLength(packet, length), WEIR_SAMPLE_BYTES);
   store<u32>(event + EVENT_HEAD_LENGTH, head);
   memory.copy(event + EVENT_HEAD, packet, head);
-  publishEvent();
+  publishEvent(events());
 }
 
-/** Commands that the main thread has written. */
-export function commandsWaiting(): u32 {
-  const ring: usize = get(WORKER_CONTROL_COMMANDS);
+/** Commands that were written into a ring. */
+export function commandsWaiting(ring: usize): u32 {
   return atomic.load<u32>(ring + MESSAGE_RING_PRODUCER) - load<u32>(ring + MESSAGE_RING_CONSUMER);
 }
 
 /** The oldest of them. */
-export function firstCommand(): usize {
-  const ring: usize = get(WORKER_CONTROL_COMMANDS);
+export function firstCommand(ring: usize): usize {
   const index = load<u32>(ring + MESSAGE_RING_CONSUMER) & (load<u32>(ring + MESSAGE_RING_CAPACITY) - 1);
   return ring + MESSAGE_RING_SIZE + index * COMMAND_SIZE;
 }
 
 /** Gives its record back. */
-export function commandDone(): void {
-  const ring: usize = get(WORKER_CONTROL_COMMANDS);
+export function commandDone(ring: usize): void {
   atomic.store<u32>(ring + MESSAGE_RING_CONSUMER, load<u32>(ring + MESSAGE_RING_CONSUMER) + 1);
 }

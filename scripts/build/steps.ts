@@ -59,7 +59,7 @@ const binary: Step = {
   outputs: ["dist/weir"],
   run: () =>
     atomically("dist/weir", (output) => {
-      const entries = ["server/cli/main.ts", "sdk/slowpath/worker.ts"];
+      const entries = ["server/cli/main.ts", "sdk/dataplane/controller/worker.ts"];
       // A privileged program must not read .env or bunfig.toml of the folder it is started in.
       const safety = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
       const shape = ["--minify", "--sourcemap", "--bytecode", "--format=esm", "--asset", "assets"];

@@ -55,21 +55,16 @@ export class Core {
   readonly #sampling: DropSampling;
   readonly #flowEnds: FlowEndRing;
   readonly #flowLog: FlowLog;
-  /** Told what went wrong that nobody asked for. */
-  readonly onFailure: (reason: string) => void;
+  /** Told what went wrong that nobody asked for, and what handlers in the workers say. */
+  readonly reports: SlowPathReports;
   readonly kernelRoutes: KernelRoutes;
   #revision: number;
   #closed = false;
 
-  private constructor(
-    parts: Opened,
-    events: EventHub,
-    kernelRoutes: KernelRoutes,
-    onFailure: (reason: string) => void,
-  ) {
+  private constructor(parts: Opened, events: EventHub, kernelRoutes: KernelRoutes, reports: SlowPathReports) {
     this.parts = parts;
     this.kernelRoutes = kernelRoutes;
-    this.onFailure = onFailure;
+    this.reports = reports;
     this.#revision = readRevision(parts.store);
     this.#watch = new DeviceWatch({
       netlink: parts.devices.netlink,
@@ -124,7 +119,7 @@ export class Core {
       // Outside of the namespace: the threads would stay in it.
       parts.slowPath.run();
       await parts.slowPath.ready();
-      return new Core(parts, events, kernelRoutes, reports.onFailure);
+      return new Core(parts, events, kernelRoutes, reports);
     } catch (error) {
       kernelRoutes[Symbol.dispose]();
       closeParts(parts);
@@ -174,7 +169,7 @@ export class Core {
     }
     const follow = this.kernelRoutes.following(changes);
     state.keep();
-    ids.begin();
+    ids.keep();
     revalidation.revalidate(applied.keep());
     follow();
   }
@@ -287,7 +282,7 @@ export class Core {
     const { stale, changed } = reconciler.refresh(interfaces, nexthops);
     // Paths over the fabric that came and went had, and have, numbers.
     if (ids.changed) store.transaction((writer) => ids.writeTo(writer));
-    ids.begin();
+    ids.keep();
     revalidation.revalidate(stale);
     return changed;
   }
@@ -313,7 +308,7 @@ export class Core {
     try {
       withNetns(this.parts.netns, act);
     } catch (error) {
-      this.onFailure(error instanceof Error ? error.message : String(error));
+      this.reports.onFailure(error instanceof Error ? error.message : String(error));
     }
   }
 

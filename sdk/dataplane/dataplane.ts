@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { configCodec, type TrapReason } from "../layout/index.ts";
-import { FlowMisses, type FlowMissHandler, type FlowMissOptions } from "./controller/flow_miss.ts";
+import type { TrapReason } from "../layout/index.ts";
+import type { FlowMissOptions } from "./controller/flow_miss.ts";
+import type { FlowMissModule, ModuleLocation } from "./controller/handler_module.ts";
+import { Handlers } from "./controller/handlers.ts";
 import { type InjectAs, injection } from "./controller/inject.ts";
-import { type PacketHandler, type PacketMatch, type PacketOptions, Packets } from "./controller/packets.ts";
+import type { FlowMissHandler } from "./controller/miss.ts";
+import type { PacketHandler, PacketMatch, PacketOptions } from "./controller/packets.ts";
 import { type CommitOptions, Core, type Plan } from "./core.ts";
 import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events/events.ts";
 import { kernelEvents } from "./events/kernel_events.ts";
@@ -11,7 +14,6 @@ import { FlowSweep } from "./flows/sweep.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./flows/types.ts";
 import type { OpenOptions } from "./instance/options.ts";
 import { ageLearned } from "./reconcile/bridge_ageing.ts";
-import { RouteLookup } from "./reconcile/route_lookup.ts";
 import type { State } from "./schema/index.ts";
 import { DEFAULT_OWNER } from "./state/candidate.ts";
 import type { Change } from "./state/change.ts";
@@ -51,9 +53,6 @@ export interface FlowTable {
   entries(selector?: FlowSelector): Iterable<Flow>;
 }
 
-/** A hold entry of the kernel must outlive the handler's time-out, or packets would ask anew. */
-const HOLD_MARGIN_MS = 1000;
-
 /**
  * The data plane of a node: kernel programs that forward, and the slow path that decides what they cannot.
  *
@@ -76,12 +75,11 @@ export class DataPlane implements AsyncDisposable {
   readonly #counters: Counters;
   readonly #sweep: FlowSweep;
   readonly #ageing: Ageing;
-  readonly #misses: FlowMisses;
-  readonly #packets: Packets;
+  readonly #handlers: Handlers;
   readonly #tracer: Tracer;
 
   private constructor(core: Core, events: EventHub) {
-    const { slowPath, names, pipeline, flows, takenTraps } = core.parts;
+    const { pipeline, flows } = core.parts;
     const { config } = core.parts.tables;
     this.#core = core;
     this.#events = events;
@@ -93,18 +91,9 @@ export class DataPlane implements AsyncDisposable {
         core.takeLearned();
         ageLearned(core.parts);
       },
-      core.onFailure,
+      core.reports.onFailure,
     );
-    this.#misses = new FlowMisses(
-      slowPath,
-      names,
-      new RouteLookup(core.parts.tables, core.parts.ids),
-      (timeoutMs) => configCodec.holdTimeoutMs.set(config.view, 0, timeoutMs + HOLD_MARGIN_MS),
-      ({ key, interface: from }) => events.emit({ kind: "flow-miss", interface: from, flow: key }),
-    );
-    this.#packets = new Packets(slowPath, takenTraps, names, ({ trap, interface: from, length }) =>
-      events.emit({ kind: "packet", interface: from, trap, length }),
-    );
+    this.#handlers = new Handlers(core.parts, events, core.reports);
     this.#tracer = new Tracer(core.parts);
     this.tables = tables(core, this.#counters);
     this.flows = {
@@ -163,16 +152,26 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /**
-   * Registers who decides the flows that policy leaves to the controller (action or default `ask`, or `policies: []`).
-   * There can be one. Disposing takes it away.
+   * Has a module decide the flows that policy leaves to the controller, in the threads of the slow path's workers: no
+   * other thread is between a packet and its verdict. It exports a function `onFlowMiss`, a `FlowMissHandler`, which
+   * gets the flows of one poll at once. Each worker has an instance of it. See docs/controller.md.
+   * @param module `new URL("./decide.ts", import.meta.url)`, or an absolute path.
    */
-  onFlowMiss(decide: FlowMissHandler, o: FlowMissOptions = {}): Disposable {
-    return this.#misses.handle(decide, o);
+  onFlowMiss(module: ModuleLocation, o?: FlowMissOptions): FlowMissModule;
+  /**
+   * Registers who decides the flows that policy leaves to the controller (action or default `ask`, or `policies: []`).
+   * There can be one. Disposing takes it away. Where the handler throws, or its promise is rejected, `otherwise` decides
+   * what it left undecided, and an event `handler-error` tells of it.
+   */
+  onFlowMiss(decide: FlowMissHandler, o?: FlowMissOptions): Disposable;
+  onFlowMiss(decide: FlowMissHandler | ModuleLocation, o: FlowMissOptions = {}): Disposable {
+    const { misses } = this.#handlers;
+    return typeof decide === "function" ? misses.handle(decide, o) : misses.handleInWorkers(decide, o);
   }
 
   /** Registers for trapped packets; the slow path then does not answer packets of that trap itself. */
   onPacket(match: TrapReason | PacketMatch, handle: PacketHandler, o: PacketOptions = {}): Disposable {
-    return this.#packets.handle(match, handle, o);
+    return this.#handlers.packets.handle(match, handle, o);
   }
 
   /**
@@ -211,7 +210,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** How full the kernel's tables are, and what the slow path did. */
   usage(): Usage {
-    return usageOf(this.#core.parts, this.#sweep.last, this.#core);
+    return usageOf(this.#core.parts, this.#sweep.last, this.#core, this.#handlers.failures);
   }
 
   /** Ends the process's part. The kernel forwards on; what needs a decision is dropped until the next `open`. */
@@ -229,6 +228,7 @@ export class DataPlane implements AsyncDisposable {
   #end(): void {
     this.#ageing[Symbol.dispose]();
     this.#tracer[Symbol.dispose]();
+    this.#handlers[Symbol.dispose]();
     this.#events.close();
   }
 

@@ -1211,6 +1211,17 @@ export const portKinds = [
 export type PortKind = (typeof portKinds)[number];
 export const PortKindValue: Readonly<Record<PortKind, number>> = valuesOf(portKinds);
 
+/** Who decides the flows that policy leaves to the controller. */
+export const askings = [
+  "nobody",
+  /** the main thread: EVENT_ASK in `events`, COMMAND_VERDICT in `commands` */
+  "main",
+  /** a handler in the worker's thread: the same in `own_asks` and `own_verdicts` */
+  "worker",
+] as const;
+export type Asking = (typeof askings)[number];
+export const AskingValue: Readonly<Record<Asking, number>> = valuesOf(askings);
+
 export const eventKinds = [
   "none",
   /** a flow for onFlowMiss; the frame waits for a verdict */
@@ -1221,9 +1232,23 @@ export const eventKinds = [
   "log",
   /** the slow path dropped a packet */
   "drop",
+  /** the worker's own handler is asked about a flow */
+  "miss",
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 export const EventKindValue: Readonly<Record<EventKind, number>> = valuesOf(eventKinds);
+
+/** What became of a packet that was lent. */
+export const lents = [
+  /** a handler had it */
+  "taken",
+  /** nobody took it: what happens without a handler */
+  "declined",
+  /** it exceeded the rate of all that would have taken it: a drop */
+  "limited",
+] as const;
+export type Lent = (typeof lents)[number];
+export const LentValue: Readonly<Record<Lent, number>> = valuesOf(lents);
 
 export const commandKinds = [
   "none",
@@ -1370,7 +1395,7 @@ export const workerControlCodec = {
   /** frames of EVENT_PACKET that were not released yet */
   lentCount: u32(168),
   lentLimit: u32(172),
-  /** 1: a handler for asked flows is there */
+  /** enum asking: who decides asked flows */
   asking: u32(176),
   askTimeoutMs: u32(180),
   /** enum rule_action past the time-out or without a handler: allow or deny */
@@ -1420,6 +1445,16 @@ export const workerControlCodec = {
   fragmentsExpired: u64(384),
   /** drops that were not reported, because of drop_samples */
   samplesLimited: u64(392),
+  /** calls of the worker's own handler that failed */
+  handlerErrors: u64(400),
+  /** struct message_ring: flows for the worker's own handler */
+  ownAsks: u32(408),
+  /** struct message_ring: commands of the worker's own handler */
+  ownVerdicts: u32(412),
+  /** 1: EVENT_MISS for each flow that the worker's own handler is asked about */
+  tellMisses: u32(416),
+  /** messages that the main thread has posted to the thread; it counts them up */
+  letters: u32(420),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);
@@ -1559,7 +1594,7 @@ export const commandCodec = {
   ticket: u32(4),
   frame: u32(8),
   length: u32(12),
-  /** enum rule_action: allow, deny or reject */
+  /** enum rule_action: allow, deny, reject; none: as past the time-out */
   ruleAction: u8(16),
   /** enum inject_action */
   injectAction: u8(17),
@@ -1588,6 +1623,8 @@ export const commandCodec = {
   /** 1: the flow is reported, as by a rule with log */
   log: u8(86),
   reverseMirror: u8(87),
+  /** release: enum lent; `length` is the packet's */
+  lent: u8(88),
 } as const;
 /** 128 bytes. */
 export const commandLayout = layout(128, commandCodec);

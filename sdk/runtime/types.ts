@@ -94,7 +94,7 @@ export interface Runtime {
 
   /**
    * Starts a worker thread from a module of the project; `path` is relative to the project's root, e.g.
-   * `sdk/slowpath/worker.ts`. In the compiled binary the module must be an extra entry point of the build.
+   * `sdk/dataplane/controller/worker.ts`. In the compiled binary the module must be an extra entry point of the build.
    * (No URL: bundling flattens `import.meta.url`, a path from the root means the same in both.)
    */
   worker(path: string): WorkerHandle;

@@ -44,5 +44,7 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
     policy: o.policy,
     spin: o.spin ?? false,
     scheduling: o.scheduling ?? { cpus: [], realtime: true },
+    workerModule: o.workerModule ?? "sdk/slowpath/worker.ts",
+    onMessage: o.onMessage ?? (() => {}),
   };
 }

@@ -2,6 +2,7 @@
 /** The slow path: packets that the kernel cannot decide on alone are decided, answered and sent on here. */
 
 export type { AskedFlow } from "./asked_flow.ts";
+export type { AskHandler, TrapHandler } from "./deliveries.ts";
 export type { SlowPathDrop } from "./drop_counts.ts";
 export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
@@ -22,12 +23,7 @@ export type {
   RuleReference,
 } from "./policy/types.ts";
 export type { PortStatistics } from "./port_table.ts";
-export {
-  type AskHandler,
-  SlowPath,
-  type SlowPathStatistics,
-  type TrapHandler,
-} from "./slowpath.ts";
+export { SlowPath, type SlowPathStatistics } from "./slowpath.ts";
 export type { MappableTable } from "./table_mapping.ts";
 export type {
   AskOptions,
@@ -42,3 +38,4 @@ export type {
   TrapDevice,
   WorkerScheduling,
 } from "./types.ts";
+export { serveWorker, type WorkerHandler, type WorkerPort } from "./worker_loop.ts";

@@ -101,6 +101,9 @@ export interface MemoryLayout {
   readonly errorLimits: number;
   readonly commands: number;
   readonly events: number;
+  /** The same between a worker and the handler in its thread. */
+  readonly ownAsks: number;
+  readonly ownVerdicts: number;
   /** Slots of `largestPacket` bytes each. */
   readonly inject: number;
   /** Two of each: the one in force and the next. */
@@ -166,6 +169,8 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     errorLimits: take(sizes.interfaces * 8),
     commands: take(messageRingLayout.size + COMMANDS * commandLayout.size),
     events: take(messageRingLayout.size + EVENTS * eventLayout.size),
+    ownAsks: take(messageRingLayout.size + EVENTS * eventLayout.size),
+    ownVerdicts: take(messageRingLayout.size + COMMANDS * commandLayout.size),
     inject: take(INJECT_SLOTS * largestPacket(sizes.frameSize, true)),
     policies: {
       roots: [take(policyRootLayout.size), take(policyRootLayout.size)],

@@ -77,9 +77,12 @@ export class CommandRing extends RingEnd {
 
 /** The end that reads events. */
 export class EventRing extends RingEnd {
-  /** Calls `read` with the address of each waiting record, then gives them back. Returns how many there were. */
-  drain(read: (at: number) => void): number {
-    const count = this.used();
+  /**
+   * Calls `read` with the address of each waiting record, `most` at most, then gives them back. Returns how many there
+   * were.
+   */
+  drain(read: (at: number) => void, most = Number.POSITIVE_INFINITY): number {
+    const count = Math.min(this.used(), most);
     const first = this.load("consumer");
     try {
       for (let i = 0; i < count; i++) read(this.record(first + i));

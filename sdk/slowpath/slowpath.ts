@@ -4,8 +4,7 @@
 import { isMapped } from "../address.ts";
 import { WeirError } from "../errors.ts";
 import {
-  EventKindValue,
-  eventCodec,
+  AskingValue,
   type InjectAction,
   RuleActionValue,
   type TrapReason,
@@ -15,9 +14,8 @@ import {
 } from "../layout/index.ts";
 import { withNetns } from "../runtime/netns.ts";
 import type { XskMode } from "../xsk/index.ts";
-import { type AskedFlow, askedFlow } from "./asked_flow.ts";
+import { type AskHandler, Deliveries, type TrapHandler } from "./deliveries.ts";
 import { countDrops, type SlowPathDrop } from "./drop_counts.ts";
-import { readDrop, readEvent, type TrappedPacket } from "./events.ts";
 import { hostOptions } from "./host_options.ts";
 import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
 import type { PolicyImage, PolicyRoom } from "./policy/types.ts";
@@ -46,12 +44,8 @@ const COUNTERS = [
   "fragmentsHeld",
   "fragmentsExpired",
   "samplesLimited",
+  "handlerErrors",
 ] as const satisfies readonly (keyof SlowPathCounters)[];
-
-/** Takes the asked flows of one wake-up together. */
-export type AskHandler = (flows: readonly AskedFlow[]) => void;
-/** Takes trapped packets; their frames are valid only during the call. */
-export type TrapHandler = (packets: readonly TrappedPacket[]) => void;
 
 /** Counters of the slow path. */
 export interface SlowPathStatistics {
@@ -68,8 +62,7 @@ export class SlowPath implements Disposable {
   readonly #host: HostOptions;
   readonly #hosts: WorkerHost[] = [];
   readonly #interfaces: number;
-  readonly #traps = new Map<TrapReason, TrapHandler>();
-  #ask: AskHandler | null = null;
+  readonly #deliveries: Deliveries;
   readonly #judge: Judge;
   #nextHost = 0;
 
@@ -77,6 +70,7 @@ export class SlowPath implements Disposable {
     this.#options = o;
     this.#host = hostOptions(o);
     this.#interfaces = o.maps.interfaces.maxEntries;
+    this.#deliveries = new Deliveries(o);
     this.#judge = new Judge(this.#host.module, o.policy);
   }
 
@@ -132,7 +126,7 @@ export class SlowPath implements Disposable {
 
   #addHost(index: number): void {
     const fail = (reason: string): void => this.#options.onFailure?.(`slow-path worker ${index}: ${reason}`);
-    this.#hosts.push(new WorkerHost(this.#host, index, (from) => this.#drain(from), fail));
+    this.#hosts.push(new WorkerHost(this.#host, index, (from) => this.#deliveries.drain(from), fail));
   }
 
   /** Resolves when all workers are in their loops. Packets that come before wait in the rings. */
@@ -217,27 +211,40 @@ export class SlowPath implements Disposable {
 
   /**
    * Sets who decides the flows that policy leaves to the controller. The handler gets those of one wake-up together
-   * and may decide at any time. Without a handler `otherwise` decides at once.
+   * and may decide at any time; `workers`: the handlers of `workerModule`, each in its own thread. Without a handler
+   * `otherwise` decides at once.
    */
-  onAsk(handler: AskHandler | null, o: AskOptions = {}): void {
-    this.#ask = handler;
+  onAsk(handler: AskHandler | "workers" | null, o: AskOptions = {}): void {
+    this.#deliveries.ask = typeof handler === "function" ? handler : undefined;
     this.#judge.unasked = handler === null ? (o.otherwise === "forward" ? "allow" : "deny") : undefined;
     const otherwise = o.otherwise === "forward" ? RuleActionValue.allow : RuleActionValue.deny;
+    const asking = AskingValue[handler === null ? "nobody" : handler === "workers" ? "worker" : "main"];
     for (const host of this.#hosts) {
       host.setControl("askTimeoutMs", o.timeoutMs ?? 1000);
       host.setControl("askOtherwise", otherwise);
-      host.setControl("asking", handler === null ? 0 : 1);
+      host.setControl("asking", asking);
     }
+  }
+
+  /** Posts a message to the handler of each worker; it gets it before its next flows. */
+  post(message: unknown): void {
+    for (const host of this.#hosts) host.post(message);
+  }
+
+  /** Sets whether `onMiss` is told of the flows that handlers in the workers are asked about. */
+  setTellMisses(on: boolean): void {
+    for (const host of this.#hosts) host.setControl("tellMisses", on ? 1 : 0);
   }
 
   /** Sets who takes the packets trapped for these reasons; they are then not answered by the slow path itself. */
   onTrap(reasons: readonly TrapReason[], handler: TrapHandler | null): void {
+    const { traps } = this.#deliveries;
     for (const reason of reasons) {
-      if (handler === null) this.#traps.delete(reason);
-      else this.#traps.set(reason, handler);
+      if (handler === null) traps.delete(reason);
+      else traps.set(reason, handler);
     }
     let bits = 0;
-    for (const reason of this.#traps.keys()) bits |= 1 << TrapReasonValue[reason];
+    for (const reason of traps.keys()) bits |= 1 << TrapReasonValue[reason];
     for (const host of this.#hosts) host.setControl("trapHandlers", bits);
   }
 
@@ -252,7 +259,7 @@ export class SlowPath implements Disposable {
    */
   watch(fd: number, listener: () => void): Disposable {
     const [host] = this.#hosts;
-    return host?.watches.add(fd, () => this.#report(listener)) ?? { [Symbol.dispose]() {} };
+    return host?.watches.add(fd, () => this.#deliveries.report(listener)) ?? { [Symbol.dispose]() {} };
   }
 
   /**
@@ -301,77 +308,6 @@ export class SlowPath implements Disposable {
       counters: Object.fromEntries(COUNTERS.map((field) => [field, total(field)])) as unknown as SlowPathCounters,
       ports: this.#hosts.flatMap((host) => host.ports.statistics(host.index)),
     };
-  }
-
-  /** Hands the waiting events of a worker on. */
-  #drain(host: WorkerHost): void {
-    const asked: AskedFlow[] = [];
-    const packets: TrappedPacket[] = [];
-    const frames: number[] = [];
-    const { view, bytes } = host.memory;
-    host.rearmEvents();
-    host.events.drain((at) => {
-      const event = readEvent(view, bytes, at);
-      const frame = eventCodec.frame.get(view, at);
-      const { key } = event;
-      switch (eventCodec.kind.get(view, at)) {
-        case EventKindValue.ask:
-          if (key === undefined) break;
-          asked.push(
-            askedFlow(
-              host,
-              { ...event, key },
-              host.memory.packet(frame, event.length),
-              eventCodec.ticket.get(view, at),
-            ),
-          );
-          break;
-        case EventKindValue.packet:
-          frames.push(frame);
-          packets.push({ ...event, frame: host.memory.packet(frame, event.length) });
-          break;
-        case EventKindValue.log:
-          this.#report(() => this.#options.onLog?.(event));
-          break;
-        case EventKindValue.drop:
-          this.#report(() => this.#options.onDrop?.(readDrop(view, bytes, at)));
-          break;
-      }
-    });
-    const lost = host.takeLost();
-    if (lost > 0) this.#report(() => this.#options.onLost?.(lost));
-    try {
-      this.#report(() => this.#handAsked(asked));
-      this.#report(() => this.#handPackets(packets));
-    } finally {
-      for (const frame of frames) host.release(frame);
-    }
-  }
-
-  #handAsked(asked: readonly AskedFlow[]): void {
-    // Without a handler, which was taken away meanwhile, they time out.
-    if (asked.length > 0) this.#ask?.(asked);
-  }
-
-  #handPackets(packets: readonly TrappedPacket[]): void {
-    const byHandler = new Map<TrapHandler, TrappedPacket[]>();
-    for (const packet of packets) {
-      const handler = this.#traps.get(packet.reason);
-      if (handler === undefined) continue;
-      const list = byHandler.get(handler);
-      if (list === undefined) byHandler.set(handler, [packet]);
-      else list.push(packet);
-    }
-    for (const [handler, list] of byHandler) this.#report(() => handler(list));
-  }
-
-  /** A handler that throws must not keep the other events, nor the frames, from going on. */
-  #report(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.onFailure?.(`a handler threw: ${error instanceof Error ? error.message : String(error)}`);
-    }
   }
 
   /** Stops the workers and closes the sockets. What is decided goes on in the kernel. */

@@ -86,6 +86,15 @@ export interface SlowPathOptions {
   readonly onDrop?: (event: DropEvent) => void;
   /** Called with the number of events that were lost: asked flows, lent packets, log and drop reports. */
   readonly onLost?: (count: number) => void;
+  /**
+   * The module that the threads run, from the project's root: one that calls `serveWorker`. Default: one without
+   * handlers of its own.
+   */
+  readonly workerModule?: string;
+  /** Called with what the handler in a worker's thread posts. */
+  readonly onMessage?: (worker: number, message: unknown) => void;
+  /** Called with each flow that handlers in the workers are asked about, while `tellMisses` is on. */
+  readonly onMiss?: (event: SlowPathEvent) => void;
   /** Called when a worker fails. */
   readonly onFailure?: (reason: string) => void;
 }
@@ -118,6 +127,8 @@ export interface HostOptions {
   readonly policy: PolicyImage | undefined;
   readonly spin: boolean;
   readonly scheduling: WorkerScheduling;
+  readonly workerModule: string;
+  readonly onMessage: (worker: number, message: unknown) => void;
 }
 
 /** The part of a flow's key that a translation changes. */
@@ -189,4 +200,6 @@ export interface SlowPathCounters {
   readonly fragmentsExpired: number;
   /** Drops that were not reported, because of `setDropSamples`. */
   readonly samplesLimited: number;
+  /** Calls of handlers in the workers' threads that failed. */
+  readonly handlerErrors: number;
 }

@@ -9,21 +9,23 @@ import {
   commandLayout,
   type InjectAction,
   InjectActionValue,
-  type RuleAction,
-  RuleActionValue,
+  type Lent,
+  LentValue,
   workerControlCodec,
 } from "../layout/index.ts";
 import { close, eventfd, libc } from "../runtime/libc.ts";
 import type { NativeBuffer, WorkerHandle } from "../runtime/types.ts";
+import type { SendVerdict } from "./asked_flow.ts";
 import { INJECT_SLOTS, largestPacket } from "./memory_layout.ts";
 import { CommandRing, EventRing } from "./message_ring.ts";
 import { PolicySlots } from "./policy/slots.ts";
 import { PortTable } from "./port_table.ts";
 import { TableMapping } from "./table_mapping.ts";
-import type { AskVerdict, HostOptions } from "./types.ts";
+import type { HostOptions } from "./types.ts";
+import { writeVerdict } from "./verdict_command.ts";
 import { Watches } from "./watches.ts";
 import { WorkerMemory } from "./worker_memory.ts";
-import type { StartMessage, WorkerMessage } from "./worker_messages.ts";
+import type { Letter, StartMessage, WorkerMessage } from "./worker_messages.ts";
 
 /** How long a worker may take to answer: it may only just be starting, on a busy machine. */
 const ACK_TIMEOUT_MS = 5000;
@@ -38,7 +40,8 @@ export type ControlSetting =
   | "trapHandlers"
   | "errorRate"
   | "errorBurst"
-  | "dropSamples";
+  | "dropSamples"
+  | "tellMisses";
 
 /** A running worker. */
 export class WorkerHost implements Disposable {
@@ -111,7 +114,7 @@ export class WorkerHost implements Disposable {
   /** Starts the thread, and lets the kernel programs find its ports. */
   run(o: HostOptions): void {
     this.publish(o);
-    const thread = runtime.worker("sdk/slowpath/worker.ts");
+    const thread = runtime.worker(o.workerModule);
     this.#thread = thread;
     thread.onMessage((message) => {
       const answer = message as WorkerMessage;
@@ -122,6 +125,7 @@ export class WorkerHost implements Disposable {
         thread.unref();
         this.#started.resolve();
       } else if (answer.kind === "failed") this.#onFailure(answer.reason);
+      else if (answer.kind === "message") o.onMessage(this.index, answer.message);
     });
     thread.onError((error) => {
       thread.unref();
@@ -129,6 +133,7 @@ export class WorkerHost implements Disposable {
       this.#onFailure(error.message);
     });
     thread.postMessage({
+      kind: "start",
       memory: this.memory.memory,
       module: o.module,
       control: this.memory.layout.control,
@@ -193,7 +198,8 @@ export class WorkerHost implements Disposable {
       | "stale"
       | "fragmentsHeld"
       | "fragmentsExpired"
-      | "samplesLimited",
+      | "samplesLimited"
+      | "handlerErrors",
   ): number {
     return workerControlCodec[field].getNumber(this.memory.view, this.memory.layout.control);
   }
@@ -217,33 +223,29 @@ export class WorkerHost implements Disposable {
   }
 
   /** Decides an asked flow. False if the ring is full: the flow will time out. */
-  verdict(ticket: number, action: RuleAction, verdict: Omit<AskVerdict, "action">): boolean {
-    const { becomes, way } = verdict;
+  readonly verdict: SendVerdict = (ticket, action, verdict) => {
     if (this.#commands.room <= RELEASE_RESERVE) return false;
-    return this.#push("verdict", (view, at) => {
-      commandCodec.ticket.set(view, at, ticket);
-      commandCodec.ruleAction.set(view, at, RuleActionValue[action]);
-      commandCodec.idleSeconds.set(view, at, verdict.idleSeconds ?? 0);
-      commandCodec.mirror.set(view, at, verdict.mirror ?? 0);
-      commandCodec.reverseMirror.set(view, at, verdict.reverseMirror ?? 0);
-      commandCodec.nexthop.set(view, at, way?.nexthop ?? 0);
-      commandCodec.label.set(view, at, way?.tag ?? 0);
-      commandCodec.reverseVrf.set(view, at, way?.vrf ?? 0);
-      commandCodec.reverseNexthop.set(view, at, verdict.reverseNexthop ?? 0);
-      commandCodec.single.set(view, at, verdict.single === true ? 1 : 0);
-      commandCodec.log.set(view, at, verdict.log === true ? 1 : 0);
-      if (becomes === undefined) return;
-      commandCodec.translate.set(view, at, 1);
-      commandCodec.newSource.set(this.memory.bytes, at, becomes.source);
-      commandCodec.newDestination.set(this.memory.bytes, at, becomes.destination);
-      commandCodec.newSourcePort.set(view, at, becomes.sourcePort);
-      commandCodec.newDestinationPort.set(view, at, becomes.destinationPort);
-    });
+    const { view, bytes } = this.memory;
+    const pushed = this.#commands.push((at) => writeVerdict(view, bytes, at, ticket, action, verdict));
+    if (pushed) this.#wakeSoon();
+    return pushed;
+  };
+
+  /** Sends a message to the thread, which returns to its event loop for it. */
+  post(message: unknown): void {
+    this.#thread?.postMessage({ kind: "letter", message } satisfies Letter);
+    // After the message, so that the thread need not wait for it.
+    Atomics.add(this.memory.words, this.memory.control("letters") >> 2, 1);
+    this.wakeNow();
   }
 
-  /** Gives a lent frame back. */
-  release(frame: number): void {
-    this.#push("release", (view, at) => commandCodec.frame.set(view, at, frame));
+  /** Gives a lent packet back. @param length the packet's */
+  release(frame: number, length: number, lent: Lent): void {
+    this.#push("release", (view, at) => {
+      commandCodec.frame.set(view, at, frame);
+      commandCodec.length.set(view, at, length);
+      commandCodec.lent.set(view, at, LentValue[lent]);
+    });
   }
 
   /** Takes the frames of a closed port back. */

@@ -3,8 +3,6 @@
 
 import {
   flowDecisionLayout,
-  frameLinkCodec,
-  frameLinkLayout,
   PortKindValue,
   WEIR_DECISIONS_PER_WORKER,
   workerControlCodec,
@@ -13,6 +11,7 @@ import {
   xskRingCodec,
 } from "../layout/index.ts";
 import type { Ring, RingKind } from "../xsk/index.ts";
+import { Frames } from "./frames.ts";
 import { COMMANDS, EVENTS, type MemoryLayout, PENDING } from "./memory_layout.ts";
 import { initMessageRing } from "./message_ring.ts";
 
@@ -49,6 +48,7 @@ export class WorkerMemory {
   readonly bytes: Uint8Array;
   /** For atomic access; index = offset / 4. */
   readonly words: Int32Array;
+  readonly frames: Frames;
 
   constructor(layout: MemoryLayout, worker: number, limits: WorkerLimits) {
     this.layout = layout;
@@ -59,6 +59,9 @@ export class WorkerMemory {
     this.#initControl(worker, limits);
     initMessageRing(this.view, layout.commands, "command", COMMANDS);
     initMessageRing(this.view, layout.events, "event", EVENTS);
+    initMessageRing(this.view, layout.ownAsks, "event", EVENTS);
+    initMessageRing(this.view, layout.ownVerdicts, "command", COMMANDS);
+    this.frames = new Frames(this.view, this.bytes, layout.control);
   }
 
   /** Address of the field of the control block. */
@@ -98,6 +101,8 @@ export class WorkerMemory {
     codec.pendingCapacity.set(view, base, PENDING);
     codec.commands.set(view, base, layout.commands);
     codec.events.set(view, base, layout.events);
+    codec.ownAsks.set(view, base, layout.ownAsks);
+    codec.ownVerdicts.set(view, base, layout.ownVerdicts);
     codec.holds.set(view, base, layout.holds);
     codec.holdCapacity.set(view, base, layout.holdCapacity);
     codec.holdLimit.set(view, base, sizes.holdLimit);
@@ -109,29 +114,6 @@ export class WorkerMemory {
     codec.lentLimit.set(view, base, limits.lentLimit);
     codec.resolveTimeoutMs.set(view, base, limits.resolveTimeoutMs);
     codec.nextDeadline.set(view, base, 0xffff_ffff_ffff_ffffn);
-  }
-
-  /**
-   * The `length` bytes of the packet at an address: a view where they lie in one frame, else a copy that joins the
-   * chain. The packet must not be given back yet; if it was, the bytes are another's, and may be fewer.
-   */
-  packet(address: number, length: number): Uint8Array {
-    if (this.#link(address, "next") === 0) return this.bytes.subarray(address, address + length);
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (let piece = address; piece !== 0 && at < length; piece = this.#link(piece, "next")) {
-      const bytes = Math.min(this.#link(piece, "length"), length - at);
-      if (bytes === 0) break;
-      whole.set(this.bytes.subarray(piece, piece + bytes), at);
-      at += bytes;
-    }
-    return whole;
-  }
-
-  #link(address: number, field: keyof typeof frameLinkCodec): number {
-    const { umem, frameLinks, sizes } = this.layout;
-    const frame = Math.floor((address - umem) / sizes.frameSize);
-    return frameLinkCodec[field].get(this.view, frameLinks + frame * frameLinkLayout.size);
   }
 
   /** Address of a port's struct. */

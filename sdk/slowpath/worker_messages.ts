@@ -9,8 +9,9 @@ export interface Scheduling {
   readonly realtime: boolean;
 }
 
-/** The first and only message to a worker: it then stays in its loop until `stop` in the control block. */
+/** The first message to a worker: it then stays in its loop until `stop` in the control block. */
 export interface StartMessage {
+  readonly kind: "start";
   readonly memory: WebAssembly.Memory;
   readonly module: WebAssembly.Module;
   /** Address of struct worker_control. */
@@ -24,6 +25,12 @@ export interface StartMessage {
   readonly scheduling: Scheduling;
 }
 
+/** For the handler in the worker's thread; each is counted in `letters` of the control block. */
+export interface Letter {
+  readonly kind: "letter";
+  readonly message: unknown;
+}
+
 /** From a worker. */
 export type WorkerMessage =
   /** It is in its loop. */
@@ -34,5 +41,7 @@ export type WorkerMessage =
   | { readonly kind: "readable"; readonly index: number }
   /** weir_flow_update failed, and its packets were dropped: once for each run of failures. Or it cannot run where it should. */
   | { readonly kind: "failed"; readonly reason: string }
+  /** Of the handler in its thread. */
+  | { readonly kind: "message"; readonly message: unknown }
   /** It has left its loop. */
   | { readonly kind: "stopped" };

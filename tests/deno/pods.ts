@@ -48,7 +48,12 @@ const state = {
   ],
 };
 
-const open = () => DataPlane.open({ instance, netns: lab.path(NODE), limits: { flows: 4096 } });
+const warnings: string[] = [];
+const onFailure = (reason: string) => warnings.push(reason);
+const open = () => DataPlane.open({ instance, netns: lab.path(NODE), limits: { flows: 4096 }, onFailure });
+
+/** A module for the slow path's workers. */
+const handler = (source: string) => new URL(`data:text/javascript;base64,${btoa(source)}`);
 
 const received = async (from: "a" | "c", address: string, count: number): Promise<number> =>
   (await lab.ping(from, address, { count, intervalMs: 20, timeoutMs: 500 })).received;
@@ -68,6 +73,32 @@ try {
   });
   const decided = await received("c", pods.b.ipv4, 3);
   deciding[Symbol.dispose]();
+
+  // The same in the thread of the worker: at once, later, and with an error first; then another one in its place.
+  const module = dp.onFlowMiss(
+    handler(`
+    let calls = 0;
+    export function onFlowMiss(misses) {
+      if (calls++ === 0) throw new Error("not yet");
+      const decide = () => misses.forEach((miss) => miss.decide({ action: "forward" }));
+      return new Promise((resolve) => setTimeout(resolve, 5)).then(decide);
+    }`),
+  );
+  await module.ready;
+  const inWorker: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    dp.flows.delete({ src: pods.c.ipv4 });
+    if (i === 2) await module.reload(handler("export const onFlowMiss = ([miss]) => miss.decide({ action: 'drop' });"));
+    inWorker.push(await received("c", pods.b.ipv4, 1));
+  }
+  module[Symbol.dispose]();
+  const refusal = await dp.onFlowMiss(handler("export const other = 1;")).ready.catch((error) => error.code);
+  const failures = dp.usage().handlerErrors;
+  dp.flows.delete({ src: pods.c.ipv4 });
+  {
+    using _ = dp.onFlowMiss((misses) => misses.forEach((miss) => void miss.decide({ action: "forward" })));
+    await received("c", pods.b.ipv4, 1);
+  }
 
   // IPv6 echo is not asked but denied.
   const denied = await received("c", pods.b.ipv6, 2);
@@ -92,7 +123,22 @@ try {
   dp = await open();
   const adopted = { interfaces: [...dp.tables.interfaces.entries()].length, lost: count - (await pinging).received };
 
-  const result = { changes, allowed, asked, decided, denied, drops, trapped, flows, status, adopted };
+  const result = {
+    changes,
+    allowed,
+    asked,
+    decided,
+    inWorker,
+    refusal,
+    failures,
+    warnings,
+    denied,
+    drops,
+    trapped,
+    flows,
+    status,
+    adopted,
+  };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 } finally {
   await dp.destroy();

@@ -39,8 +39,17 @@ for (const hook of ["tc", "xdp"] as const) {
       expect(result.allowed).toEqual([3, 3]);
       expect(result.asked).toMatchObject([{ vrf: "red", proto: "icmp", src: pods.c.ipv4, dst: pods.b.ipv4 }]);
       expect(result.decided).toBe(3);
+      // The first call failed, and left its flow to the default of `otherwise`.
+      expect(result.inWorker).toEqual([0, 1, 0]);
+      expect(result.refusal).toBe("EMODULE");
+      expect(result.warnings).toEqual([
+        "the flow-miss handler in slow-path worker 0 failed: not yet",
+        expect.stringMatching(/^the flow-miss handler failed: Cannot load .* it exports no function onFlowMiss; /),
+      ]);
+      expect(result.failures).toEqual({ flowMiss: 2, packet: 0 });
       expect(result.denied).toBe(0);
-      expect(result.drops).toContainEqual({ interface: "vc", reason: "policy-deny", packets: 2 });
+      // One by the module that took the other's place.
+      expect(result.drops).toContainEqual({ interface: "vc", reason: "policy-deny", packets: 1 + 2 });
       expect(result.trapped).toEqual(["va ttl-expired"]);
       expect(result.flows).toContainEqual({
         src: pods.a.ipv4,

@@ -157,7 +157,10 @@ for (const hook of ["tc", "xdp"] as const) {
     test("hands trapped packets to their handler", async () => {
       node = await TestNode.start(lab, { hook });
       const packets: TrappedPacket[] = [];
-      node.slowPath.onTrap(["ttl-expired"], (taken) => packets.push(...taken));
+      node.slowPath.onTrap(["ttl-expired"], (taken) => {
+        packets.push(...taken);
+        return taken.map(() => "taken" as const);
+      });
       await lab.ping("a", b.ipv4, { ttl: 1, timeoutMs: 100 });
       await waitFor(() => packets.length > 0);
       expect(packets[0]).toMatchObject({ reason: "ttl-expired", interfaceId: ids.a, key: { protocol: 1 } });

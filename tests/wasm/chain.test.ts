@@ -94,7 +94,7 @@ describe("a packet in a chain of frames", () => {
     worker.receive(frame, { generation: 9 });
     worker.poll();
     const [asked] = worker.takeEvents();
-    expect(worker.worker.packet(asked?.frame ?? 0, asked?.length ?? 0)).toEqual(frame);
+    expect(worker.worker.frames.packet(asked?.frame ?? 0, asked?.length ?? 0)).toEqual(frame);
     worker.verdict(asked?.ticket ?? 0, "allow");
     worker.poll();
     worker.apply();

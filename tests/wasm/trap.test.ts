@@ -21,7 +21,7 @@ function lent(): Uint8Array[] {
   worker.events.drain((at) => {
     if (eventCodec.kind.get(worker.worker.view, at) !== EventKindValue.packet) return;
     const address = eventCodec.frame.get(worker.worker.view, at);
-    packets.push(worker.worker.packet(address, eventCodec.length.get(worker.worker.view, at)).slice());
+    packets.push(worker.worker.frames.packet(address, eventCodec.length.get(worker.worker.view, at)).slice());
     worker.release(address);
   });
   return packets;

@@ -1,151 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Flows that policy leaves to the controller. */
+/** Who decides the flows that policy leaves to the controller. */
+
+import type { URL } from "node:url";
 import { WeirError } from "../../errors.ts";
-import type { AskedFlow, AskVerdict, SlowPath } from "../../slowpath/index.ts";
+import type { AskedFlow, SlowPath } from "../../slowpath/index.ts";
+import type { EventHub } from "../events/events.ts";
 import type { FlowLookup } from "../flows/decider.ts";
-import { type FlowTreatment, treatmentOf } from "../flows/treatment.ts";
-import type { FlowKey } from "../flows/types.ts";
 import type { Names } from "../status/names.ts";
-
-/** What a controller decides about a flow. Its `mirror` is, where none is named, that of the policy's rules. */
-export interface Verdict extends FlowTreatment {
-  /**
-   * forward: both directions. nat: forward, and `translate` says as what. drop: silently. reject: the sender is told
-   * (TCP RST, else ICMP).
-   */
-  readonly action: "forward" | "drop" | "reject" | "nat";
-  /** VRF in which the (translated) destination is looked up. Default: the flow's. */
-  readonly vrf?: string | undefined;
-  /** True: an event `log`, as of a rule with `log`. Default false. */
-  readonly log?: boolean | undefined;
-}
-
-/** A new flow that waits for its verdict. Up to three of its packets wait with it. */
-export interface FlowMiss {
-  readonly key: FlowKey;
-  /** Interface that its first packet came from. */
-  readonly interface: string;
-  /** Unique for the flow's entry in the kernel. */
-  readonly generation: number;
-  /**
-   * Its first packet, from the Ethernet header on: a view that is valid until the flow is decided. `copy` keeps it. Of
-   * a packet that is longer than a frame of the slow path (1792 bytes) it is a copy already.
-   */
-  readonly frame: Uint8Array;
-  copy(): Uint8Array;
-  /**
-   * Decides it, now or later. Only the first call counts, and none after the time-out.
-   * @throws WeirError `EINVAL` for what names something that is not there or does not go together; then it waits on.
-   */
-  decide(verdict: Verdict): void;
-}
+import { type HandlerErrors, watched } from "./handler_errors.ts";
+import { type FlowMissModule, type ModuleLocation, moduleUrl, type WorkerModules } from "./handler_module.ts";
+import { type FlowMiss, type FlowMissHandler, Miss, type MissContext } from "./miss.ts";
 
 /** Options of `onFlowMiss`. */
 export interface FlowMissOptions {
   /** How long a flow may wait, 1 to 60000. Default 1000. */
   readonly timeoutMs?: number | undefined;
-  /** What becomes of it then, and of all asked flows while there is no handler. Default `drop`. */
+  /** What becomes of it then, of all asked flows while there is no handler, and of those at which it failed. Default `drop`. */
   readonly otherwise?: "forward" | "drop" | undefined;
 }
 
-/** Decides flows; gets those of one wake-up at once. */
-export type FlowMissHandler = (misses: readonly FlowMiss[]) => void;
+/** What the registrations work with. */
+export interface FlowMissesOptions {
+  readonly slowPath: SlowPath;
+  readonly names: Names;
+  readonly lookup: FlowLookup;
+  readonly modules: WorkerModules;
+  /** Of handlers on this thread. */
+  readonly errors: HandlerErrors;
+  /** Told the time-out, which the kernel's own must exceed. */
+  readonly onTimeout: (timeoutMs: number) => void;
+  readonly events: Pick<EventHub, "wanted">;
+  /** Told of each flow that this thread is asked about while somebody reads of them. */
+  readonly onMiss: (miss: FlowMiss) => void;
+}
+
+/** Options with their defaults. */
+interface Ask extends FlowMissOptions {
+  readonly timeoutMs: number;
+}
 
 const DEFAULT_TIMEOUT_MS = 1000;
 const MAX_TIMEOUT_MS = 60_000;
+const OPERATION = "register a handler for flow misses";
 
-const OPERATION = "decide a flow";
-const ACTIONS = ["forward", "drop", "reject", "nat"];
-
-/** Hands asked flows to the one handler. */
+/** Hands asked flows to the one handler, or has the workers do it. */
 export class FlowMisses {
-  readonly #slowPath: SlowPath;
-  readonly #names: Names;
-  readonly #lookup: FlowLookup;
-  readonly #onTimeout: (timeoutMs: number) => void;
-  readonly #onMiss: (miss: FlowMiss) => void;
-  #handler: FlowMissHandler | undefined;
+  readonly #o: FlowMissesOptions;
+  readonly #context: MissContext;
+  /** Stands for the registration in force. */
+  #current: object | undefined;
 
-  /**
-   * @param onTimeout told the time-out, which the kernel's own must exceed.
-   * @param onMiss told of each asked flow, for events.
-   */
-  constructor(
-    slowPath: SlowPath,
-    names: Names,
-    lookup: FlowLookup,
-    onTimeout: (timeoutMs: number) => void,
-    onMiss: (miss: FlowMiss) => void,
-  ) {
-    this.#slowPath = slowPath;
-    this.#names = names;
-    this.#lookup = lookup;
-    this.#onTimeout = onTimeout;
-    this.#onMiss = onMiss;
+  constructor(o: FlowMissesOptions) {
+    this.#o = o;
+    this.#context = { names: o.names, lookup: o.lookup };
   }
 
   /** @throws WeirError `EBUSY` when there is a handler, `EINVAL` */
   handle(handler: FlowMissHandler, o: FlowMissOptions): Disposable {
-    const operation = "register a handler for flow misses";
-    if (this.#handler !== undefined) {
-      throw new WeirError({ code: "EBUSY", operation, reason: "there is one", hint: "dispose it first" });
+    const ask = this.#register(handler, o);
+    this.#o.slowPath.onAsk((flows) => this.#hand(handler, flows), ask);
+    return { [Symbol.dispose]: () => this.#end(handler, ask) };
+  }
+
+  /** @throws WeirError `EBUSY` when there is a handler, `EINVAL` */
+  handleInWorkers(module: ModuleLocation, o: FlowMissOptions): FlowMissModule {
+    let url = moduleUrl(module);
+    const registration = {};
+    const ask = this.#register(registration, o);
+    const { modules, slowPath } = this.#o;
+    slowPath.onAsk("workers", ask);
+    let newest: object | undefined;
+    const load = async (from: URL): Promise<void> => {
+      const attempt = {};
+      newest = attempt;
+      const version = await modules.load(from);
+      if (this.#current !== registration) throw gone();
+      if (newest !== attempt) {
+        modules.forget(version);
+        return;
+      }
+      url = from;
+      modules.use(version, ask.timeoutMs);
+    };
+    const end = (): void => {
+      if (this.#end(registration, ask)) modules.end();
+    };
+    const ready = load(url);
+    // Also where nobody waits for it.
+    ready.catch((error) => {
+      end();
+      this.#o.errors.failed(error);
+    });
+    return {
+      ready,
+      reload: async (next = url) => {
+        if (this.#current !== registration) throw gone();
+        await load(moduleUrl(next));
+      },
+      [Symbol.dispose]: end,
+    };
+  }
+
+  #register(registration: object, o: FlowMissOptions): Ask {
+    if (this.#current !== undefined) {
+      throw new WeirError({ code: "EBUSY", operation: OPERATION, reason: "there is one", hint: "dispose it first" });
     }
     const timeoutMs = o.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
-      throw new WeirError({
-        code: "EINVAL",
-        operation,
-        reason: `timeoutMs ${timeoutMs} is not 1 to ${MAX_TIMEOUT_MS}`,
-      });
+      const reason = `timeoutMs ${timeoutMs} is not 1 to ${MAX_TIMEOUT_MS}`;
+      throw new WeirError({ code: "EINVAL", operation: OPERATION, reason });
     }
-    this.#handler = handler;
-    this.#onTimeout(timeoutMs);
-    this.#slowPath.onAsk((flows) => this.#hand(flows), { timeoutMs, otherwise: o.otherwise });
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#handler !== handler) return;
-        this.#handler = undefined;
-        this.#slowPath.onAsk(null, { timeoutMs, otherwise: o.otherwise });
+    this.#current = registration;
+    this.#o.onTimeout(timeoutMs);
+    return { timeoutMs, otherwise: o.otherwise };
+  }
+
+  /** False if it was over already. */
+  #end(registration: object, ask: FlowMissOptions): boolean {
+    if (this.#current !== registration) return false;
+    this.#current = undefined;
+    this.#o.slowPath.onAsk(null, ask);
+    return true;
+  }
+
+  #hand(handler: FlowMissHandler, flows: readonly AskedFlow[]): void {
+    const misses = flows.map((flow) => new Miss(flow, this.#context));
+    if (this.#o.events.wanted("flow-miss")) for (const miss of misses) this.#o.onMiss(miss);
+    watched(
+      () => handler(misses),
+      this.#o.errors,
+      () => {
+        for (const miss of misses) miss.giveUp();
       },
-    };
-  }
-
-  #hand(flows: readonly AskedFlow[]): void {
-    const misses = flows.map((flow) => this.#miss(flow));
-    for (const miss of misses) this.#onMiss(miss);
-    this.#handler?.(misses);
-  }
-
-  #miss(flow: AskedFlow): FlowMiss {
-    return {
-      key: this.#names.flowKey(flow.key),
-      interface: this.#names.interface(flow.interfaceId),
-      generation: flow.generation,
-      frame: flow.frame,
-      copy: () => flow.frame.slice(),
-      decide: (verdict) => flow.decide(this.#asked(flow, verdict)),
-    };
-  }
-
-  #asked(flow: AskedFlow, verdict: Verdict): AskVerdict {
-    const { action, vrf, log } = verdict;
-    const how = { actions: ACTIONS, vrf, operation: OPERATION };
-    const { becomes, forward, reverse, mirror, reverseMirror, idleSeconds, single } = treatmentOf(
-      this.#lookup,
-      flow.key,
-      verdict,
-      how,
     );
-    return {
-      action: action === "nat" ? "forward" : action,
-      becomes,
-      way: forward,
-      reverseNexthop: reverse?.nexthop,
-      mirror,
-      reverseMirror,
-      idleSeconds,
-      single,
-      log,
-    };
   }
 }
+
+const gone = (): WeirError =>
+  new WeirError({ code: "ECLOSED", operation: "load a handler for flow misses", reason: "it was disposed" });

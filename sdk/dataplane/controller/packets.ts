@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Trapped packets that the controller takes. */
 import { WeirError } from "../../errors.ts";
-import { type TrapReason, trapReasons } from "../../layout/index.ts";
+import { type Lent, type TrapReason, trapReasons } from "../../layout/index.ts";
 import type { SlowPath, TrappedPacket } from "../../slowpath/index.ts";
 import { monotonicMs } from "../instance/clock.ts";
 import type { Names } from "../status/names.ts";
+import { type HandlerErrors, watched } from "./handler_errors.ts";
 import type { TakenTraps } from "./taken_traps.ts";
 
 /** Which packets a handler takes. */
@@ -59,14 +60,22 @@ export class Packets {
   readonly #slowPath: SlowPath;
   readonly #takenTraps: TakenTraps;
   readonly #names: Names;
+  readonly #errors: HandlerErrors;
   readonly #onPacket: (packet: Packet) => void;
   readonly #registrations = new Set<Registration>();
 
   /** @param onPacket told of each packet, for events. */
-  constructor(slowPath: SlowPath, takenTraps: TakenTraps, names: Names, onPacket: (packet: Packet) => void) {
+  constructor(
+    slowPath: SlowPath,
+    takenTraps: TakenTraps,
+    names: Names,
+    errors: HandlerErrors,
+    onPacket: (packet: Packet) => void,
+  ) {
     this.#slowPath = slowPath;
     this.#takenTraps = takenTraps;
     this.#names = names;
+    this.#errors = errors;
     this.#onPacket = onPacket;
   }
 
@@ -99,8 +108,8 @@ export class Packets {
     this.#slowPath.onTrap([trap], wanted ? (packets) => this.#hand(packets) : null);
   }
 
-  #hand(packets: readonly TrappedPacket[]): void {
-    for (const trapped of packets) {
+  #hand(packets: readonly TrappedPacket[]): Lent[] {
+    return packets.map((trapped) => {
       const packet: Packet = {
         trap: trapped.reason,
         interface: this.#names.interface(trapped.interfaceId),
@@ -109,9 +118,14 @@ export class Packets {
         frame: trapped.frame,
         length: trapped.length,
       };
+      const takers = [...this.#registrations].filter((registration) => takes(registration, packet));
+      if (takers.length === 0) return "declined";
+      const inTime = takers.filter(isInTime);
+      if (inTime.length === 0) return "limited";
       this.#onPacket(packet);
-      for (const registration of this.#registrations) if (takes(registration, packet)) give(registration, packet);
-    }
+      for (const registration of inTime) watched(() => give(registration, packet), this.#errors);
+      return "taken";
+    });
   }
 }
 
@@ -119,15 +133,18 @@ function takes({ match }: Registration, packet: Packet): boolean {
   return match.trap === packet.trap && (match.interface === undefined || match.interface === packet.interface);
 }
 
-function give(registration: Registration, packet: Packet): void {
-  const { copyBytes, ratePerSecond } = registration.options;
-  if (ratePerSecond !== undefined) {
-    const now = monotonicMs();
-    if (now - registration.window >= 1000) {
-      registration.window = now;
-      registration.count = 0;
-    }
-    if (++registration.count > ratePerSecond) return;
+/** Counts a packet for its rate; false when that is exceeded. */
+function isInTime(registration: Registration): boolean {
+  const { ratePerSecond } = registration.options;
+  if (ratePerSecond === undefined) return true;
+  const now = monotonicMs();
+  if (now - registration.window >= 1000) {
+    registration.window = now;
+    registration.count = 0;
   }
-  registration.handle(copyBytes === undefined ? packet : { ...packet, frame: packet.frame.slice(0, copyBytes) });
+  return ++registration.count <= ratePerSecond;
+}
+
+function give({ handle, options: { copyBytes } }: Registration, packet: Packet): unknown {
+  return handle(copyBytes === undefined ? packet : { ...packet, frame: packet.frame.slice(0, copyBytes) });
 }

@@ -115,6 +115,16 @@ export type DataPlaneEvent =
       readonly rule?: string;
     }
   | InterfaceChange
+  | {
+      readonly kind: "handler-error";
+      readonly time: string;
+      /** Whose calls fail: that of `onFlowMiss`, or those of `onPacket`. */
+      readonly handler: "flow-miss" | "packet";
+      /** Worker of the slow path that the handler is in; absent on the main thread. */
+      readonly worker?: number;
+      /** What it threw. Told once for each run of failures; `usage().handlerErrors` counts all. */
+      readonly reason: string;
+    }
   | { readonly kind: "link"; readonly time: string; readonly change: WatchChange; readonly link: LinkInfo }
   | { readonly kind: "address"; readonly time: string; readonly change: WatchChange; readonly address: AddressInfo }
   | { readonly kind: "kernel-route"; readonly time: string; readonly change: WatchChange; readonly route: RouteInfo }
@@ -131,6 +141,7 @@ const KINDS: Readonly<Record<EventKind, true>> = {
   drop: true,
   log: true,
   interface: true,
+  "handler-error": true,
   link: true,
   address: true,
   "kernel-route": true,

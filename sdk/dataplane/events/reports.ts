@@ -13,6 +13,10 @@ export class SlowPathReports implements Reports {
   readonly onLog: (event: SlowPathEvent) => void;
   readonly onDrop: (event: DropEvent) => void;
   readonly onLost: (count: number) => void;
+  readonly onMiss: (event: SlowPathEvent) => void;
+  readonly onMessage: (worker: number, message: unknown) => void;
+  /** Told what handler modules in the workers say. */
+  onModule: ((worker: number, message: unknown) => void) | undefined;
 
   constructor(events: EventHub, onFailure: ((reason: string) => void) | undefined) {
     this.onFailure = onFailure ?? ((reason) => process.emitWarning(reason, "WeirWarning"));
@@ -22,6 +26,13 @@ export class SlowPathReports implements Reports {
       const from = names.interface(event.interfaceId);
       events.emit({ kind: "log", interface: from, flow: names.flowKey(event.key), ...names.rule(event.rule) });
     };
+    this.onMiss = (event) => {
+      const { names } = this;
+      if (names === undefined || event.key === undefined) return;
+      const from = names.interface(event.interfaceId);
+      events.emit({ kind: "flow-miss", interface: from, flow: names.flowKey(event.key) });
+    };
+    this.onMessage = (worker, message) => this.onModule?.(worker, message);
     this.onDrop = (event) => {
       const { names } = this;
       if (names === undefined || !events.wanted("drop")) return;

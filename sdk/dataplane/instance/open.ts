@@ -50,7 +50,7 @@ const FRAMES_PER_HOLD = 4;
 const DIRECT_QUEUES = 16;
 
 /** What the slow path tells of by itself. */
-export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onLost" | "onFailure">;
+export type Reports = Pick<SlowPathOptions, "onLog" | "onDrop" | "onMiss" | "onLost" | "onMessage" | "onFailure">;
 
 /** Where it is told that the paths over the fabric changed. */
 export interface PathsMoved {
@@ -131,6 +131,7 @@ function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Rep
     trapDevice: { name, ifindex: index, queues: early.workers },
     scheduling: { cpus: early.workerCpus, realtime: early.workerPriority === "realtime" },
     limits: { frames: Math.max(DEFAULT_FRAMES, FRAMES_PER_HOLD * holdLimit), holdLimit, directPorts: DIRECT_QUEUES },
+    workerModule: "sdk/dataplane/controller/worker.ts",
     ...reports,
   });
   early.stack.use(slowPath);

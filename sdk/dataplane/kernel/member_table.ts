@@ -102,8 +102,7 @@ export class MemberTable {
    * The member of an ecmp next hop that a flow goes to; the next one that is alive where its own is not.
    * @param hash of the flow; need not be the kernel's.
    */
-  choose(id: number, hash: number, isAlive: (nexthop: number) => boolean): MemberRecord | undefined {
-    const { first, count } = this.#held.get(id)?.range ?? { first: 0, count: 0 };
+  choose({ first, count }: MemberRange, hash: number, isAlive: (nexthop: number) => boolean): MemberRecord | undefined {
     for (let i = 0; i < count; i++) {
       const base = this.#members.at(first + ((hash + i) % count));
       const nexthop = memberCodec.nexthop.get(this.#members.view, base);

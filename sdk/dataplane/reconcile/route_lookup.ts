@@ -3,19 +3,30 @@ import type { Family } from "../../address.ts";
 import { interfaceCodec, NEXTHOP_FLAG_DOWN, NexthopTypeValue, nexthopCodec, routeCodec } from "../../layout/index.ts";
 import type { FlowLookup, RouteTarget } from "../flows/decider.ts";
 import { tagOf } from "../kernel/label_tag.ts";
+import type { MemberTable } from "../kernel/member_table.ts";
+import type { NexthopTable } from "../kernel/nexthop_table.ts";
 import { ROUTE_SIZE, routeKeySize, writeRouteKey } from "../kernel/records.ts";
-import type { KernelTables } from "../kernel/tables.ts";
+import type { StructArray } from "../kernel/struct_array.ts";
+import type { Maps } from "../kernel/tables.ts";
 import type { Ids } from "../state/ids.ts";
 
 /** vrf and ecmp next hops on the way (bpf/resolve.h). */
 const MAX_RESOLUTIONS = 4;
 
+/** The kernel's tables that say where packets go. */
+export interface RoutingTables {
+  readonly maps: Pick<Maps, "routes4" | "routes6">;
+  readonly nexthops: NexthopTable;
+  readonly members: MemberTable;
+  readonly interfaces: StructArray;
+}
+
 /** Looks routes and next hops up in the kernel's tables, as the programs do. */
 export class RouteLookup implements FlowLookup {
-  readonly #tables: KernelTables;
+  readonly #tables: RoutingTables;
   readonly #ids: Ids;
 
-  constructor(tables: KernelTables, ids: Ids) {
+  constructor(tables: RoutingTables, ids: Ids) {
     this.#tables = tables;
     this.#ids = ids;
   }
@@ -74,7 +85,7 @@ export class RouteLookup implements FlowLookup {
     const type = nexthopCodec.type.get(nexthops.view, base);
     if (type === NexthopTypeValue.vrf) return this.#lookUp(family, nexthopCodec.vrf.get(nexthops.view, base), address);
     if (type !== NexthopTypeValue.ecmp) return undefined;
-    const member = members.choose(target.nexthop, hash, (id) => this.#isAlive(id));
+    const member = members.choose(nexthops.membersOf(target.nexthop), hash, (id) => this.#isAlive(id));
     return { nexthop: member?.nexthop ?? 0, tag: member?.tag || target.tag, vrf: target.vrf };
   }
 

@@ -75,11 +75,19 @@ export class IdSpace {
   }
 }
 
-const SPACES = ["interface", "nexthop", "vrf", "mirror", "qos"] as const;
+/** Kinds of objects with numbers. */
+export const SPACES = ["interface", "nexthop", "vrf", "mirror", "qos"] as const;
 
-type SpaceName = (typeof SPACES)[number];
+/** A kind of objects with numbers. */
+export type SpaceName = (typeof SPACES)[number];
 
 const isSpace = (name: string): name is SpaceName => (SPACES as readonly string[]).includes(name);
+
+/** Names that got numbers, and names that lost theirs. */
+export interface IdChanges {
+  readonly taken: readonly { readonly space: SpaceName; readonly name: string; readonly id: number }[];
+  readonly freed: readonly { readonly space: SpaceName; readonly name: string }[];
+}
 
 /** All number spaces of an instance, with a journal for the transaction at hand. */
 export class Ids {
@@ -88,6 +96,8 @@ export class Ids {
   readonly vrf: IdSpace;
   readonly mirror: IdSpace = new IdSpace("mirror", 1, WEIR_MAX_MIRRORS - 1);
   readonly qos: IdSpace = new IdSpace("qos", 1, WEIR_MAX_QOS_MAPS - 1);
+  /** Told of changes that are kept. */
+  onChange: ((changes: IdChanges) => void) | undefined;
   #taken: { space: IdSpace; name: string; id: number }[] = [];
   #freed: { space: IdSpace; name: string; id: number }[] = [];
 
@@ -109,6 +119,14 @@ export class Ids {
     }
   }
 
+  /** All names, as if they were new. */
+  all(): IdChanges {
+    const taken = SPACES.flatMap((space) =>
+      [...this[space].names()].map((name) => ({ space, name, id: this[space].get(name) ?? 0 })),
+    );
+    return { taken, freed: [] };
+  }
+
   /** Like `IdSpace.take`, undone by `rollBack`. */
   take(spaceName: SpaceName, name: string): number {
     const space = this[spaceName];
@@ -126,6 +144,18 @@ export class Ids {
     if (id === undefined) return;
     space.free(name);
     this.#freed.push({ space, name, id });
+  }
+
+  /** Keeps the changes since `begin`, and begins anew. */
+  keep(): void {
+    if (this.changed) {
+      const kept = this.#taken.filter(({ space, name, id }) => space.get(name) === id);
+      this.onChange?.({
+        taken: kept.map(({ space, name, id }) => ({ space: space.name as SpaceName, name, id })),
+        freed: this.#freed.map(({ space, name }) => ({ space: space.name as SpaceName, name })),
+      });
+    }
+    this.begin();
   }
 
   begin(): void {

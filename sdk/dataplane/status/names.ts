@@ -2,15 +2,19 @@
 import type { RawFlowKey } from "../../layout/index.ts";
 import { endpoints, protocolName, tunnelOf } from "../flows/codec.ts";
 import type { FlowKey } from "../flows/types.ts";
-import type { Policies } from "../reconcile/policies.ts";
 import type { Ids } from "../state/ids.ts";
+
+/** Which policy and rule a number stands for. */
+export interface RuleNames {
+  rule(id: number): { readonly policy: string; readonly rule: string } | undefined;
+}
 
 /** Names for the numbers that kernel and slow path speak of. */
 export class Names {
   readonly #ids: Ids;
-  readonly #policies: Policies;
+  readonly #policies: RuleNames;
 
-  constructor(ids: Ids, policies: Policies) {
+  constructor(ids: Ids, policies: RuleNames) {
     this.#ids = ids;
     this.#policies = policies;
   }

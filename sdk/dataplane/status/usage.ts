@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SlowPathStatistics } from "../../slowpath/index.ts";
+import type { HandlerFailures } from "../controller/handlers.ts";
 import type { DropSampleCounters } from "../events/drop_ring.ts";
 import type { FlowEndCounters } from "../flows/flow_end_ring.ts";
 import type { SweepResult } from "../flows/sweep.ts";
@@ -39,12 +40,14 @@ export interface Usage {
   readonly dropSamples: DropSampleCounters;
   /** Flows that ended while somebody read of it. */
   readonly flowEnds: FlowEndCounters;
+  readonly handlerErrors: HandlerFailures;
 }
 
 export function usageOf(
   parts: Opened,
   sweep: SweepResult,
   kernel: { readonly dropSamples: DropSampleCounters; readonly flowEnds: FlowEndCounters },
+  handlerErrors: HandlerFailures,
 ): Usage {
   const { ids, tables, limits, policies, reconciler, slowPath, state } = parts;
   const { maps } = tables;
@@ -70,5 +73,6 @@ export function usageOf(
     slowPath: slowPath.stats(),
     dropSamples: kernel.dropSamples,
     flowEnds: kernel.flowEnds,
+    handlerErrors,
   };
 }
