@@ -46,10 +46,11 @@ struct {
 	__type(value, struct half_open);
 } half_open SEC(".maps");
 
-/* Slot -> struct flow_slot4: as many as entries. Writers: pipeline, update, sweep. */
+/* Slot -> struct flow_slot4: as many as entries. Writers: pipeline, update, sweep; reader: the SDK too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct flow_slot4);
 } flow_slots4 SEC(".maps");
@@ -57,6 +58,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct flow_slot6);
 } flow_slots6 SEC(".maps");

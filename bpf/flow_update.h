@@ -267,6 +267,27 @@ static __always_inline __u8 decision_reroute(struct flow_decision *d)
 	return done ? DECISION_OK : DECISION_STALE;
 }
 
+/* Writes what the entry is into the record, which is about that generation then. */
+static __always_inline __u8 decision_read(struct flow_decision *d)
+{
+	struct flow_entry *flow;
+	union flow_key key;
+
+	decision_key(d, &key);
+	flow = flow_find(d->family == 4 ? 4 : 6, &key);
+	if (!flow)
+		return DECISION_MISSING;
+	d->generation = flow->generation;
+	d->new_generation = flow->generation;
+	d->action = flow->action;
+	d->flags = flow->flags;
+	d->mirror = flow->mirror;
+	d->rule = flow->rule;
+	d->ingress = flow->ingress;
+	d->nexthop = flow->nexthop;
+	return DECISION_OK;
+}
+
 static long apply_decision(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
@@ -286,16 +307,19 @@ static long apply_decision(__u32 index, struct flow_update_args *args)
 	return 0;
 }
 
-static long apply_reroute(__u32 index, struct flow_update_args *args)
+static long apply_other(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
 	struct flow_decision *d = bpf_map_lookup_elem(&decisions, &at);
 
 	if (!d)
 		return 1;
-	if (d->operation != DECISION_REROUTE)
+	if (d->operation == DECISION_REROUTE)
+		d->result = decision_reroute(d);
+	else if (d->operation == DECISION_READ)
+		d->result = decision_read(d);
+	else
 		return 0;
-	d->result = decision_reroute(d);
 	args->applied++;
 	return 0;
 }
@@ -307,8 +331,8 @@ static __always_inline int flow_update(struct flow_update_args *args)
 	copy.applied = 0;
 	copy.removed = 0;
 	/* Not in one function: the other has no room for more keys on its stack. */
-	if (copy.reroute)
-		bpf_loop(copy.count, apply_reroute, &copy, 0);
+	if (copy.others)
+		bpf_loop(copy.count, apply_other, &copy, 0);
 	else
 		bpf_loop(copy.count, apply_decision, &copy, 0);
 	args->applied = copy.applied;

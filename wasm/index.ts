@@ -35,11 +35,13 @@ import {
   XSK_PORT_RX_PACKETS,
   XSK_PORT_SIZE,
 } from "./layout";
-import { direction, judge, mirror, rule } from "./policy/judge";
+import { direction, judgeBetween, mirror, rule } from "./policy/judge";
 import { loadPolicy } from "./policy/table";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
 import { isTrap, parseTrapped } from "./trap";
+
+export { collectFlows, lookAgainAtFlows, reviewFlows } from "./review";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
 export function start(address: u32): void {
@@ -80,12 +82,13 @@ export function poll(budget: u32): u32 {
 }
 
 /**
- * What policy says of the trapped packet at `packet`, for a trace, in a memory that no worker uses: `rule`,
- * `direction` << 32, and the action (RULE_*, RULE_NONE for what cannot be parsed, or has no policy yet) << 40.
+ * What policy says of the trapped packet at `packet` between two policy sets, for a trace, in a memory that no worker
+ * uses: `rule`, `direction` << 32, and the action (RULE_*, RULE_NONE for what cannot be parsed, or has no policy yet)
+ * << 40.
  */
-export function examine(packet: u32, length: u32): u64 {
+export function examine(packet: u32, length: u32, from: u32, to: u32): u64 {
   loadPolicy();
-  const action: u32 = parseTrapped(packet, length) ? judge(packet, length) : RULE_NONE;
+  const action: u32 = parseTrapped(packet, length) ? judgeBetween(0, 0, from, to) : RULE_NONE;
   return (<u64>mirror << 48) | (<u64>action << 40) | (<u64>direction << 32) | <u64>rule;
 }
 

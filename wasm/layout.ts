@@ -44,6 +44,7 @@ export const DECISION_NONE: u32 = 0;
 export const DECISION_SET: u32 = 1;
 export const DECISION_DELETE: u32 = 2;
 export const DECISION_REROUTE: u32 = 3;
+export const DECISION_READ: u32 = 4;
 
 // enum decision_result
 export const DECISION_PENDING: u32 = 0;
@@ -94,7 +95,7 @@ export const FLOW_UPDATE_ARGS_FIRST: usize = 0;
 export const FLOW_UPDATE_ARGS_COUNT: usize = 4;
 export const FLOW_UPDATE_ARGS_APPLIED: usize = 8;
 export const FLOW_UPDATE_ARGS_REMOVED: usize = 12;
-export const FLOW_UPDATE_ARGS_REROUTE: usize = 16;
+export const FLOW_UPDATE_ARGS_OTHERS: usize = 16;
 
 // ---- bpf/drop_abi.h
 

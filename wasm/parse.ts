@@ -4,6 +4,25 @@
  * has parsed the packet already and says where the IP header is; lengths are checked here again all the same.
  */
 
+import {
+  FLOW4_KEY_DESTINATION,
+  FLOW4_KEY_DESTINATION_PORT,
+  FLOW4_KEY_PROTOCOL,
+  FLOW4_KEY_SOURCE,
+  FLOW4_KEY_SOURCE_PORT,
+  FLOW6_KEY_DESTINATION,
+  FLOW6_KEY_DESTINATION_PORT,
+  FLOW6_KEY_PROTOCOL,
+  FLOW6_KEY_SOURCE,
+  FLOW6_KEY_SOURCE_PORT,
+  FLOW_DECISION_DESTINATION,
+  FLOW_DECISION_DESTINATION_PORT,
+  FLOW_DECISION_FAMILY,
+  FLOW_DECISION_PROTOCOL,
+  FLOW_DECISION_SOURCE,
+  FLOW_DECISION_SOURCE_PORT,
+} from "./layout";
+
 export const PROTOCOL_ICMP: u32 = 1;
 export const PROTOCOL_TCP: u32 = 6;
 export const PROTOCOL_UDP: u32 = 17;
@@ -178,6 +197,59 @@ function setIcmpPorts(type: u32, identifier: u32): void {
     sourcePort = counterpart == 0 ? 0 : (counterpart << 8) | (icmp & 0xff);
     destinationPort = icmp;
   }
+}
+
+/**
+ * Reads the key of a flow (struct flow4_key, struct flow6_key) as if the first packet of its direction had been parsed:
+ * what policy looks at is in it, but for the code of an echo.
+ */
+export function parseKey(version: u32, key: usize): void {
+  l4 = 0;
+  fragment = false;
+  family = version;
+  icmp = ~0;
+  if (version == 4) {
+    protocol = load<u8>(key + FLOW4_KEY_PROTOCOL);
+    source0 = 0;
+    source1 = MAPPED | (<u64>load<u32>(key + FLOW4_KEY_SOURCE) << 32);
+    destination0 = 0;
+    destination1 = MAPPED | (<u64>load<u32>(key + FLOW4_KEY_DESTINATION) << 32);
+    sourcePort = be16(key + FLOW4_KEY_SOURCE_PORT);
+    destinationPort = be16(key + FLOW4_KEY_DESTINATION_PORT);
+  } else {
+    protocol = load<u8>(key + FLOW6_KEY_PROTOCOL);
+    source0 = load<u64>(key + FLOW6_KEY_SOURCE);
+    source1 = load<u64>(key + FLOW6_KEY_SOURCE + 8);
+    destination0 = load<u64>(key + FLOW6_KEY_DESTINATION);
+    destination1 = load<u64>(key + FLOW6_KEY_DESTINATION + 8);
+    sourcePort = be16(key + FLOW6_KEY_SOURCE_PORT);
+    destinationPort = be16(key + FLOW6_KEY_DESTINATION_PORT);
+  }
+  readKeyUpper();
+}
+
+/** The same of a decision's record (struct flow_decision). */
+export function parseDecision(record: usize): void {
+  l4 = 0;
+  fragment = false;
+  family = load<u8>(record + FLOW_DECISION_FAMILY);
+  icmp = ~0;
+  protocol = load<u8>(record + FLOW_DECISION_PROTOCOL);
+  source0 = load<u64>(record + FLOW_DECISION_SOURCE);
+  source1 = load<u64>(record + FLOW_DECISION_SOURCE + 8);
+  destination0 = load<u64>(record + FLOW_DECISION_DESTINATION);
+  destination1 = load<u64>(record + FLOW_DECISION_DESTINATION + 8);
+  sourcePort = be16(record + FLOW_DECISION_SOURCE_PORT);
+  destinationPort = be16(record + FLOW_DECISION_DESTINATION_PORT);
+  readKeyUpper();
+}
+
+function readKeyUpper(): void {
+  hasPorts = protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP;
+  if (protocol != (family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) return;
+  // An echo has its identifier in both.
+  if (sourcePort == destinationPort) icmp = (family == 4 ? ICMP_ECHO : ICMPV6_ECHO) << 8;
+  else icmp = destinationPort;
 }
 
 /** Turns what was read into the direction that the packet answers. Who wants the packet's own again parses it again. */

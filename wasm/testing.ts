@@ -22,6 +22,14 @@ export function parse(packet: u32, length: u32, l3Offset: u32): bool {
   return parsed.parse(packet, length, length, l3Offset);
 }
 
+export function parseKey(version: u32, key: u32): void {
+  parsed.parseKey(version, key);
+}
+
+export function hasPorts(): bool {
+  return parsed.hasPorts;
+}
+
 export function family(): u32 {
   return parsed.family;
 }

@@ -66,6 +66,8 @@ export const decisionOperations = [
   "delete",
   /** routes have changed: `reroute` of both entries becomes `revision` */
   "reroute",
+  /** tells what the entry is, and changes nothing */
+  "read",
 ] as const;
 export type DecisionOperation = (typeof decisionOperations)[number];
 export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>> = valuesOf(decisionOperations);
@@ -148,8 +150,8 @@ export const flowUpdateArgsCodec = {
   applied: u32(8),
   /** written by the kernel: entries that DECISION_DELETE took away */
   removed: u32(12),
-  /** 1: only what is DECISION_REROUTE is applied; 0: all but that */
-  reroute: u32(16),
+  /** 1: only what sets and deletes nothing is applied (REROUTE, READ); 0: only what does */
+  others: u32(16),
 } as const;
 /** 24 bytes. */
 export const flowUpdateArgsLayout = layout(24, flowUpdateArgsCodec);

@@ -5,6 +5,7 @@ export type { AskedFlow } from "./asked_flow.ts";
 export type { AskHandler, TrapHandler } from "./deliveries.ts";
 export type { SlowPathDrop } from "./drop_counts.ts";
 export type { DropEvent, PacketKey, SlowPathEvent, TrappedPacket } from "./events.ts";
+export type { FlowReview } from "./flow_review.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
 export type { JudgedPacket, Judgement } from "./judge.ts";
 export { compileAddressSets } from "./policy/address_sets.ts";

@@ -13,6 +13,8 @@ import {
   dropCounterLayout,
   eventLayout,
   flowDecisionLayout,
+  flowSlot4Layout,
+  flowSlot6Layout,
   frameLinkLayout,
   heldPacketLayout,
   interfaceLayout,
@@ -56,6 +58,16 @@ export interface MemorySizes {
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
+  /** Of a memory in which flows are looked through after a change of policy; default: it is a worker's. */
+  readonly review?: ReviewSizes;
+}
+
+/** What such a memory has besides. */
+export interface ReviewSizes {
+  /** Elements of the kernel's `flow_slots4`, and of `flow_slots6`. */
+  readonly flowSlots: number;
+  /** Bytes of the compiled rules, and of the sets, that tell which flows are meant. */
+  readonly filterBytes: number;
 }
 
 /**
@@ -115,6 +127,16 @@ export interface MemoryLayout {
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
+  /** Empty but for a memory in which flows are looked through. */
+  readonly review: {
+    /** struct policy_root, its rules, and its sets. */
+    readonly root: number;
+    readonly table: number;
+    readonly addressSets: number;
+    /** __u8[interfaces] */
+    readonly changed: number;
+    readonly slots: Readonly<Record<4 | 6, number>>;
+  };
   /** Rings of each port; the trap port's first. */
   readonly rings: readonly RingOffsets[];
   readonly umem: number;
@@ -180,6 +202,16 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     interfaces: mapped(sizes.interfaces * interfaceLayout.size),
     nexthops: mapped(sizes.nexthops * nexthopLayout.size),
     decisions: mapped(sizes.decisions * flowDecisionLayout.size),
+    review: {
+      root: take(policyRootLayout.size),
+      table: take(sizes.review?.filterBytes ?? 0),
+      addressSets: take(sizes.review?.filterBytes ?? 0),
+      changed: take(sizes.review === undefined ? 0 : sizes.interfaces),
+      slots: {
+        4: mapped((sizes.review?.flowSlots ?? 0) * flowSlot4Layout.size),
+        6: mapped((sizes.review?.flowSlots ?? 0) * flowSlot6Layout.size),
+      },
+    },
     rings: [TRAP_RING, ...Array.from({ length: sizes.directPorts }, () => DIRECT_RING)].map(ringsOf),
     umem: mapped(sizes.frames * sizes.frameSize),
   };

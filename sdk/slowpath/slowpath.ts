@@ -16,6 +16,7 @@ import { withNetns } from "../runtime/netns.ts";
 import type { XskMode } from "../xsk/index.ts";
 import { type AskHandler, Deliveries, type TrapHandler } from "./deliveries.ts";
 import { countDrops, type SlowPathDrop } from "./drop_counts.ts";
+import type { FlowReview } from "./flow_review.ts";
 import { hostOptions } from "./host_options.ts";
 import { Judge, type JudgedPacket, type Judgement } from "./judge.ts";
 import type { PolicyImage, PolicyRoom } from "./policy/types.ts";
@@ -71,7 +72,7 @@ export class SlowPath implements Disposable {
     this.#host = hostOptions(o);
     this.#interfaces = o.maps.interfaces.maxEntries;
     this.#deliveries = new Deliveries(o);
-    this.#judge = new Judge(this.#host.module, o.policy);
+    this.#judge = new Judge(this.#host);
   }
 
   /**
@@ -197,6 +198,11 @@ export class SlowPath implements Disposable {
     return this.#judge.judge(packet);
   }
 
+  /** Looks through the flows that are there, by the policy in force. */
+  get flowReview(): FlowReview {
+    return this.#judge.flows;
+  }
+
   /** Sets the addresses that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
   setNodeAddresses(addresses: readonly Uint8Array[]): void {
     const v4 = addresses.find(isMapped);
@@ -314,6 +320,7 @@ export class SlowPath implements Disposable {
   close(): void {
     const hosts = this.#hosts.splice(0);
     using cleanup = new DisposableStack();
+    cleanup.use(this.#judge);
     for (const host of hosts) cleanup.use(host);
   }
 

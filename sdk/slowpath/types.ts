@@ -19,6 +19,8 @@ export interface SlowPathMaps {
   readonly interfaces: MappableTable;
   readonly nexthops: MappableTable;
   readonly decisions: MappableTable;
+  readonly flow_slots4: MappableTable;
+  readonly flow_slots6: MappableTable;
   readonly xsks: SocketMap;
 }
 

@@ -326,7 +326,7 @@ export class Pipeline implements Disposable {
     writeDecision(this.#decisions, tuple, o);
     const args = new Uint8Array(flowUpdateArgsLayout.size);
     flowUpdateArgsCodec.count.set(viewOf(args), 0, 1);
-    flowUpdateArgsCodec.reroute.set(viewOf(args), 0, o.operation === "reroute" ? 1 : 0);
+    flowUpdateArgsCodec.others.set(viewOf(args), 0, o.operation === "reroute" ? 1 : 0);
     this.collection.program("weir_flow_update").testRun({ context: args });
     return {
       result: decisionResults[flowDecisionCodec.result.get(this.#decisions.view, 0)] ?? "pending",

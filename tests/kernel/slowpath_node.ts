@@ -111,6 +111,8 @@ export class TestNode implements Disposable {
         interfaces: this.collection.map("interfaces"),
         nexthops: this.collection.map("nexthops"),
         decisions: this.collection.map("decisions"),
+        flow_slots4: this.collection.map("flow_slots4"),
+        flow_slots6: this.collection.map("flow_slots6"),
         xsks: this.collection.map("xsks"),
       },
       flowUpdate: this.collection.program("weir_flow_update"),

@@ -14,6 +14,8 @@ export interface TestModule {
   checksum(address: number, length: number): number;
   pseudoChecksum(addresses: number, addressBytes: number, protocol: number, at: number, length: number): number;
   parse(packet: number, length: number, l3Offset: number): number;
+  parseKey(version: number, key: number): void;
+  hasPorts(): number;
   family(): number;
   protocol(): number;
   sourcePort(): number;

@@ -55,19 +55,27 @@ let decidedHits: usize = 0;
  * has not been given yet
  */
 export function judge(packet: usize, length: u32): u32 {
+  return judgeBetween(packet, length, policySetOf(beginningOf(packet)), policySetOf(endOf(packet)));
+}
+
+/**
+ * The same, where the two policy sets are known; 0: there is none.
+ * @param packet 0: there is none either, and nothing is logged
+ */
+export function judgeBetween(packet: usize, length: u32, from: u32, to: u32): u32 {
   rule = 0;
   direction = DIRECTION_NONE;
   mirror = 0;
   egressHits = 0;
   ingressHits = 0;
 
-  const egress = evaluate(packet, length, policySetOf(beginningOf(packet)), DIRECTION_EGRESS);
+  const egress = evaluate(packet, length, from, DIRECTION_EGRESS);
   rule = decidedBy;
   direction = DIRECTION_EGRESS;
   egressHits = decidedHits;
   if (egress == RULE_NONE || egress == RULE_DENY || egress == RULE_REJECT) return egress;
 
-  const ingress = evaluate(packet, length, policySetOf(endOf(packet)), DIRECTION_INGRESS);
+  const ingress = evaluate(packet, length, to, DIRECTION_INGRESS);
   if (ingress == RULE_ALLOW && (egress == RULE_ASK || decidedBy == 0)) {
     ingressHits = decidedHits;
     return egress;
@@ -80,13 +88,13 @@ export function judge(packet: usize, length: u32): u32 {
   return ingress;
 }
 
-function policySetOf(interfaceId: u32): u32 {
+export function policySetOf(interfaceId: u32): u32 {
   const address = interfaceOf(interfaceId);
   return address == 0 ? 0 : load<u16>(address + INTERFACE_POLICY_OFFSET);
 }
 
-/** The verdict of one policy set; set 0 allows. */
-function evaluate(packet: usize, length: u32, set: u32, towards: u32): u32 {
+/** The verdict of one policy set; set 0 allows. `packet`: as for `judgeBetween`. */
+export function evaluate(packet: usize, length: u32, set: u32, towards: u32): u32 {
   decidedBy = 0;
   decidedHits = 0;
   if (set == 0) return RULE_ALLOW;
@@ -111,7 +119,7 @@ function decide(packet: usize, length: u32, towards: u32): u32 {
     const at = ruleAt(match);
     const action: u32 = load<u8>(at + POLICY_RULE_ACTION);
     if (mirror == 0) mirror = load<u8>(at + POLICY_RULE_MIRROR);
-    if (action == RULE_LOG || load<u8>(at + POLICY_RULE_LOG) != 0) {
+    if (packet != 0 && (action == RULE_LOG || load<u8>(at + POLICY_RULE_LOG) != 0)) {
       eventLog(packet, length, load<u32>(at + POLICY_RULE_ID), towards);
     }
     if (action != RULE_LOG && action != RULE_PASS) {

@@ -28,6 +28,13 @@ export function loadPolicy(): void {
   atomic.store<u32>(control + WORKER_CONTROL_POLICY_ACK, <u32>current);
 }
 
+/** Decides by the rules of another struct policy_root, until `loadPolicy`. */
+export function usePolicy(address: usize): void {
+  root = address;
+  table = load<u32>(address + POLICY_ROOT_TABLE);
+  addressSets = load<u32>(address + POLICY_ROOT_SETS);
+}
+
 /** Revision of the policy in force. */
 export function policyRevision(): u32 {
   return root == 0 ? 0 : load<u32>(root + POLICY_ROOT_REVISION);

@@ -52,15 +52,15 @@ export class DecisionRecords implements Disposable {
 
   /**
    * Carries out the first `count` records, which then hold their results.
-   * @param reroute those that are `reroute`, and no others.
+   * @param which `changes`: those that set or delete entries; `others`: those that do not.
    * @returns entries that were deleted
    */
-  apply(count: number, reroute = false): number {
+  apply(count: number, which: "changes" | "others" = "changes"): number {
     const context = new Uint8Array(flowUpdateArgsLayout.size);
     const view = new DataView(context.buffer);
     flowUpdateArgsCodec.first.set(view, 0, FIRST);
     flowUpdateArgsCodec.count.set(view, 0, count);
-    flowUpdateArgsCodec.reroute.set(view, 0, reroute ? 1 : 0);
+    flowUpdateArgsCodec.others.set(view, 0, which === "others" ? 1 : 0);
     const result = this.#update.testRun({ context }).context;
     return flowUpdateArgsCodec.removed.get(new DataView(result.buffer, result.byteOffset, result.byteLength), 0);
   }

@@ -41,12 +41,12 @@ const nextMark = (): number => {
 
 export function changeEntries(records: DecisionRecords, changes: readonly EntryChange[]): EntryResults {
   const of = (operation: EntryChange["operation"]) => changes.filter((change) => change.operation === operation);
-  const ended = apply(records, of("delete"), false);
-  const rerouted = apply(records, of("reroute"), true);
+  const ended = apply(records, of("delete"), "changes");
+  const rerouted = apply(records, of("reroute"), "others");
   return { deleted: ended.deleted, late: [...ended.late, ...rerouted.late] };
 }
 
-function apply(records: DecisionRecords, changes: readonly EntryChange[], reroute: boolean): EntryResults {
+function apply(records: DecisionRecords, changes: readonly EntryChange[], which: "changes" | "others"): EntryResults {
   const codec = flowDecisionCodec;
   const { view } = records;
   const revision = nextMark();
@@ -62,7 +62,7 @@ function apply(records: DecisionRecords, changes: readonly EntryChange[], rerout
       codec.endReason.set(view, base, FlowEndReasonValue[reason]);
       codec.revision.set(view, base, revision);
     }
-    deleted += records.apply(batch.length, reroute);
+    deleted += records.apply(batch.length, which);
     for (const [i, change] of batch.entries()) {
       if (codec.result.get(view, records.at(i)) === DecisionResultValue.stale) late.push(change);
     }

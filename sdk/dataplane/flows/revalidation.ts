@@ -6,38 +6,42 @@
 import type { Family } from "../../address.ts";
 import { FLOW_FLAG_CHOSEN, FlowActionValue, flowEntryCodec, type RawFlowKey } from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
-import type { Maps } from "../kernel/tables.ts";
+import type { KernelTables, Maps } from "../kernel/tables.ts";
 import type { StaleFlows } from "../reconcile/context.ts";
 import { decodeFlowKey, encodeFlowKey } from "./codec.ts";
 import type { DecisionRecords } from "./decision_records.ts";
 import { changeEntries, type EntryChange } from "./entry_changes.ts";
+import type { PolicyReview } from "./policy_review.ts";
 import { type Stale, staleTest } from "./stale.ts";
-import type { StillAllowed } from "./still_allowed.ts";
 
 /** Entries that were being replaced are looked at again: that takes a kernel program some microseconds, or its time to run. */
 const MOST_ROUNDS = 1000;
 
+type Test = (key: RawFlowKey, value: Uint8Array) => Stale;
+
 /** Looks through the flow tables after a change. */
 export class Revalidation {
   readonly #maps: Readonly<Record<Family, BpfMap>>;
+  readonly #tables: Pick<KernelTables, "nexthops">;
   readonly #records: DecisionRecords;
-  readonly #stillAllowed: StillAllowed;
+  readonly #policy: PolicyReview;
 
-  constructor(maps: Maps, records: DecisionRecords, stillAllowed: StillAllowed) {
+  constructor(maps: Maps, tables: Pick<KernelTables, "nexthops">, records: DecisionRecords, policy: PolicyReview) {
     this.#maps = { 4: maps.flows4, 6: maps.flows6 };
+    this.#tables = tables;
     this.#records = records;
-    this.#stillAllowed = stillAllowed;
+    this.#policy = policy;
   }
 
-  /** How many entries a change concerns. */
+  /** How many entries a change concerns; those that it concerns in two ways may count twice. */
   count(changed: StaleFlows): number {
+    let count = this.#policy.count(changed);
     const stale = this.#staleTest(changed);
-    if (stale === undefined) return 0;
-    let count = 0;
+    if (stale === undefined) return count;
     for (const family of [4, 6] as const) {
       for (const { key, value } of this.#maps[family].entries()) {
-        const { policy, way, over } = stale(decodeFlowKey(family, key), value);
-        if (policy || way || over) count++;
+        const { way, over } = stale(decodeFlowKey(family, key), value);
+        if (way || over) count++;
       }
     }
     return count;
@@ -45,17 +49,21 @@ export class Revalidation {
 
   /** Does what a change asks for. @returns entries deleted */
   revalidate(changed: StaleFlows): number {
+    const deleted = this.#policy.run(changed);
     const stale = this.#staleTest(changed);
-    if (stale === undefined) return 0;
+    return stale === undefined ? deleted : deleted + this.#findWays(stale, changed);
+  }
+
+  /** Has flows look for their ways, and ends those that cannot go on. @returns entries deleted */
+  #findWays(stale: Test, changed: StaleFlows): number {
     const seen = new Set<number>();
-    const kept = new Set<number>();
     let deleted = 0;
     for (const family of [4, 6] as const) {
       const map = this.#maps[family];
       const changes: EntryChange[] = [];
       for (const { key: bytes, value } of map.entries()) {
         const key = decodeFlowKey(family, bytes);
-        const change = this.#changeOf(stale, changed, key, value, kept);
+        const change = changeOf(stale, changed, key, value);
         if (change === undefined || (seen.has(change.generation) && change.gone === undefined)) continue;
         seen.add(change.generation);
         changes.push(change);
@@ -72,44 +80,30 @@ export class Revalidation {
   }
 
   /** What is to be done about an entry as it is by now. */
-  #again(stale: (key: RawFlowKey, value: Uint8Array) => Stale, changed: StaleFlows, key: RawFlowKey): EntryChange[] {
+  #again(stale: Test, changed: StaleFlows, key: RawFlowKey): EntryChange[] {
     const map = this.#maps[key.family];
     const value = new Uint8Array(map.valueBytes);
-    const change = map.lookup(encodeFlowKey(key), value)
-      ? this.#changeOf(stale, changed, key, value, new Set())
-      : undefined;
+    const change = map.lookup(encodeFlowKey(key), value) ? changeOf(stale, changed, key, value) : undefined;
     return change === undefined ? [] : [change];
   }
 
-  /** @param kept generations of which it is known that policy allows them as before. */
-  #changeOf(
-    stale: (key: RawFlowKey, value: Uint8Array) => Stale,
-    changed: StaleFlows,
-    key: RawFlowKey,
-    value: Uint8Array,
-    kept: Set<number>,
-  ): EntryChange | undefined {
-    const { policy, way, over } = stale(key, value);
-    if (!(policy || way || over)) return undefined;
-    const entry = new DataView(value.buffer, value.byteOffset, value.byteLength);
-    const generation = flowEntryCodec.generation.get(entry, 0);
-    const ended: EntryChange = { operation: "delete", key, generation };
-    if (over) return ended;
-    if (policy && !kept.has(generation)) {
-      if (!this.#stillAllowed.keeps(this.#maps[key.family], key, value)) return ended;
-      kept.add(generation);
-    }
-    if (!way) return undefined;
-    // Only what routes led somewhere do they lead elsewhere.
-    const routed = flowEntryCodec.action.get(entry, 0) === FlowActionValue.forward;
-    if (!routed || (flowEntryCodec.flags.get(entry, 0) & FLOW_FLAG_CHOSEN) !== 0) return ended;
-    const ingress = flowEntryCodec.ingress.get(entry, 0);
-    return { operation: "reroute", key, generation, ...(changed.gone.has(ingress) ? { gone: ingress } : {}) };
-  }
-
   /** `undefined`: no entry can be concerned. */
-  #staleTest(changed: StaleFlows): ((key: RawFlowKey, value: Uint8Array) => Stale) | undefined {
+  #staleTest(changed: StaleFlows): Test | undefined {
     const empty = Object.values(this.#maps).every((map) => !map.nextKey(null, new Uint8Array(map.keySize)));
-    return empty ? undefined : staleTest(changed, (entry) => this.#stillAllowed.ends(entry));
+    return empty ? undefined : staleTest(changed, this.#tables);
   }
+}
+
+function changeOf(stale: Test, changed: StaleFlows, key: RawFlowKey, value: Uint8Array): EntryChange | undefined {
+  const { way, over } = stale(key, value);
+  if (!(way || over)) return undefined;
+  const entry = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const generation = flowEntryCodec.generation.get(entry, 0);
+  const ended: EntryChange = { operation: "delete", key, generation };
+  if (over) return ended;
+  // Only what routes led somewhere do they lead elsewhere.
+  const routed = flowEntryCodec.action.get(entry, 0) === FlowActionValue.forward;
+  if (!routed || (flowEntryCodec.flags.get(entry, 0) & FLOW_FLAG_CHOSEN) !== 0) return ended;
+  const ingress = flowEntryCodec.ingress.get(entry, 0);
+  return { operation: "reroute", key, generation, ...(changed.gone.has(ingress) ? { gone: ingress } : {}) };
 }

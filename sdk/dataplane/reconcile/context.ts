@@ -19,6 +19,7 @@ import type { Limits, Node } from "../schema/index.ts";
 import type { DesiredState } from "../state/desired.ts";
 import type { Ids } from "../state/ids.ts";
 import type { Undo } from "../state/undo.ts";
+import type { ChangedRules } from "./changed_rules.ts";
 import type { Followed } from "./followed.ts";
 import type { Policies } from "./policies.ts";
 import type { Ways } from "./ways.ts";
@@ -81,6 +82,8 @@ export interface StaleFlows {
   readonly nexthops: Set<number>;
   /** Numbers of interfaces whose policy, and nothing else, has changed: what it still allows goes on. */
   readonly policies: Set<number>;
+  /** What has changed in it; `undefined`: any flow from or to them may be decided otherwise. */
+  rules: ChangedRules | undefined;
   /** Numbers of mirrors that they are copied for, and that are no more. */
   readonly mirrors: Set<number>;
   /** Prefixes that source or destination lies in, with the numbers of the VRFs in the kernel. */

@@ -311,7 +311,10 @@ function noteStale(run: Run, before: LiveInterface | undefined, now: Interface):
     [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
   );
   if (!same) noteAllStale(run, before);
-  if (!sameValue(old.policies, now.policies)) run.stale.policies.add(before.id);
+  if (!sameValue(old.policies, now.policies)) {
+    run.stale.policies.add(before.id);
+    run.stale.rules = undefined;
+  }
 }
 
 function noteAllStale(run: Run, live: LiveInterface): void {

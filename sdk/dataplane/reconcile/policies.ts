@@ -11,6 +11,7 @@ import {
   type RuleReference,
 } from "../../slowpath/index.ts";
 import type { AnyChange } from "../state/desired.ts";
+import { changedRules } from "./changed_rules.ts";
 import type { Run } from "./context.ts";
 
 /** The slow path, which decides by what is compiled here. */
@@ -126,6 +127,7 @@ export class Policies {
     for (const { object, id } of run.live.values()) {
       if (object.policies?.some((name) => policies.has(name)) === true) run.stale.policies.add(id);
     }
+    if (run.stale.rules !== undefined && policies.size > 0) run.stale.rules = changedRules(run, changes);
   }
 
   /** Keeps the numbers of lists that were or are in use: the kernel's table still names the old ones. */

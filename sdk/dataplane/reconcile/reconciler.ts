@@ -101,6 +101,7 @@ export class Reconciler {
         over: new Set(),
         nexthops: new Set(),
         policies: new Set(),
+        rules: { rules: [], prefixSets: new Map() },
         mirrors: new Set(),
         prefixes: new PackedPrefixes(),
         translated: new Set(),

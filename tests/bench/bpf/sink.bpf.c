@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdbool.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "sink_abi.h"
 
@@ -22,6 +23,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } latency SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sink_watch);
+} watch SEC(".maps");
 
 static __always_inline void add(__u32 element)
 {
@@ -90,6 +99,40 @@ int latency_tc(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	return record((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_ACT_SHOT
 									    : TC_ACT_OK;
+}
+
+static __always_inline bool is_between(__u16 port, __u16 first, __u16 last)
+{
+	return port >= first && port <= last;
+}
+
+/* Counts stamped packets apart by their ports, and notes when the last one of the watched flows came. */
+SEC("tc")
+int watch_tc(struct __sk_buff *skb)
+{
+	const char magic[4] = STAMP_MAGIC;
+	__u32 zero = 0;
+	struct sink_watch *w = bpf_map_lookup_elem(&watch, &zero);
+	__u8 *data, *end;
+
+	if (!w || bpf_skb_pull_data(skb, STAMP_END))
+		return TC_ACT_OK;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (data + STAMP_END > end || data[STAMP_OFFSET] != magic[0] ||
+	    data[STAMP_OFFSET + 1] != magic[1] || data[STAMP_OFFSET + 2] != magic[2] ||
+	    data[STAMP_OFFSET + 3] != magic[3])
+		return TC_ACT_OK;
+	if (is_between(bpf_ntohs(*(__u16 *)(data + SOURCE_PORT_OFFSET)), w->first_source_port,
+		       w->last_source_port) &&
+	    is_between(bpf_ntohs(*(__u16 *)(data + DESTINATION_PORT_OFFSET)),
+		       w->first_destination_port, w->last_destination_port)) {
+		w->last = bpf_ktime_get_ns();
+		__sync_fetch_and_add(&w->watched, 1);
+	} else {
+		__sync_fetch_and_add(&w->others, 1);
+	}
+	return TC_ACT_SHOT;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

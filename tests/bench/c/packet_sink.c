@@ -46,6 +46,32 @@ static void report_latencies(uint64_t *counts)
 	       (unsigned long long)found[4]);
 }
 
+/* The line names the ports that are watched from now on, first and last source and destination ports; or is empty. */
+static void report_watch(struct sink_watch *watch, const char *line)
+{
+	unsigned int ports[4];
+
+	printf("{\"watched\":%llu,\"others\":%llu,\"last\":%llu}\n",
+	       (unsigned long long)watch->watched, (unsigned long long)watch->others,
+	       (unsigned long long)watch->last);
+	if (sscanf(line, "%u %u %u %u", ports, ports + 1, ports + 2, ports + 3) != 4)
+		return;
+	*watch = (struct sink_watch){ .first_source_port = ports[0],
+				      .last_source_port = ports[1],
+				      .first_destination_port = ports[2],
+				      .last_destination_port = ports[3] };
+}
+
+static void *map_array(struct bpf_object *object, const char *name, size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_object__find_map_fd_by_name(object, name), 0);
+
+	if (memory == MAP_FAILED)
+		fail(name);
+	return memory;
+}
+
 static void attach(struct bpf_program *program, const char *device, int tc)
 {
 	int ifindex = if_nametoindex(device);
@@ -69,7 +95,7 @@ static void attach(struct bpf_program *program, const char *device, int tc)
 int main(int argc, char **argv)
 {
 	static const char text[] = "packet_sink -o OBJECT -i DEVICE -m "
-				   "drop|drop_tc|latency_xdp|latency_tc";
+				   "drop|drop_tc|latency_xdp|latency_tc|watch_tc";
 	const char *object_path = NULL, *device = NULL, *mode = "drop";
 	char line[64];
 	int option;
@@ -97,20 +123,19 @@ int main(int argc, char **argv)
 	struct bpf_program *program = bpf_object__find_program_by_name(object, mode);
 	if (!program)
 		usage(text);
-	attach(program, device, strcmp(mode, "latency_tc") == 0 || strcmp(mode, "drop_tc") == 0);
+	attach(program, device, strstr(mode, "_tc") != NULL);
 
 	int drops = bpf_object__find_map_fd_by_name(object, "dropped");
-	uint64_t *latencies =
-		mmap(NULL, SINK_ELEMENTS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED,
-		     bpf_object__find_map_fd_by_name(object, "latency"), 0);
-	if (latencies == MAP_FAILED)
-		fail("map the histogram");
+	uint64_t *latencies = map_array(object, "latency", SINK_ELEMENTS * sizeof(uint64_t));
+	struct sink_watch *watch = map_array(object, "watch", sizeof(*watch));
 	end_with_parent();
 	setlinebuf(stdout);
 	printf("{\"ready\":true}\n");
 	while (fgets(line, sizeof(line), stdin)) {
 		if (strncmp(mode, "drop", 4) == 0)
 			report_drops(drops);
+		else if (strcmp(mode, "watch_tc") == 0)
+			report_watch(watch, line);
 		else
 			report_latencies(latencies);
 	}

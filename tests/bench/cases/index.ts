@@ -10,6 +10,7 @@ import { newFlows } from "./new-flows.ts";
 import { noisyNeighbour } from "./noisy-neighbour.ts";
 import { overlayTcp } from "./overlay-tcp.ts";
 import { overlayUdp } from "./overlay-udp.ts";
+import { policyChange } from "./policy-change.ts";
 import { policyClassifier } from "./policy-classifier.ts";
 import { routes100k } from "./routes-100k.ts";
 import { scale } from "./scale.ts";
@@ -32,6 +33,7 @@ export const benchmarks: readonly Benchmark[] = [
   flowSetup,
   noisyNeighbour,
   policyClassifier,
+  policyChange,
   routes100k,
   scale,
 ];

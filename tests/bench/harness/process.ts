@@ -149,8 +149,8 @@ export class Tool implements AsyncDisposable {
   }
 
   /** Sends it a line and returns its answer. */
-  ask<T>(): Promise<T> {
-    this.#child.stdin.write("\n");
+  ask<T>(line = ""): Promise<T> {
+    this.#child.stdin.write(`${line}\n`);
     return this.next<T>();
   }
 

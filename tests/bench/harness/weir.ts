@@ -21,6 +21,8 @@ export interface WeirNodeOptions {
   readonly policy: boolean;
   /** Rules that the policy of pod a begins with. Default: none. */
   readonly rules?: readonly Rule[];
+  /** Entries that there is room for in the flow tables. Default: 1 048 576. */
+  readonly flows?: number;
   /** The node's `bigTcp`. Default: Weir's own. */
   readonly bigTcp?: boolean;
   /** CPUs of the slow path's threads. Default: any. */
@@ -44,7 +46,8 @@ export class WeirNode implements AsyncDisposable {
     destroyInstance(instance, { netns: lab.node });
     const store = options.persistent ? {} : ({ store: false } as const);
     const { workerCpus } = options;
-    const dataPlane = await DataPlane.open({ instance, netns: lab.node, limits: LIMITS, workerCpus, ...store });
+    const limits = { ...LIMITS, flows: options.flows ?? LIMITS.flows };
+    const dataPlane = await DataPlane.open({ instance, netns: lab.node, limits, workerCpus, ...store });
     const node = new WeirNode(dataPlane);
     try {
       await dataPlane.apply(state(lab, options));

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Flows that are there when policy, sets or lists of policies change: those that a naive evaluation allows stay. */
+import { expect, test } from "bun:test";
+import type { FlowSetting } from "../../sdk/index.ts";
+import { pods } from "../../sdk/lab/index.ts";
+import type { PolicyInput, PolicyRuleInput } from "../../sdk/slowpath/index.ts";
+import { decideNaively, type Flow as NaiveFlow } from "../wasm/policy/naive.ts";
+import { Random } from "../wasm/policy/random.ts";
+import { DataPlaneNode } from "./dataplane_node.ts";
+
+const FLOWS = 1500;
+const CHANGES = 25;
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58 } as const;
+/** ICMP's timestamp request, and its answer. */
+const TIMESTAMP = { request: 13 << 8, reply: 14 << 8 };
+
+type Document = Pick<Known, "policies" | "list" | "members">;
+
+interface Known {
+  readonly policies: readonly [PolicyInput, PolicyInput];
+  readonly list: readonly string[];
+  readonly members: readonly string[];
+}
+
+const client = (r: Random, v6: boolean) => (v6 ? `fd00:9::${r.below(40) + 1}` : `10.9.0.${r.below(40) + 1}`);
+
+function flowOf(r: Random): FlowSetting {
+  const v6 = r.once(3);
+  const proto = r.of(v6 ? (["tcp", "udp", "icmpv6"] as const) : (["tcp", "udp", "icmp"] as const));
+  const port = () => 1000 + r.below(60);
+  const [sport, dport] =
+    proto === "tcp" || proto === "udp"
+      ? [port(), port()]
+      : proto === "icmp" && r.once(4)
+        ? [TIMESTAMP.reply, TIMESTAMP.request]
+        : Array(2).fill(1 + r.below(5000));
+  const ends = { src: client(r, v6), dst: v6 ? pods.b.ipv6 : pods.b.ipv4, sport: sport ?? 0, dport: dport ?? 0 };
+  return { vrf: "red", proto, ...ends, action: "forward", interface: "va" };
+}
+
+function naive({ proto, src, dst, sport, dport }: FlowSetting): NaiveFlow {
+  const protocol = PROTOCOL_NUMBERS[proto as keyof typeof PROTOCOL_NUMBERS];
+  const icmp = sport === dport ? (proto === "icmp" ? 8 << 8 : 128 << 8) : dport;
+  return {
+    source: src,
+    destination: dst,
+    protocol,
+    sourcePort: sport,
+    destinationPort: dport,
+    icmp: proto.startsWith("icmp") ? icmp : undefined,
+  };
+}
+
+function ruleOf(r: Random): PolicyRuleInput {
+  const proto = r.of(["any", "tcp", "udp", "icmp", "icmpv6"] as const);
+  const hasPorts = proto === "tcp" || proto === "udp";
+  const first = 1000 + r.below(60);
+  const range = () => `${first}-${first + r.below(20)}`;
+  const peers = () =>
+    r.once(3) ? [{ set: "some" }] : [`10.9.0.${r.below(8) * 8}/29`, `fd00:9::${(r.below(4) * 16).toString(16)}/124`];
+  return {
+    action: r.of(["allow", "deny", "deny", "reject", "log", "pass"] as const),
+    direction: r.once(6) ? "egress" : "ingress",
+    proto,
+    ...(hasPorts && r.once(2) ? { ports: [range()] } : {}),
+    ...(hasPorts && r.once(3) ? { sourcePorts: [range()] } : {}),
+    ...(proto === "icmp" && r.once(2) ? { types: [r.of([8, 13, "13/0"])] } : {}),
+    ...(r.once(2) ? {} : { from: peers() }),
+    ...(r.once(4) ? { except: [`10.9.0.${r.below(20) * 2}/31`] } : {}),
+  };
+}
+
+const membersOf = (r: Random) => [`10.9.0.${r.below(16) * 2}/31`, `10.9.0.${32 + r.below(8)}/32`, "fd00:9::20/123"];
+
+/** One change of what a controller may change at once. */
+function changed(r: Random, { policies: [p, q], list, members }: Document): Document {
+  const edit = (policy: PolicyInput): PolicyInput => {
+    const rules = [...(policy.rules ?? [])];
+    const at = r.below(rules.length + 1);
+    const how = r.below(3);
+    if (how === 0) rules.splice(at, 1);
+    else if (how === 1) rules.splice(at, 0, ...rules.splice(r.below(rules.length + 1), 1));
+    else rules.splice(at, r.below(2), ruleOf(r));
+    return { ...policy, rules };
+  };
+  const otherDefault = (policy: PolicyInput): PolicyInput => ({
+    ...policy,
+    default: policy.default === "allow" ? "deny" : "allow",
+  });
+  switch (r.below(8)) {
+    case 0:
+      return { policies: [otherDefault(p), q], list, members };
+    case 1:
+      return { policies: [p, q], list: r.of([["p"], ["q"], ["p", "q"], ["q", "p"]]), members };
+    case 2:
+    case 3:
+      return { policies: [p, q], list, members: membersOf(r) };
+    case 4:
+      return { policies: [edit(p), edit(q)], list, members: membersOf(r) };
+    default:
+      return { policies: r.once(2) ? [edit(p), q] : [p, edit(q)], list, members };
+  }
+}
+
+test("of the flows that are there, exactly those end that changed policies, sets and lists of policies allow no more", async () => {
+  await using node = await DataPlaneNode.start({ name: "review", hook: "tc" });
+  const seed = 20_240_601;
+  const r = new Random(seed);
+  let now: Document = {
+    policies: [
+      { name: "p", default: "allow", rules: [ruleOf(r), ruleOf(r), ruleOf(r)] },
+      { name: "q", default: "deny", rules: [ruleOf(r), ruleOf(r)] },
+    ],
+    list: ["p", "q"],
+    members: membersOf(r),
+  };
+  const document = ({ policies, list, members }: Document) =>
+    node.document({ b: { policies: [...list] } }, { policies, sets: [{ name: "some", prefixes: members }] });
+  const allows = ({ policies, list, members }: Document, flow: FlowSetting) => {
+    const inOrder = list.flatMap((name) => policies.filter((policy) => policy.name === name));
+    return decideNaively(inOrder, naive(flow), "ingress", new Map([["some", members]])).action === "allow";
+  };
+  await node.dp.apply(document(now));
+  const flows = Array.from({ length: FLOWS }, () => flowOf(r));
+  let ended = 0;
+  for (let i = 0; i < CHANGES; i++) {
+    const before = now;
+    const allowed = flows.filter((flow) => allows(before, flow));
+    node.dp.flows.set(allowed);
+    const generations = new Map(allowed.map((flow) => [flow, node.dp.flows.get(flow)?.generation]));
+    now = changed(r, now);
+    await node.dp.apply(document(now));
+    const after = now;
+    const wrong = allowed.filter((flow) => {
+      const found = node.dp.flows.get(flow)?.generation;
+      return allows(after, flow) ? found !== generations.get(flow) : found !== undefined;
+    });
+    expect({ seed, change: i, wrong: wrong.map(naive), before, after }).toMatchObject({ wrong: [] });
+    ended += allowed.filter((flow) => !allows(after, flow)).length;
+  }
+  // Neither was nothing denied, nor everything.
+  expect(ended).toBeGreaterThan(FLOWS / 2);
+}, 60_000);
+
+test("a flow that a rule left to the controller stays as decided, until another rule decides it", async () => {
+  await using node = await DataPlaneNode.start({ name: "asked" });
+  const document = (rules: readonly PolicyRuleInput[]) =>
+    node.document({ b: { policies: ["asked"] } }, { policies: [{ name: "asked", rules }] });
+  const rule = { direction: "ingress", proto: "icmp" } as const;
+  const ask: PolicyRuleInput = { ...rule, name: "who", action: "ask" };
+  await node.dp.apply(document([ask]));
+  let asked = 0;
+  using _ = node.dp.onFlowMiss((misses) => {
+    for (const miss of misses) {
+      asked++;
+      miss.decide({ action: "forward" });
+    }
+  });
+  await using ping = node.lab.spawn("a", ["ping", "-i", "0.05", "-e", "77", pods.b.ipv4]);
+  await ping.waitForOutput(/icmp_seq=3/);
+  const key = { vrf: "red", proto: "icmp", src: pods.a.ipv4, sport: 77, dst: pods.b.ipv4, dport: 77 };
+  const { generation } = node.dp.flows.get(key) ?? {};
+  // It matches the flow, and comes after the rule that decides.
+  await node.dp.apply(document([ask, { ...rule, name: "more", action: "deny" }]));
+  expect(node.dp.flows.get(key)?.generation).toBe(generation as number);
+  expect(asked).toBe(1);
+  await node.dp.apply(document([{ ...rule, name: "first", action: "deny" }, ask]));
+  expect(node.dp.flows.get(key)?.generation).not.toBe(generation as number);
+});
