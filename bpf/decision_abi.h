@@ -9,10 +9,10 @@
 
 enum decision_operation {
 	DECISION_NONE = 0,
-	DECISION_SET,     /* insert or replace the pair */
-	DECISION_DELETE,  /* remove the pair */
-	DECISION_REROUTE, /* routes have changed: `reroute` of both entries becomes `revision` */
-	DECISION_READ,    /* tells what the entry is, and changes nothing */
+	DECISION_SET,    /* insert or replace the pair */
+	DECISION_DELETE, /* remove the pair */
+	DECISION_REROUTE, /* routes have changed: `reroute` of the pair becomes `revision`, unless CHOSEN */
+	DECISION_READ, /* tells what the entry is, and changes nothing */
 };
 
 /* DECISION_STALE becomes "stale". */

@@ -90,7 +90,7 @@ struct flow_entry { /* 136 bytes */
 	__u32 tcp_end;    /* sequence number behind the last byte */
 	__u32 tcp_ack;    /* highest acknowledgement */
 	__u32 tcp_window; /* right edge of the window that it offers the other direction */
-	__u32 reroute; /* not 0: routes have changed; of action forward, the next packet looks for its way */
+	__u32 reroute; /* not 0: routes have changed; the next packet that is let through looks for its way */
 };
 
 /* Bit of `tcp_flags` that is none of a segment's: tcp_end is known. */
@@ -118,8 +118,10 @@ struct flow_entry { /* 136 bytes */
 #define FLOW_FLAG_REVERSE 0x02 /* the reverse direction of the pair */
 #define FLOW_FLAG_MARKED  0x04 /* untouched since the last sweep */
 #define FLOW_FLAG_SINGLE  0x08 /* has no reverse entry */
-#define FLOW_FLAG_CHOSEN  0x10 /* the controller said where it goes, whatever routes say */
-#define FLOW_FLAG_REROUTE 0x20 /* of a decision only: both directions look for their way anew */
+#define FLOW_FLAG_CHOSEN \
+	0x10 /* the controller said where this direction goes, whatever routes say */
+#define FLOW_FLAG_REROUTE     0x20 /* of a decision only: both directions look for their way anew */
+#define FLOW_FLAG_CHOSEN_BACK 0x40 /* of a decision only: CHOSEN of the reverse direction */
 
 #define WEIR_HOLD_PACKETS 3 /* packets of a held flow that reach the slow path */
 

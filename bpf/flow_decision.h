@@ -40,7 +40,7 @@ static __always_inline void entry_from_decision(const struct flow_decision *d,
 	flow->revision = d->revision;
 	flow->ingress = d->ingress;
 	flow->action = d->action;
-	flow->flags = d->flags & ~(FLOW_FLAG_REVERSE | FLOW_FLAG_MARKED | FLOW_FLAG_REROUTE);
+	flow->flags = d->flags & (FLOW_FLAG_BRIDGED | FLOW_FLAG_SINGLE | FLOW_FLAG_CHOSEN);
 	flow->worker = d->worker;
 	flow->drop_reason = d->drop_reason;
 	flow->mirror = d->mirror;
@@ -65,7 +65,9 @@ static __always_inline void entry_turn(const struct flow_decision *d, struct flo
 	flow->ingress = d->reverse_ingress;
 	flow->label = d->reverse_label;
 	flow->reverse_vrf = d->vrf;
-	flow->flags |= FLOW_FLAG_REVERSE;
+	flow->flags = (flow->flags & ~FLOW_FLAG_CHOSEN) | FLOW_FLAG_REVERSE;
+	if (d->flags & FLOW_FLAG_CHOSEN_BACK)
+		flow->flags |= FLOW_FLAG_CHOSEN;
 	if (d->reverse_mirror)
 		flow->mirror = d->reverse_mirror;
 	if (d->action != FLOW_NAT)

@@ -34,8 +34,7 @@ static __always_inline int follow_flow(const struct packet *p)
 		return CONTINUE;
 	way = *(volatile __u64 *)&flow->nexthop;
 	nh = nexthop_get(way);
-	lost = !nh || (nh->flags & NEXTHOP_FLAG_DOWN) ||
-	       (flow->reroute && flow->action == FLOW_FORWARD);
+	lost = !nh || (nh->flags & NEXTHOP_FLAG_DOWN) || flow->reroute;
 	if ((w->flags & WALK_UNROUTED) && (lost || !(nh->flags & NEXTHOP_FLAG_POLICY)))
 		return CONTINUE;
 	if ((w->flags & WALK_AWAITED) && !tracing && trap_admit(w->interface)) {
@@ -62,21 +61,14 @@ static __always_inline int follow_flow(const struct packet *p)
 	else
 		flow_touch(w, flow);
 	if (flow->action == FLOW_FORWARD || flow->action == FLOW_NAT) {
-		/*
-		 * Another way is looked for. That of what the packet would become is the
-		 * decision's business.
-		 */
-		if (lost) {
-			if (flow->action == FLOW_FORWARD)
-				w->flags |= flow->flags & FLOW_FLAG_REVERSE
-						    ? WALK_ALLOWED | WALK_ANSWER
-						    : WALK_ALLOWED;
-			else if (w->flags & WALK_INJECTED)
-				return drop(p, DROP_NO_NEXTHOP); /* just decided */
+		/* Another way is looked for: by the whole walk, or by what the packet becomes. */
+		if (lost && flow->action == FLOW_FORWARD) {
+			w->flags |= flow->flags & FLOW_FLAG_REVERSE ? WALK_ALLOWED | WALK_ANSWER
+								    : WALK_ALLOWED;
 			return CONTINUE;
 		}
 		if (flow->action == FLOW_NAT)
-			w->flags |= WALK_NAT;
+			w->flags |= lost ? WALK_NAT | WALK_NAT_LOST : WALK_NAT;
 		w->nexthop = way;
 		w->label = way >> 32;
 		return FORWARD;

@@ -92,18 +92,31 @@ static __always_inline int follow_answer(const struct packet *p)
 	if (!leads_back(w))
 		return CONTINUE;
 	if (!policy_is_same(flow->ingress, w->ingress & INGRESS_TUNNEL ? 0 : w->interface)) {
-		w->flags |= WALK_ANSWER;
+		/* The key of the direction that began a translated flow is not that of its answers, turned. */
+		if (flow->action == FLOW_FORWARD)
+			w->flags |= WALK_ANSWER;
 		return CONTINUE;
 	}
 	if (tracing)
 		return FORWARD;
 	flow->ingress = w->ingress;
 	other = flow_partner(w, flow);
-	if (other)
+	if (other && !(other->flags & FLOW_FLAG_CHOSEN))
 		other->reroute = 1;
 	return FORWARD;
 }
 STAGE(follow_answer)
+
+/* Leads the entry, and what answers it, to walk->nexthop. `reroute`: why. */
+static __always_inline void entry_lead(const struct walk *w, struct flow_entry *flow,
+				       struct flow_entry *other, __u32 reroute)
+{
+	*(volatile __u64 *)&flow->nexthop = (__u64)w->label << 32 | w->nexthop;
+	if (other)
+		other->ingress = ingress_of(w->nexthop);
+	/* Unless routes have changed once more. */
+	__sync_val_compare_and_swap(&flow->reroute, reroute, 0);
+}
 
 /*
  * A packet of an allowed flow that goes on to walk->nexthop, and not where its entry says. FORWARD, or
@@ -125,11 +138,7 @@ static __always_inline int flow_move(const struct packet *p)
 	/* An error goes where its own destination is; what the controller has chosen may come back. */
 	if (tracing || (w->flags & WALK_RELATED) || (flow->flags & FLOW_FLAG_CHOSEN))
 		return FORWARD;
-	*(volatile __u64 *)&flow->nexthop = (__u64)w->label << 32 | w->nexthop;
-	if (other)
-		other->ingress = ingress_of(w->nexthop);
-	/* Unless routes have changed once more. */
-	__sync_val_compare_and_swap(&flow->reroute, reroute, 0);
+	entry_lead(w, flow, other, reroute);
 	return FORWARD;
 }
 STAGE(flow_move)

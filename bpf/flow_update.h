@@ -240,7 +240,8 @@ static __always_inline int entry_reroute(const struct flow_decision *d, struct f
 {
 	if (flow->ingress == d->ingress)
 		flow->ingress = 0;
-	*(volatile __u32 *)&flow->reroute = d->revision;
+	if (!(flow->flags & FLOW_FLAG_CHOSEN))
+		*(volatile __u32 *)&flow->reroute = d->revision;
 	/* Policy may have to be asked once more. */
 	return !(__sync_fetch_and_and(&flow->trapped, FLOW_CLAIMED) & FLOW_CLAIMED);
 }
@@ -257,7 +258,8 @@ static __always_inline __u8 decision_reroute(struct flow_decision *d)
 	if (!old)
 		return DECISION_MISSING;
 	d->new_generation = old->generation;
-	if (old->generation != d->generation || old->action != FLOW_FORWARD)
+	if (old->generation != d->generation ||
+	    (old->action != FLOW_FORWARD && old->action != FLOW_NAT))
 		return DECISION_STALE;
 	flow_key_partner(family, &key, old, &reverse);
 	other = partner_of(family, old, &reverse);

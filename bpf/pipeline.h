@@ -11,6 +11,7 @@
 #include "flow_follow.h"
 #include "flow_miss.h"
 #include "nat.h"
+#include "nat_move.h"
 #include "rpf.h"
 #include "source_check.h"
 
@@ -290,6 +291,11 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 	}
 	if (verdict == CONTINUE)
 		verdict = decide(p, i);
+	if (verdict == FORWARD && (w->flags & WALK_NAT_LOST)) {
+		verdict = call_nat_move(p);
+		if (verdict == CONTINUE)
+			verdict = call_flow_miss(p);
+	}
 	if (verdict != FORWARD)
 		return verdict;
 	if (w->mirror)

@@ -70,10 +70,12 @@ __attribute__((noinline)) int follow_back_once(struct walk *w, __u32 back)
 	return BACK_FOLLOWED;
 }
 
-/* From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. */
-static __always_inline void follow_back(struct walk *w)
+/*
+ * From walk->reverse_nexthop to the next hop that it leads to; 0 if there is none. `back`: where it
+ * leads if there is a choice.
+ */
+static __always_inline void follow_back_to(struct walk *w, __u32 back)
 {
-	__u32 back = way_back(w);
 	__u32 n;
 
 	for (n = 0; n < MAX_RESOLUTIONS; n++) {
@@ -85,6 +87,11 @@ static __always_inline void follow_back(struct walk *w)
 			break;
 	}
 	w->reverse_nexthop = 0;
+}
+
+static __always_inline void follow_back(struct walk *w)
+{
+	follow_back_to(w, way_back(w));
 }
 
 /* Whether walk->reverse_nexthop leads to where the packet came from. */

@@ -303,7 +303,8 @@ struct command {    /* 128 bytes */
 	__u8 log;       /* 1: the flow is reported, as by a rule with log */
 	__u8 reverse_mirror;
 	__u8 lent; /* release: enum lent; `length` is the packet's */
-	__u8 reserved0[3];
+	__u8 chosen; /* 1: `nexthop` whatever routes say; 0: it is where they lead what the packets become */
+	__u8 reserved0[2];
 	__u32 reserved[9];
 };
 

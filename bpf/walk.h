@@ -80,6 +80,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_NAT            0x80000  /* its flow translates it */
 #define WALK_LEADS_NOWHERE  0x100000 /* only a flow that translates it is followed */
 #define WALK_ANSWER         0x200000 /* the other direction began its flow, which policy allowed */
+#define WALK_NAT_LOST       0x400000 /* its flow translates it, and looks for its way anew */
 
 /* A copy that a mirror has made: it is not copied again, here or at another node. */
 static __always_inline int is_copy(const struct walk *w)

@@ -14,6 +14,7 @@ import {
   BURST_SLOT_GENERATION,
   BURST_SLOT_ROUND,
   BURST_SLOT_SIZE,
+  COMMAND_CHOSEN,
   COMMAND_IDLE_SECONDS,
   COMMAND_LABEL,
   COMMAND_NEW_DESTINATION,
@@ -70,6 +71,7 @@ import {
   FLOW_DROP,
   FLOW_FLAG_BRIDGED,
   FLOW_FLAG_CHOSEN,
+  FLOW_FLAG_CHOSEN_BACK,
   FLOW_FLAG_REROUTE,
   FLOW_FLAG_SINGLE,
   FLOW_FORWARD,
@@ -266,7 +268,9 @@ export function adoptVerdict(decision: u32, command: usize): void {
     store<u32>(record + FLOW_DECISION_REVERSE_NEXTHOP, back);
     flags &= ~FLOW_FLAG_SINGLE;
   }
-  if (nexthop != 0 || back != 0) flags = (flags & ~FLOW_FLAG_REROUTE) | FLOW_FLAG_CHOSEN;
+  if (nexthop != 0 || back != 0) flags &= ~FLOW_FLAG_REROUTE;
+  if (load<u8>(command + COMMAND_CHOSEN) != 0) flags |= FLOW_FLAG_CHOSEN;
+  if (back != 0) flags |= FLOW_FLAG_CHOSEN_BACK;
   if (load<u8>(command + COMMAND_SINGLE) != 0) flags |= FLOW_FLAG_SINGLE;
   store<u8>(record + FLOW_DECISION_FLAGS, flags);
   store<u8>(record + FLOW_DECISION_REVERSE_MIRROR, load<u8>(command + COMMAND_REVERSE_MIRROR));

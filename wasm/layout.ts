@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 11;
+export const WEIR_ABI_VERSION: u32 = 12;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -197,8 +197,9 @@ export const FLOW_FLAG_BRIDGED: u32 = 0x1;
 export const FLOW_FLAG_REVERSE: u32 = 0x2;
 export const FLOW_FLAG_MARKED: u32 = 0x4;
 export const FLOW_FLAG_SINGLE: u32 = 0x8;
-export const FLOW_FLAG_CHOSEN: u32 = 0x10;
+export const FLOW_FLAG_CHOSEN: u32 = 16;
 export const FLOW_FLAG_REROUTE: u32 = 0x20;
+export const FLOW_FLAG_CHOSEN_BACK: u32 = 0x40;
 export const WEIR_HOLD_PACKETS: u32 = 3;
 
 // enum flow_action
@@ -973,6 +974,7 @@ export const COMMAND_SINGLE: usize = 85;
 export const COMMAND_LOG: usize = 86;
 export const COMMAND_REVERSE_MIRROR: usize = 87;
 export const COMMAND_LENT: usize = 88;
+export const COMMAND_CHOSEN: usize = 89;
 
 // ---- bpf/trace_abi.h
 

@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 11;
+export const WEIR_ABI_VERSION = 12;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -64,7 +64,7 @@ export const decisionOperations = [
   "set",
   /** remove the pair */
   "delete",
-  /** routes have changed: `reroute` of both entries becomes `revision` */
+  /** routes have changed: `reroute` of the pair becomes `revision`, unless CHOSEN */
   "reroute",
   /** tells what the entry is, and changes nothing */
   "read",
@@ -319,10 +319,11 @@ export const FLOW_FLAG_REVERSE = 0x2;
 export const FLOW_FLAG_MARKED = 0x4;
 /** has no reverse entry */
 export const FLOW_FLAG_SINGLE = 0x8;
-/** the controller said where it goes, whatever routes say */
-export const FLOW_FLAG_CHOSEN = 0x10;
+export const FLOW_FLAG_CHOSEN = 16;
 /** of a decision only: both directions look for their way anew */
 export const FLOW_FLAG_REROUTE = 0x20;
+/** of a decision only: CHOSEN of the reverse direction */
+export const FLOW_FLAG_CHOSEN_BACK = 0x40;
 /** packets of a held flow that reach the slow path */
 export const WEIR_HOLD_PACKETS = 3;
 
@@ -432,7 +433,7 @@ export const flowEntryCodec = {
   tcpAck: u32(124),
   /** right edge of the window that it offers the other direction */
   tcpWindow: u32(128),
-  /** not 0: routes have changed; of action forward, the next packet looks for its way */
+  /** not 0: routes have changed; the next packet that is let through looks for its way */
   reroute: u32(132),
 } as const;
 /** 136 bytes. */
@@ -1627,6 +1628,8 @@ export const commandCodec = {
   reverseMirror: u8(87),
   /** release: enum lent; `length` is the packet's */
   lent: u8(88),
+  /** 1: `nexthop` whatever routes say; 0: it is where they lead what the packets become */
+  chosen: u8(89),
 } as const;
 /** 128 bytes. */
 export const commandLayout = layout(128, commandCodec);

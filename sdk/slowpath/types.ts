@@ -146,8 +146,13 @@ export interface AskVerdict {
   readonly action: "forward" | "drop" | "reject";
   /** Action forward: what its packets become; addresses of 16 bytes, IPv4 mapped. */
   readonly becomes?: NewKey | undefined;
-  /** Where its packets go, in place of what the pipeline found: next hop, label with its kind, VRF of the answers. */
-  readonly way?: { readonly nexthop: number; readonly tag: number; readonly vrf: number } | undefined;
+  /**
+   * Where its packets go, in place of what the pipeline found: next hop, label with its kind, VRF of the answers.
+   * `chosen`: whatever routes say.
+   */
+  readonly way?:
+    | { readonly nexthop: number; readonly tag: number; readonly vrf: number; readonly chosen: boolean }
+    | undefined;
   /** Next hop of the answers. Default: the one that the pipeline found. */
   readonly reverseNexthop?: number | undefined;
   /** Index in `mirrors` of copies of the answers. Default: as `mirror`. */

@@ -29,6 +29,7 @@ export function writeVerdict(
   commandCodec.nexthop.set(view, at, way?.nexthop ?? 0);
   commandCodec.label.set(view, at, way?.tag ?? 0);
   commandCodec.reverseVrf.set(view, at, way?.vrf ?? 0);
+  commandCodec.chosen.set(view, at, way?.chosen === true ? 1 : 0);
   commandCodec.reverseNexthop.set(view, at, verdict.reverseNexthop ?? 0);
   commandCodec.single.set(view, at, verdict.single === true ? 1 : 0);
   commandCodec.log.set(view, at, verdict.log === true ? 1 : 0);

@@ -105,6 +105,33 @@ test("a controller sets, reads and deletes flows itself", async () => {
   expect([...node.dp.flows.entries()]).toEqual([]);
 });
 
+test("where the controller sends a flow stays when routes change, and is decided anew when that next hop changes", async () => {
+  await using node = await DataPlaneNode.start({ name: "chosen" });
+  const hop = (name: string, fields: object = { type: "interface", device: pods.b.device }) => ({ name, ...fields });
+  const dst = "198.51.100.7";
+  const route = (via: string) => ({ vrf: "red", prefix: `${dst}/32`, via });
+  const nexthops = [hop("one"), hop("two"), hop("three")];
+  const rest = { policies: [{ name: "none" }], nexthops, routes: [route("one")] };
+  await node.dp.apply(node.document({ b: { policies: ["none"] } }, rest));
+  const key = { vrf: "red", proto: "udp", src: pods.a.ipv4, sport: 1000, dst, dport: 2000 };
+  const back = { ...key, src: dst, sport: 2000, dst: pods.a.ipv4, dport: 1000 };
+  const generation = () => node.dp.flows.get(key)?.generation;
+  node.dp.flows.set([{ ...key, action: "forward", interface: "va", nexthop: "two" }]);
+  const first = generation();
+  expect(node.dp.flows.get(key)).toMatchObject({ nexthop: "two" });
+  await node.dp.transaction().put("routes", route("three")).commit();
+  expect(node.dp.flows.get(key)).toMatchObject({ nexthop: "two", generation: first as number });
+  expect(node.dp.flows.get(back)).toMatchObject({ nexthop: "va" });
+  await node.dp
+    .transaction()
+    .put("nexthops", hop("two", { type: "discard" }))
+    .commit();
+  expect(generation()).toBeUndefined();
+  node.dp.flows.set([{ ...key, action: "forward", interface: "va", nexthop: "one" }]);
+  await node.dp.transaction().delete("nexthops", "one").commit();
+  expect(generation()).toBeUndefined();
+});
+
 test("trapped packets reach the controller, and its own frames reach a pod", async () => {
   await using node = await DataPlaneNode.start({ name: "inject" });
   await node.dp.apply(node.document());

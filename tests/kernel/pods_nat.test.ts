@@ -113,6 +113,52 @@ describe.each(hooks)("nat on the %s hook", (hook) => {
     });
   });
 
+  test("connections go on while the ways change of what they become, and nobody is asked again", async () => {
+    let asked = 0;
+    translate((miss) => {
+      if (miss.key.proto === "tcp") asked++;
+      const to = miss.key.src === a.ipv4 ? b.ipv4 : b.ipv6;
+      return { action: "nat", translate: { destination: { address: to, port: miss.key.dport + 1 } } };
+    });
+    const hop = (name: string) => ({ name, type: "interface", device: b.device });
+    await node.dp.transaction().put("nexthops", hop("one"), hop("two")).commit();
+    const servers = ["5302", "5402"].map((port) =>
+      node.lab.spawn("b", ["iperf3", "-s", "-1", "-p", port, "--forceflush"]),
+    );
+    for (const iperf of servers) await iperf.waitForOutput(/listening/, { timeoutMs: 10_000 });
+    const clients = [
+      ["10.96.0.10", "5301"],
+      ["fd00:96::10", "5401"],
+    ].map(([service = "", port = ""]) => node.lab.exec("a", ["iperf3", "-c", service, "-p", port, "-t", "2", "-J"]));
+    let finished = false;
+    const ended = Promise.all(clients).finally(() => {
+      finished = true;
+    });
+    let changes = 0;
+    const generations = new Set<number>();
+    for (; !finished; changes++) {
+      const via = changes % 2 === 0 ? "one" : "two";
+      const change = node.dp.transaction();
+      for (const prefix of [`${b.ipv4}/32`, `${b.ipv6}/128`]) change.put("routes", { vrf: "red", prefix, via });
+      await change.commit();
+      for (const flow of node.dp.flows.entries({ proto: "tcp" })) {
+        if (flow.action === "hold") continue;
+        expect(flow).toMatchObject({ action: "nat" });
+        generations.add(flow.generation);
+      }
+      await Bun.sleep(30);
+    }
+    for (const { status, stdout } of await ended) {
+      expect(status).toBe(0);
+      const { end } = JSON.parse(stdout) as { end: { sum_received: { bytes: number } } };
+      expect(end.sum_received.bytes).toBeGreaterThan(1 << 20);
+    }
+    expect(changes).toBeGreaterThan(5);
+    // iperf3 has two connections: one for the stream, and one to speak of it.
+    expect([asked, generations.size]).toEqual([4, 4]);
+    for (const iperf of servers) await iperf.exited;
+  });
+
   test("a verdict that cannot be is one line, and the flow waits on", async () => {
     const refused: string[] = [];
     const wrong: readonly unknown[] = [

@@ -6,6 +6,7 @@ import {
   DropReasonValue,
   decisionResults,
   FLOW_FLAG_CHOSEN,
+  FLOW_FLAG_CHOSEN_BACK,
   FLOW_FLAG_SINGLE,
   FlowActionValue,
   flowDecisionCodec,
@@ -97,8 +98,9 @@ export class FlowDecider {
     codec.operation.set(view, base, DecisionOperationValue.set);
     codec.action.set(view, base, FlowActionValue[setting.action]);
     if (setting.action === "drop") codec.dropReason.set(view, base, DropReasonValue["policy-deny"]);
-    const chosen = treatment.forward !== undefined || treatment.reverse !== undefined;
-    codec.flags.set(view, base, (treatment.single ? FLOW_FLAG_SINGLE : 0) | (chosen ? FLOW_FLAG_CHOSEN : 0));
+    const chosen = treatment.forward?.chosen === true ? FLOW_FLAG_CHOSEN : 0;
+    const chosenBack = treatment.reverse === undefined ? 0 : FLOW_FLAG_CHOSEN_BACK;
+    codec.flags.set(view, base, (treatment.single ? FLOW_FLAG_SINGLE : 0) | chosen | chosenBack);
     codec.mirror.set(view, base, treatment.mirror);
     codec.reverseMirror.set(view, base, treatment.reverseMirror);
     codec.generation.set(view, base, setting.generation ?? 0);

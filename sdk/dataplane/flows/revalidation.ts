@@ -4,7 +4,14 @@
  * programs find them with the flows' next packets (bpf/flow_move.h); what policy allows no more ends.
  */
 import type { Family } from "../../address.ts";
-import { FLOW_FLAG_CHOSEN, FlowActionValue, flowEntryCodec, type RawFlowKey } from "../../layout/index.ts";
+import {
+  FLOW_FLAG_CHOSEN,
+  FlowActionValue,
+  flowEntryCodec,
+  NexthopTypeValue,
+  nexthopCodec,
+  type RawFlowKey,
+} from "../../layout/index.ts";
 import type { BpfMap } from "../../libbpf/index.ts";
 import type { KernelTables, Maps } from "../kernel/tables.ts";
 import type { StaleFlows } from "../reconcile/context.ts";
@@ -56,16 +63,19 @@ export class Revalidation {
 
   /** Has flows look for their ways, and ends those that cannot go on. @returns entries deleted */
   #findWays(stale: Test, changed: StaleFlows): number {
-    const seen = new Set<number>();
+    /** By generation: what has been asked for of the pair. */
+    const asked = new Map<number, EntryChange["operation"]>();
     let deleted = 0;
     for (const family of [4, 6] as const) {
       const map = this.#maps[family];
       const changes: EntryChange[] = [];
       for (const { key: bytes, value } of map.entries()) {
         const key = decodeFlowKey(family, bytes);
-        const change = changeOf(stale, changed, key, value);
-        if (change === undefined || (seen.has(change.generation) && change.gone === undefined)) continue;
-        seen.add(change.generation);
+        const change = this.#changeOf(stale, changed, key, value);
+        if (change === undefined) continue;
+        const already = asked.get(change.generation);
+        if (already === "delete" || (already === change.operation && change.gone === undefined)) continue;
+        asked.set(change.generation, change.operation);
         changes.push(change);
       }
       let results = changeEntries(this.#records, changes);
@@ -83,8 +93,28 @@ export class Revalidation {
   #again(stale: Test, changed: StaleFlows, key: RawFlowKey): EntryChange[] {
     const map = this.#maps[key.family];
     const value = new Uint8Array(map.valueBytes);
-    const change = map.lookup(encodeFlowKey(key), value) ? changeOf(stale, changed, key, value) : undefined;
+    const change = map.lookup(encodeFlowKey(key), value) ? this.#changeOf(stale, changed, key, value) : undefined;
     return change === undefined ? [] : [change];
+  }
+
+  #changeOf(stale: Test, changed: StaleFlows, key: RawFlowKey, value: Uint8Array): EntryChange | undefined {
+    const { way, over } = stale(key, value);
+    if (!(way || over)) return undefined;
+    const entry = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    const generation = flowEntryCodec.generation.get(entry, 0);
+    const action = flowEntryCodec.action.get(entry, 0);
+    const sends = action === FlowActionValue.forward || action === FlowActionValue.nat;
+    if (over || !sends || this.#lostItsChoice(changed, entry)) return { operation: "delete", key, generation };
+    const ingress = flowEntryCodec.ingress.get(entry, 0);
+    return { operation: "reroute", key, generation, ...(changed.gone.has(ingress) ? { gone: ingress } : {}) };
+  }
+
+  /** Whether the next hop that the controller chose for the direction is another one now, or none. */
+  #lostItsChoice({ nexthops }: StaleFlows, entry: DataView): boolean {
+    if ((flowEntryCodec.flags.get(entry, 0) & FLOW_FLAG_CHOSEN) === 0) return false;
+    const id = flowEntryCodec.nexthop.get(entry, 0);
+    const records = this.#tables.nexthops;
+    return nexthops.has(id) || nexthopCodec.type.get(records.view, records.at(id)) === NexthopTypeValue.none;
   }
 
   /** `undefined`: no entry can be concerned. */
@@ -92,18 +122,4 @@ export class Revalidation {
     const empty = Object.values(this.#maps).every((map) => !map.nextKey(null, new Uint8Array(map.keySize)));
     return empty ? undefined : staleTest(changed, this.#tables);
   }
-}
-
-function changeOf(stale: Test, changed: StaleFlows, key: RawFlowKey, value: Uint8Array): EntryChange | undefined {
-  const { way, over } = stale(key, value);
-  if (!(way || over)) return undefined;
-  const entry = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  const generation = flowEntryCodec.generation.get(entry, 0);
-  const ended: EntryChange = { operation: "delete", key, generation };
-  if (over) return ended;
-  // Only what routes led somewhere do they lead elsewhere.
-  const routed = flowEntryCodec.action.get(entry, 0) === FlowActionValue.forward;
-  if (!routed || (flowEntryCodec.flags.get(entry, 0) & FLOW_FLAG_CHOSEN) !== 0) return ended;
-  const ingress = flowEntryCodec.ingress.get(entry, 0);
-  return { operation: "reroute", key, generation, ...(changed.gone.has(ingress) ? { gone: ingress } : {}) };
 }

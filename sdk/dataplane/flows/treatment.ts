@@ -34,8 +34,8 @@ export interface FlowTreatment {
 export interface RawTreatment {
   /** Key of what its packets become; action nat. */
   readonly becomes: RawFlowKey | undefined;
-  /** `undefined`: by the route of the flow's destination. */
-  readonly forward: RouteTarget | undefined;
+  /** `undefined`: by the route of the flow's destination. `chosen`: whatever the routes of its VRF say. */
+  readonly forward: (RouteTarget & { readonly chosen: boolean }) | undefined;
   /** `undefined`: by the route of the flow's source. */
   readonly reverse: RouteTarget | undefined;
   /** 0: not given. */
@@ -107,9 +107,9 @@ export function treatmentOf(
     becomes,
     forward:
       nexthop !== undefined
-        ? through(nexthop, destination)
+        ? { ...through(nexthop, destination), chosen: true }
         : inVrf !== 0 || becomes !== undefined
-          ? routed(inVrf === 0 ? key.vrf : inVrf)
+          ? { ...routed(inVrf === 0 ? key.vrf : inVrf), chosen: inVrf !== 0 }
           : undefined,
     reverse: back?.nexthop === undefined ? undefined : through(back.nexthop, key.source),
     mirror: mirrorId(o.mirror),
