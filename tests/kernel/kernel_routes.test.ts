@@ -4,6 +4,7 @@ import type { DataPlane } from "../../sdk/index.ts";
 import { type LabNode, nodes, twoNodesTopology, waitFor } from "../../sdk/lab/index.ts";
 import { type Netlink, routeProtocols } from "../../sdk/netlink/index.ts";
 import { applyBoth, type Encapsulation, OverlayNodes, otherNode } from "./overlay_nodes.ts";
+import { patience } from "./patience.ts";
 
 const TABLE = 100;
 const { n1, n2 } = nodes;
@@ -61,103 +62,119 @@ describe("a kernel table that a VRF follows", () => {
     ["vxlan", { vni: 77 }],
     ["mpls-udp", { label: 100 }],
   ] as const) {
-    test(`leads into ${encap} tunnels to the routes' gateways, in both families, and back out of them`, async () => {
-      await using overlay = await OverlayNodes.start({ name: `kr${encap}`, topology: twoNodesTopology() });
-      await applyBoth(overlay, (it, node) => document(it, node, { encap, tag }));
-      const revision = overlay.plane("n1").revision;
+    test(
+      `leads into ${encap} tunnels to the routes' gateways, in both families, and back out of them`,
+      async () => {
+        await using overlay = await OverlayNodes.start({ name: `kr${encap}`, topology: twoNodesTopology() });
+        await applyBoth(overlay, (it, node) => document(it, node, { encap, tag }));
+        const revision = overlay.plane("n1").revision;
+        for (const node of [n1, n2]) {
+          using netlink = overlay.lab.netlink(node.name);
+          learn(netlink, otherNode(node));
+        }
+        for (const name of ["n1", "n2"] as const) await settled(overlay.plane(name), 4);
+        const dp = overlay.plane("n1");
+        expect(dp.tables.routes.get({ vrf: "red", prefix: `${a2.ipv4}/32` })).toMatchObject({
+          via: `kernel:${encap}:${n2.underlay4}`,
+          owner: "kernel",
+          preference: 100,
+          ...tag,
+        });
+        await waitFor(() => dp.tables.nexthops.get(`kernel:${encap}:${n2.underlay6}`)?.status["resolved"] === true, {
+          what: "the tunnel's path",
+        });
+        for (const to of [a2.ipv4, a2.ipv6, b2.ipv4]) expect([to, await overlay.received("a1", to)]).toEqual([to, 3]);
+        // Nobody wrote a change of the state.
+        expect(dp.revision).toBe(revision);
+
+        using netlink = overlay.lab.netlink("n1");
+        netlink.deleteRoute({ destination: `${a2.ipv4}/32`, table: TABLE });
+        await settled(dp, 3);
+        expect(await overlay.received("a1", a2.ipv4, 1)).toBe(0);
+        expect(await overlay.received("a1", b2.ipv4, 1)).toBe(1);
+      },
+      patience(30_000),
+    );
+  }
+
+  test(
+    "has the prefixes of the VRF's workloads while their devices are up, and no more after export, VRF or instance end",
+    async () => {
+      await using overlay = await OverlayNodes.start({ name: "krexport", topology: twoNodesTopology(), nodes: ["n1"] });
+      const dp = overlay.plane("n1");
+      using netlink = overlay.lab.netlink("n1");
+      const own = n1.pods.flatMap(({ ipv4, ipv6 }) => [`${ipv4}/32`, `${ipv6}/128`]).sort();
+      const of = (pod: (typeof n1.pods)[number]) => [`${pod.ipv4}/32`, `${pod.ipv6}/128`].sort();
+      const apply = (o: Choices, more: object = {}) =>
+        dp.apply({ ...document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, ...o }), ...more });
+      await apply({}, { routes: [{ vrf: "red", prefix: "10.50.0.0/16", via: a1.device }] });
+      expect(inTable(netlink, routeProtocols.weir)).toEqual([...own, "10.50.0.0/16"].sort());
+      expect(netlink.routes({ table: TABLE })[0]).toMatchObject({ nextHops: [{ gateway: undefined }] });
+      // What Weir put there is no route that it learned.
+      expect(status(dp)).toMatchObject({ routes: 0, mirrored: 0, exported: 5 });
+      await apply({});
+      expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+
+      netlink.setLink(n1.pods[1].device, { up: false });
+      await waitFor(() => status(dp)?.exported === 2, { what: "the routes of a device that is down to go" });
+      expect(inTable(netlink, routeProtocols.weir)).toEqual(of(a1));
+      netlink.setLink(n1.pods[1].device, { up: true });
+      await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), {
+        what: "the routes to come back",
+      });
+      // Somebody else took one away.
+      netlink.deleteRoute({ destination: `${a1.ipv4}/32`, table: TABLE });
+      await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), {
+        what: "the route to come back",
+      });
+
+      await overlay.close("n1");
+      expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+      const again = await overlay.open("n1");
+      expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+      await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, export: false }));
+      expect(inTable(netlink, routeProtocols.weir)).toEqual([]);
+      await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 } }));
+      expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
+      // What goes with the process is in no store.
+      await again
+        .transaction({ owner: "other", durable: false })
+        .put("vrfs", { name: "blue", kernelRoutes: { table: TABLE + 1, export: true } })
+        .put("routes", { vrf: "blue", prefix: "10.51.0.0/16", via: a1.device })
+        .commit();
+      expect(netlink.routes({ table: TABLE + 1 }).map(({ destination }) => destination)).toEqual(["10.51.0.0/16"]);
+      await again.destroy();
+      expect(netlink.routes({ table: TABLE })).toEqual([]);
+      expect(netlink.routes({ table: TABLE + 1 })).toEqual([]);
+    },
+    patience(30_000),
+  );
+
+  test(
+    "goes on leading packets while no controller runs, and is taken over by the next one without a lost packet",
+    async () => {
+      await using overlay = await OverlayNodes.start({ name: "krresume", topology: twoNodesTopology() });
+      await applyBoth(overlay, (it, node) => document(it, node, { encap: "vxlan", tag: { vni: 77 } }));
       for (const node of [n1, n2]) {
         using netlink = overlay.lab.netlink(node.name);
         learn(netlink, otherNode(node));
       }
       for (const name of ["n1", "n2"] as const) await settled(overlay.plane(name), 4);
-      const dp = overlay.plane("n1");
-      expect(dp.tables.routes.get({ vrf: "red", prefix: `${a2.ipv4}/32` })).toMatchObject({
-        via: `kernel:${encap}:${n2.underlay4}`,
-        owner: "kernel",
-        preference: 100,
-        ...tag,
+      await waitFor(async () => (await overlay.received("a1", a2.ipv4, 1)) === 1, {
+        what: "the way to the other node",
       });
-      await waitFor(() => dp.tables.nexthops.get(`kernel:${encap}:${n2.underlay6}`)?.status["resolved"] === true, {
-        what: "the tunnel's path",
-      });
-      for (const to of [a2.ipv4, a2.ipv6, b2.ipv4]) expect([to, await overlay.received("a1", to)]).toEqual([to, 3]);
-      // Nobody wrote a change of the state.
-      expect(dp.revision).toBe(revision);
-
+      const pings = overlay.lab.ping("a1", a2.ipv4, { count: 150, intervalMs: 20, timeoutMs: 700 });
+      await overlay.close("n1");
       using netlink = overlay.lab.netlink("n1");
-      netlink.deleteRoute({ destination: `${a2.ipv4}/32`, table: TABLE });
-      await settled(dp, 3);
-      expect(await overlay.received("a1", a2.ipv4, 1)).toBe(0);
-      expect(await overlay.received("a1", b2.ipv4, 1)).toBe(1);
-    }, 30_000);
-  }
-
-  test("has the prefixes of the VRF's workloads while their devices are up, and no more after export, VRF or instance end", async () => {
-    await using overlay = await OverlayNodes.start({ name: "krexport", topology: twoNodesTopology(), nodes: ["n1"] });
-    const dp = overlay.plane("n1");
-    using netlink = overlay.lab.netlink("n1");
-    const own = n1.pods.flatMap(({ ipv4, ipv6 }) => [`${ipv4}/32`, `${ipv6}/128`]).sort();
-    const of = (pod: (typeof n1.pods)[number]) => [`${pod.ipv4}/32`, `${pod.ipv6}/128`].sort();
-    const apply = (o: Choices, more: object = {}) =>
-      dp.apply({ ...document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, ...o }), ...more });
-    await apply({}, { routes: [{ vrf: "red", prefix: "10.50.0.0/16", via: a1.device }] });
-    expect(inTable(netlink, routeProtocols.weir)).toEqual([...own, "10.50.0.0/16"].sort());
-    expect(netlink.routes({ table: TABLE })[0]).toMatchObject({ nextHops: [{ gateway: undefined }] });
-    // What Weir put there is no route that it learned.
-    expect(status(dp)).toMatchObject({ routes: 0, mirrored: 0, exported: 5 });
-    await apply({});
-    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
-
-    netlink.setLink(n1.pods[1].device, { up: false });
-    await waitFor(() => status(dp)?.exported === 2, { what: "the routes of a device that is down to go" });
-    expect(inTable(netlink, routeProtocols.weir)).toEqual(of(a1));
-    netlink.setLink(n1.pods[1].device, { up: true });
-    await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), {
-      what: "the routes to come back",
-    });
-    // Somebody else took one away.
-    netlink.deleteRoute({ destination: `${a1.ipv4}/32`, table: TABLE });
-    await waitFor(() => Bun.deepEquals(inTable(netlink, routeProtocols.weir), own), { what: "the route to come back" });
-
-    await overlay.close("n1");
-    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
-    const again = await overlay.open("n1");
-    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
-    await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 }, export: false }));
-    expect(inTable(netlink, routeProtocols.weir)).toEqual([]);
-    await again.apply(document(overlay, n1, { encap: "vxlan", tag: { vni: 77 } }));
-    expect(inTable(netlink, routeProtocols.weir)).toEqual(own);
-    // What goes with the process is in no store.
-    await again
-      .transaction({ owner: "other", durable: false })
-      .put("vrfs", { name: "blue", kernelRoutes: { table: TABLE + 1, export: true } })
-      .put("routes", { vrf: "blue", prefix: "10.51.0.0/16", via: a1.device })
-      .commit();
-    expect(netlink.routes({ table: TABLE + 1 }).map(({ destination }) => destination)).toEqual(["10.51.0.0/16"]);
-    await again.destroy();
-    expect(netlink.routes({ table: TABLE })).toEqual([]);
-    expect(netlink.routes({ table: TABLE + 1 })).toEqual([]);
-  }, 30_000);
-
-  test("goes on leading packets while no controller runs, and is taken over by the next one without a lost packet", async () => {
-    await using overlay = await OverlayNodes.start({ name: "krresume", topology: twoNodesTopology() });
-    await applyBoth(overlay, (it, node) => document(it, node, { encap: "vxlan", tag: { vni: 77 } }));
-    for (const node of [n1, n2]) {
-      using netlink = overlay.lab.netlink(node.name);
-      learn(netlink, otherNode(node));
-    }
-    for (const name of ["n1", "n2"] as const) await settled(overlay.plane(name), 4);
-    await waitFor(async () => (await overlay.received("a1", a2.ipv4, 1)) === 1, { what: "the way to the other node" });
-    const pings = overlay.lab.ping("a1", a2.ipv4, { count: 150, intervalMs: 20, timeoutMs: 700 });
-    await overlay.close("n1");
-    using netlink = overlay.lab.netlink("n1");
-    // While nobody looks.
-    netlink.deleteRoute({ destination: `${b2.ipv4}/32`, table: TABLE });
-    const dp = await overlay.open("n1");
-    expect(mirrored(dp)).toBe(3);
-    expect(dp.tables.routes.get({ vrf: "red", prefix: `${b2.ipv4}/32` })).toBeUndefined();
-    expect((await pings).received).toBe(150);
-  }, 30_000);
+      // While nobody looks.
+      netlink.deleteRoute({ destination: `${b2.ipv4}/32`, table: TABLE });
+      const dp = await overlay.open("n1");
+      expect(mirrored(dp)).toBe(3);
+      expect(dp.tables.routes.get({ vrf: "red", prefix: `${b2.ipv4}/32` })).toBeUndefined();
+      expect((await pings).received).toBe(150);
+    },
+    patience(30_000),
+  );
 });
 
 describe("mirrored routes", () => {
@@ -169,11 +186,11 @@ describe("mirrored routes", () => {
     overlay = await OverlayNodes.start({ name: "krone", topology: twoNodesTopology(), nodes: ["n1"] });
     dp = overlay.plane("n1");
     netlink = overlay.lab.netlink("n1");
-  }, 30_000);
+  }, patience(30_000));
   afterAll(async () => {
     netlink.close();
     await overlay[Symbol.asyncDispose]();
-  }, 30_000);
+  }, patience(30_000));
 
   /** The node's pods in VRF red, which follows the table; nothing is left of an earlier test. */
   async function begin(kernelRoutes: object = {}): Promise<void> {
@@ -187,142 +204,162 @@ describe("mirrored routes", () => {
   const route = (prefix: string) => dp.tables.routes.get({ vrf: "red", prefix });
   const via = (prefix: string) => route(prefix)?.via;
 
-  test("of several ways become an ecmp with their weights, which follows the kernel's nexthop objects", async () => {
-    await begin({ encap: "vxlan", vni: 77 });
-    const ifindex = netlink.link("f0")?.index ?? 0;
-    const hops = [
-      { gateway: "192.0.2.2", ifindex, weight: 3 },
-      { gateway: "192.0.2.3", ifindex },
-    ];
-    netlink.addRoute({ destination: "10.60.0.0/16", nextHops: hops, table: TABLE });
-    await settled(dp, 1);
-    const name = via("10.60.0.0/16") ?? "";
-    expect(dp.tables.nexthops.get(name)).toMatchObject({
-      type: "ecmp",
-      members: [
-        { nexthop: "kernel:vxlan:192.0.2.2", vni: 77, weight: 3 },
-        { nexthop: "kernel:vxlan:192.0.2.3", vni: 77, weight: 1 },
-      ],
-    });
+  test(
+    "of several ways become an ecmp with their weights, which follows the kernel's nexthop objects",
+    async () => {
+      await begin({ encap: "vxlan", vni: 77 });
+      const ifindex = netlink.link("f0")?.index ?? 0;
+      const hops = [
+        { gateway: "192.0.2.2", ifindex, weight: 3 },
+        { gateway: "192.0.2.3", ifindex },
+      ];
+      netlink.addRoute({ destination: "10.60.0.0/16", nextHops: hops, table: TABLE });
+      await settled(dp, 1);
+      const name = via("10.60.0.0/16") ?? "";
+      expect(dp.tables.nexthops.get(name)).toMatchObject({
+        type: "ecmp",
+        members: [
+          { nexthop: "kernel:vxlan:192.0.2.2", vni: 77, weight: 3 },
+          { nexthop: "kernel:vxlan:192.0.2.3", vni: 77, weight: 1 },
+        ],
+      });
 
-    netlink.addNexthop({ id: 1, gateway: "192.0.2.2", ifindex });
-    netlink.addNexthop({ id: 2, gateway: "192.0.2.3", ifindex });
-    netlink.addNexthop({
-      id: 10,
-      members: [
-        { id: 1, weight: 3 },
-        { id: 2, weight: 1 },
-      ],
-    });
-    netlink.addRoute({ destination: "10.61.0.0/16", nexthopId: 10, table: TABLE });
-    await waitFor(() => via("10.61.0.0/16") === name, { what: "the same choice to be the same next hop" });
-    netlink.replaceNexthop({ id: 1, gateway: "192.0.2.4", ifindex });
-    await waitFor(() => via("10.61.0.0/16") !== name, { what: "the new gateway" });
-    const changed = dp.tables.nexthops.get(via("10.61.0.0/16") ?? "") as { members?: object[] } | undefined;
-    expect(changed?.members?.[0]).toMatchObject({ nexthop: "kernel:vxlan:192.0.2.4" });
-    netlink.deleteNexthop(1);
-    await waitFor(() => via("10.61.0.0/16") === "kernel:vxlan:192.0.2.3", { what: "the way that is left" });
-    netlink.deleteNexthop(10);
-    await waitFor(() => via("10.61.0.0/16") === undefined, { what: "the route to go with its nexthop object" });
-    netlink.deleteRoute({ destination: "10.60.0.0/16", table: TABLE });
-    await waitFor(() => [...dp.tables.nexthops.entries()].every(({ owner }) => owner !== "kernel"), {
-      what: "the next hops to go that nothing needs",
-    });
-  }, 30_000);
+      netlink.addNexthop({ id: 1, gateway: "192.0.2.2", ifindex });
+      netlink.addNexthop({ id: 2, gateway: "192.0.2.3", ifindex });
+      netlink.addNexthop({
+        id: 10,
+        members: [
+          { id: 1, weight: 3 },
+          { id: 2, weight: 1 },
+        ],
+      });
+      netlink.addRoute({ destination: "10.61.0.0/16", nexthopId: 10, table: TABLE });
+      await waitFor(() => via("10.61.0.0/16") === name, { what: "the same choice to be the same next hop" });
+      netlink.replaceNexthop({ id: 1, gateway: "192.0.2.4", ifindex });
+      await waitFor(() => via("10.61.0.0/16") !== name, { what: "the new gateway" });
+      const changed = dp.tables.nexthops.get(via("10.61.0.0/16") ?? "") as { members?: object[] } | undefined;
+      expect(changed?.members?.[0]).toMatchObject({ nexthop: "kernel:vxlan:192.0.2.4" });
+      netlink.deleteNexthop(1);
+      await waitFor(() => via("10.61.0.0/16") === "kernel:vxlan:192.0.2.3", { what: "the way that is left" });
+      netlink.deleteNexthop(10);
+      await waitFor(() => via("10.61.0.0/16") === undefined, { what: "the route to go with its nexthop object" });
+      netlink.deleteRoute({ destination: "10.60.0.0/16", table: TABLE });
+      await waitFor(() => [...dp.tables.nexthops.entries()].every(({ owner }) => owner !== "kernel"), {
+        what: "the next hops to go that nothing needs",
+      });
+    },
+    patience(30_000),
+  );
 
-  test("without encap go plainly to the neighbour, and to workloads that a route names by their device", async () => {
-    await begin();
-    const ifindex = netlink.link("f0")?.index ?? 0;
-    netlink.addRoute({ destination: "0.0.0.0/0", gateway: n2.underlay4, ifindex, table: TABLE });
-    netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
-    netlink.addRoute({ destination: "10.66.0.0/16", type: "blackhole", table: TABLE });
-    netlink.addRoute({ destination: "10.67.0.0/16", ifindex, table: TABLE });
-    netlink.addRoute({ destination: "10.68.0.0/16", type: "throw", table: TABLE });
-    await waitFor(() => status(dp)?.routes === 5 && status(dp)?.pending === 0, { what: "all routes" });
-    expect(status(dp)).toMatchObject({ mirrored: 3, ignored: { "no-gateway": 1, type: 1 } });
-    expect(via("0.0.0.0/0")).toBe("kernel:f0:192.0.2.2");
-    expect(via("10.50.0.0/16")).toBe(a1.device);
-    expect(via("10.66.0.0/16")).toBe("discard");
-    // The other node's stack is the neighbour; it answers to its own address.
-    using far = overlay.lab.netlink("n2");
-    far.addRoute({ destination: `${a1.ipv4}/32`, gateway: n1.underlay4, ifindex: far.link("f0")?.index });
-    await dp
-      .transaction()
-      .put("routes", { vrf: "underlay", prefix: `${a1.ipv4}/32`, via: a1.device })
-      .commit();
-    await waitFor(async () => (await overlay.received("a1", n2.underlay4, 1)) === 1, { what: "an answer" });
-  }, 30_000);
+  test(
+    "without encap go plainly to the neighbour, and to workloads that a route names by their device",
+    async () => {
+      await begin();
+      const ifindex = netlink.link("f0")?.index ?? 0;
+      netlink.addRoute({ destination: "0.0.0.0/0", gateway: n2.underlay4, ifindex, table: TABLE });
+      netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
+      netlink.addRoute({ destination: "10.66.0.0/16", type: "blackhole", table: TABLE });
+      netlink.addRoute({ destination: "10.67.0.0/16", ifindex, table: TABLE });
+      netlink.addRoute({ destination: "10.68.0.0/16", type: "throw", table: TABLE });
+      await waitFor(() => status(dp)?.routes === 5 && status(dp)?.pending === 0, { what: "all routes" });
+      expect(status(dp)).toMatchObject({ mirrored: 3, ignored: { "no-gateway": 1, type: 1 } });
+      expect(via("0.0.0.0/0")).toBe("kernel:f0:192.0.2.2");
+      expect(via("10.50.0.0/16")).toBe(a1.device);
+      expect(via("10.66.0.0/16")).toBe("discard");
+      // The other node's stack is the neighbour; it answers to its own address.
+      using far = overlay.lab.netlink("n2");
+      far.addRoute({ destination: `${a1.ipv4}/32`, gateway: n1.underlay4, ifindex: far.link("f0")?.index });
+      await dp
+        .transaction()
+        .put("routes", { vrf: "underlay", prefix: `${a1.ipv4}/32`, via: a1.device })
+        .commit();
+      await waitFor(async () => (await overlay.received("a1", n2.underlay4, 1)) === 1, { what: "an answer" });
+    },
+    patience(30_000),
+  );
 
-  test("of the lowest metric count, and give way to routes that somebody wrote", async () => {
-    await begin({ encap: "vxlan", vni: 77 });
-    const ifindex = netlink.link("f0")?.index ?? 0;
-    const destination = "10.60.0.0/16";
-    const add = (gateway: string, priority: number) =>
-      netlink.addRoute({ destination, gateway, ifindex, priority, table: TABLE });
-    add("192.0.2.9", 90);
-    add("192.0.2.5", 50);
-    await waitFor(() => via(destination) === "kernel:vxlan:192.0.2.5", { what: "the lower metric" });
-    netlink.deleteRoute({ destination, priority: 50, table: TABLE });
-    await waitFor(() => via(destination) === "kernel:vxlan:192.0.2.9", { what: "the route that is left" });
-    await dp
-      .transaction({ owner: "other" })
-      .put("routes", { vrf: "red", prefix: destination, via: a1.device })
-      .commit();
-    expect(route(destination)).toMatchObject({ via: a1.device, owner: "other" });
-    await dp.transaction({ owner: "other" }).delete("routes", { vrf: "red", prefix: destination }).commit();
-    expect(via(destination)).toBe("kernel:vxlan:192.0.2.9");
-  }, 30_000);
+  test(
+    "of the lowest metric count, and give way to routes that somebody wrote",
+    async () => {
+      await begin({ encap: "vxlan", vni: 77 });
+      const ifindex = netlink.link("f0")?.index ?? 0;
+      const destination = "10.60.0.0/16";
+      const add = (gateway: string, priority: number) =>
+        netlink.addRoute({ destination, gateway, ifindex, priority, table: TABLE });
+      add("192.0.2.9", 90);
+      add("192.0.2.5", 50);
+      await waitFor(() => via(destination) === "kernel:vxlan:192.0.2.5", { what: "the lower metric" });
+      netlink.deleteRoute({ destination, priority: 50, table: TABLE });
+      await waitFor(() => via(destination) === "kernel:vxlan:192.0.2.9", { what: "the route that is left" });
+      await dp
+        .transaction({ owner: "other" })
+        .put("routes", { vrf: "red", prefix: destination, via: a1.device })
+        .commit();
+      expect(route(destination)).toMatchObject({ via: a1.device, owner: "other" });
+      await dp.transaction({ owner: "other" }).delete("routes", { vrf: "red", prefix: destination }).commit();
+      expect(via(destination)).toBe("kernel:vxlan:192.0.2.9");
+    },
+    patience(30_000),
+  );
 
-  test("go when their link goes down, of which the kernel tells nothing, and come back with it", async () => {
-    await begin({ encap: "vxlan", vni: 77 });
-    netlink.setLink("f0", { up: true });
-    learn(netlink, n2);
-    await settled(dp, 4);
-    netlink.setLink("f0", { up: false });
-    await settled(dp, 0);
-    expect(netlink.routes({ table: TABLE }).filter(({ protocol }) => protocol !== routeProtocols.weir)).toEqual([]);
-    netlink.setLink("f0", { up: true });
-    netlink.addAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay6}/64`, noDad: true });
-    learn(netlink, n2);
-    await settled(dp, 4);
-    // The last address takes the routes along.
-    netlink.deleteAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay4}/24` });
-    await waitFor(() => route(`${a2.ipv4}/32`) === undefined, { what: "the IPv4 routes to go" });
-    netlink.addAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay4}/24` });
-  }, 30_000);
+  test(
+    "go when their link goes down, of which the kernel tells nothing, and come back with it",
+    async () => {
+      await begin({ encap: "vxlan", vni: 77 });
+      netlink.setLink("f0", { up: true });
+      learn(netlink, n2);
+      await settled(dp, 4);
+      netlink.setLink("f0", { up: false });
+      await settled(dp, 0);
+      expect(netlink.routes({ table: TABLE }).filter(({ protocol }) => protocol !== routeProtocols.weir)).toEqual([]);
+      netlink.setLink("f0", { up: true });
+      netlink.addAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay6}/64`, noDad: true });
+      learn(netlink, n2);
+      await settled(dp, 4);
+      // The last address takes the routes along.
+      netlink.deleteAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay4}/24` });
+      await waitFor(() => route(`${a2.ipv4}/32`) === undefined, { what: "the IPv4 routes to go" });
+      netlink.addAddress({ ifindex: netlink.link("f0")?.index ?? 0, address: `${n1.underlay4}/24` });
+    },
+    patience(30_000),
+  );
 
-  test("hold up nobody who deletes their interface, VRF or the node's address, or takes the table away", async () => {
-    await begin();
-    const ifindex = netlink.link("f0")?.index ?? 0;
-    netlink.addRoute({ destination: "10.60.0.0/16", gateway: "192.0.2.2", ifindex, table: TABLE });
-    netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
-    await settled(dp, 2);
-    await dp.transaction().delete("interfaces", "f0", a1.device).commit();
-    expect([via("10.60.0.0/16"), via("10.50.0.0/16")]).toEqual([undefined, undefined]);
-    expect(status(dp)).toMatchObject({ routes: 2, mirrored: 0, ignored: { "no-interface": 2 } });
-    await dp.transaction().put("interfaces", { name: "f0", role: "fabric" }).commit();
-    expect(via("10.60.0.0/16")).toBe("kernel:f0:192.0.2.2");
+  test(
+    "hold up nobody who deletes their interface, VRF or the node's address, or takes the table away",
+    async () => {
+      await begin();
+      const ifindex = netlink.link("f0")?.index ?? 0;
+      netlink.addRoute({ destination: "10.60.0.0/16", gateway: "192.0.2.2", ifindex, table: TABLE });
+      netlink.addRoute({ destination: "10.50.0.0/16", ifindex: netlink.link(a1.device)?.index, table: TABLE });
+      await settled(dp, 2);
+      await dp.transaction().delete("interfaces", "f0", a1.device).commit();
+      expect([via("10.60.0.0/16"), via("10.50.0.0/16")]).toEqual([undefined, undefined]);
+      expect(status(dp)).toMatchObject({ routes: 2, mirrored: 0, ignored: { "no-interface": 2 } });
+      await dp.transaction().put("interfaces", { name: "f0", role: "fabric" }).commit();
+      expect(via("10.60.0.0/16")).toBe("kernel:f0:192.0.2.2");
 
-    const vrf = (kernelRoutes?: object) => ({ name: "red", ...(kernelRoutes && { kernelRoutes }) });
-    await dp
-      .transaction()
-      .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
-      .commit();
-    expect(route("10.60.0.0/16")).toMatchObject({ via: "kernel:vxlan:192.0.2.2", vni: 78 });
-    await dp.transaction().put("node", {}).commit();
-    expect(route("10.60.0.0/16")).toBeDefined();
-    await dp.transaction().put("vrfs", vrf()).commit();
-    expect(via("10.60.0.0/16")).toBeUndefined();
-    expect([...dp.tables.nexthops.entries()].filter(({ owner }) => owner === "kernel")).toEqual([]);
-    await dp
-      .transaction()
-      .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
-      .commit();
-    expect(via("10.60.0.0/16")).toBe("kernel:vxlan:192.0.2.2");
-    await dp.apply({});
-    expect([...dp.tables.routes.entries()]).toEqual([]);
-    expect([...dp.tables.nexthops.entries()]).toEqual([]);
-  }, 30_000);
+      const vrf = (kernelRoutes?: object) => ({ name: "red", ...(kernelRoutes && { kernelRoutes }) });
+      await dp
+        .transaction()
+        .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
+        .commit();
+      expect(route("10.60.0.0/16")).toMatchObject({ via: "kernel:vxlan:192.0.2.2", vni: 78 });
+      await dp.transaction().put("node", {}).commit();
+      expect(route("10.60.0.0/16")).toBeDefined();
+      await dp.transaction().put("vrfs", vrf()).commit();
+      expect(via("10.60.0.0/16")).toBeUndefined();
+      expect([...dp.tables.nexthops.entries()].filter(({ owner }) => owner === "kernel")).toEqual([]);
+      await dp
+        .transaction()
+        .put("vrfs", vrf({ table: TABLE, encap: "vxlan", vni: 78 }))
+        .commit();
+      expect(via("10.60.0.0/16")).toBe("kernel:vxlan:192.0.2.2");
+      await dp.apply({});
+      expect([...dp.tables.routes.entries()]).toEqual([]);
+      expect([...dp.tables.nexthops.entries()]).toEqual([]);
+    },
+    patience(30_000),
+  );
 
   test("are refused by one clear line where the table is configured wrongly", async () => {
     await begin();
