@@ -36,6 +36,17 @@ const kernelObject: Step = {
   run: () => atomically("assets/weir.bpf.o", (output) => compileBpf({ source: root("bpf/weir.bpf.c"), output })),
 };
 
+/** Runs several XDP programs on one device. */
+const dispatcher: Step = {
+  name: "assets/xdp_dispatcher.bpf.o",
+  inputs: ["bpf/xdp_dispatcher.bpf.c", ...SELF],
+  outputs: ["assets/xdp_dispatcher.bpf.o"],
+  run: () =>
+    atomically("assets/xdp_dispatcher.bpf.o", (output) =>
+      compileBpf({ source: root("bpf/xdp_dispatcher.bpf.c"), output }),
+    ),
+};
+
 /** The slow path; its memory is made by the SDK, its flags are in wasm/asconfig.json. */
 const slowPath: Step = {
   name: "assets/slowpath.wasm",
@@ -69,7 +80,7 @@ const binary: Step = {
 };
 
 /** What the SDK loads when it runs from the sources. */
-export const ASSETS: readonly Step[] = [layouts, kernelObject, slowPath];
+export const ASSETS: readonly Step[] = [layouts, kernelObject, dispatcher, slowPath];
 export const ALL: readonly Step[] = [...ASSETS, binary];
 
 /** A reader sees the old file or the new one, never half of it. */

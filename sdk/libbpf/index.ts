@@ -74,3 +74,7 @@ export {
   xdpContext,
 } from "./test_run.ts";
 export { decisiveLine, VerifierError } from "./verifier.ts";
+export { type ChainEntry, type Component, chainOn, changeChain } from "./xdp_chain/chain.ts";
+export type { SlotSettings } from "./xdp_chain/dispatcher.ts";
+export { loadExtension } from "./xdp_chain/extension.ts";
+export { type AttachXdpChainOptions, attachXdpChain, XdpChainLink } from "./xdp_chain/link.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Loading an object file: settings in, descriptors out, a verifier's refusal explained. */
 
-import { EAGAIN, ENOSPC, errnoName } from "../runtime/errno.ts";
-import { duplicate, libc } from "../runtime/libc.ts";
+import { EAGAIN, ENOSPC, errnoError, errnoName } from "../runtime/errno.ts";
+import { cstring, duplicate, libc } from "../runtime/libc.ts";
 import { NULL } from "../runtime/types.ts";
 import { captureLog } from "./log.ts";
 import { BpfMap } from "./map.ts";
@@ -57,15 +57,23 @@ function applyMaps(object: OpenObject, spec: CollectionSpec, reuse: Readonly<Rec
   }
 }
 
-function applyPrograms(object: OpenObject, spec: CollectionSpec): void {
+function applyPrograms(object: OpenObject, { programs }: CollectionSpec): void {
   const lib = libbpf();
-  const wanted = [...spec.programs.values()];
+  const wanted = [...programs.values()];
   for (const [index, program] of object.programs().entries()) {
-    const { type, attachType, autoload } = wanted[index] ?? {};
-    if (type === undefined || attachType === undefined) continue;
+    const spec = wanted[index];
+    if (spec === undefined) continue;
+    const { name, type, attachType, flags, attachTarget, autoload } = spec;
     lib.bpf_program__set_type(program, programTypes.indexOf(type));
     lib.bpf_program__set_expected_attach_type(program, attachType);
-    lib.bpf_program__set_autoload(program, autoload === true ? 1 : 0);
+    if (lib.bpf_program__flags(program) !== flags) lib.bpf_program__set_flags(program, flags);
+    lib.bpf_program__set_autoload(program, autoload ? 1 : 0);
+    if (attachTarget === undefined) continue;
+    const { program: target, functionName } = attachTarget;
+    const text = cstring(functionName);
+    const result = lib.bpf_program__set_attach_target(program, target.fd, text.address);
+    if (result >= 0) continue;
+    throw errnoError(-result, `have "${name}" replace function "${functionName}" of "${target.name}"`);
   }
 }
 

@@ -11,6 +11,7 @@ import type { BpfMap } from "./map.ts";
 import type { MapShape } from "./map_shape.ts";
 import { type MapType, mapTypeName, type ProgramType, programTypeName } from "./names.ts";
 import { OpenObject } from "./object.ts";
+import type { Program } from "./program.ts";
 import { sectionType } from "./sections.ts";
 import { libbpf } from "./symbols.ts";
 
@@ -32,6 +33,12 @@ export interface MapSpec extends MapShape {
   create: boolean;
 }
 
+/** A function of a loaded program. */
+export interface AttachTarget {
+  readonly program: Program;
+  readonly functionName: string;
+}
+
 /** A program of an object file. */
 export interface ProgramSpec {
   readonly name: string;
@@ -41,6 +48,10 @@ export interface ProgramSpec {
   type: ProgramType;
   /** `expected_attach_type` (`BPF_*` of linux/bpf.h); may be set before loading. */
   attachType: number;
+  /** `BPF_F_*` of loading, such as `BPF_F_XDP_HAS_FRAGS`, besides those of its section; may be set before loading. */
+  flags: number;
+  /** For type `ext`: the function of a loaded program that it can take the place of. May be set before loading. */
+  attachTarget: AttachTarget | undefined;
   /** Whether it is loaded. Default true, false for sections that start with "?". */
   autoload: boolean;
 }
@@ -83,6 +94,8 @@ function readProgram(program: ReturnType<OpenObject["programs"]>[number]): Progr
     section,
     type: known?.type ?? programTypeName(lib.bpf_program__type(program)),
     attachType: known?.attachType ?? lib.bpf_program__expected_attach_type(program),
+    flags: lib.bpf_program__flags(program),
+    attachTarget: undefined,
     autoload: (lib.bpf_program__autoload(program) & 0xff) !== 0,
   };
 }

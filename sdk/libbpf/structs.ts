@@ -13,6 +13,8 @@ export const linkCreateAttr = {
   attachType: 8,
   flags: 12,
   relative: 16,
+  /** `tracing.target_btf_id`, in place of `relative`. */
+  targetBtfId: 16,
   expectedRevision: 24,
 } as const;
 
@@ -71,6 +73,8 @@ export const progInfo = {
   id: 4,
   tag: 8,
   tagSize: 8,
+  mapCount: 52,
+  mapIds: 56,
   name: 64,
   nameSize: 16,
   runTimeNs: 192,
@@ -104,6 +108,22 @@ export const xdpQueryOpts = {
   offloadProgramId: 16,
   genericProgramId: 20,
   attachMode: 24,
+} as const;
+
+/** `struct bpf_xdp_attach_opts`. */
+export const xdpAttachOpts = { size: 16, oldProgramFd: 8 } as const;
+
+/** `struct xdp_dispatcher_config` of libxdp's protocol, version 2: the constants of a dispatcher, and its arrays' length. */
+export const xdpDispatcherConfig = {
+  size: 124,
+  magic: 0,
+  version: 1,
+  count: 2,
+  frags: 3,
+  actions: 4,
+  priorities: 44,
+  flags: 84,
+  slots: 10,
 } as const;
 
 /** `struct bpf_tc_hook`. */

@@ -47,6 +47,9 @@ const table = {
   bpf_program__autoload: { args: ["ptr"], returns: "u32" },
   bpf_program__set_type: { args: ["ptr", "i32"], returns: "i32" },
   bpf_program__set_expected_attach_type: { args: ["ptr", "i32"], returns: "i32" },
+  bpf_program__flags: { args: ["ptr"], returns: "u32" },
+  bpf_program__set_flags: { args: ["ptr", "u32"], returns: "i32" },
+  bpf_program__set_attach_target: { args: ["ptr", "i32", "ptr"], returns: "i32" },
   bpf_program__set_autoload: { args: ["ptr", "u32"], returns: "i32" },
   // bpf.h: maps by descriptor, -errno on failure
   bpf_map_create: { args: ["i32", "ptr", "u32", "u32", "u32", "ptr"], returns: "i32" },

@@ -14,6 +14,7 @@ export const libc = runtime.open(["libc.so.6"], {
   close: { args: ["i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
@@ -43,6 +44,10 @@ export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CLOEXEC = 0o2000000;
+
+/** Operations of flock(2) (asm-generic/fcntl.h). */
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 
 const F_DUPFD_CLOEXEC = 1030;
 const IF_NAMESIZE = 16;

@@ -52,7 +52,7 @@ describe("the npm package", () => {
   test("holds JavaScript, declarations, assets, the kernel programs' sources and licenses, and nothing else", () => {
     const folders = ["LICENSE", "README.md", "assets", "bpf", "package.json", "sdk", "server"];
     expect(readdirSync(installed()).sort()).toEqual(folders);
-    expect(readdirSync(installed("assets")).sort()).toEqual(["slowpath.wasm", "weir.bpf.o"]);
+    expect(readdirSync(installed("assets")).sort()).toEqual(["slowpath.wasm", "weir.bpf.o", "xdp_dispatcher.bpf.o"]);
     expect(readdirSync(installed("bpf"))).toContainValues(["LICENSE.BSD-2-Clause", "LICENSE.GPL-2.0", "abi.h"]);
     const files = ["sdk", "server"].flatMap(
       (folder) => readdirSync(installed(folder), { recursive: true }) as string[],

@@ -25,7 +25,7 @@ const WORKLOAD_FIELDS = [
 ] as const;
 
 /** Fields that a VLAN sub-interface has from its parent. */
-const PARENT_FIELDS = ["device", "hook", "netns", "optional", "order", "replaceXdp"] as const;
+const PARENT_FIELDS = ["device", "hook", "netns", "optional", "order", "replaceXdp", "xdpChain"] as const;
 
 /**
  * Checks all interfaces together.

@@ -3,13 +3,22 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { WeirError } from "../../errors.ts";
-import { attachTc, attachXdp, type Link, linkFromPin, type Program } from "../../libbpf/index.ts";
+import {
+  attachTc,
+  attachXdp,
+  chainOn,
+  type Link,
+  linkFromPin,
+  type Program,
+  XdpChainLink,
+} from "../../libbpf/index.ts";
 import { findDriver } from "../drivers/index.ts";
 import type { InstancePaths } from "../instance/instance.ts";
 import type { Pipeline, ProgramName } from "../instance/loader.ts";
 import type { Interface, Order } from "../schema/index.ts";
 import { sameValue } from "../state/desired.ts";
 import type { Undo } from "../state/undo.ts";
+import { attachChained, DEFAULT_CHAIN_PRIORITY, keepChained, type Place } from "./chained_xdp.ts";
 import { automaticHook, type Device } from "./devices.ts";
 import { anchorOf } from "./order.ts";
 import { kernelAtLeast } from "./preflight.ts";
@@ -39,6 +48,8 @@ export interface Attachment {
 export function hookOf(object: Interface, device: Device): Hook {
   return object.hook === undefined || object.hook === "auto" ? automaticHook(device) : object.hook;
 }
+
+const chainOf = ({ priority = DEFAULT_CHAIN_PRIORITY }: NonNullable<Interface["xdpChain"]>) => ({ priority });
 
 /** Attaches the pipeline to devices, with pins that outlive the process. */
 export class Attacher {
@@ -128,17 +139,12 @@ export class Attacher {
     const programs: ProgramName[] = isLarge && fragsWork ? [] : ["weir_xdp"];
     if (fragsWork) programs.push("weir_xdp_frags");
     try {
-      return this.#link(before, pin, programs, undo, (program) =>
-        attachXdp({
-          program,
-          ifindex: device.ifindex,
-          device: device.name,
-          mode: "native",
-        }),
-      );
+      return object.xdpChain === undefined
+        ? this.#alone(before, pin, device, programs, undo)
+        : this.#chained(before, pin, { device, ...chainOf(object.xdpChain) }, programs, undo);
     } catch (error) {
       if (!(error instanceof WeirError)) throw error;
-      if (isTaken(error)) throw refusedByOther(error);
+      if (isTaken(error)) throw refusedByOther(error, device);
       if (!isLarge && error.code !== "ERANGE") throw error;
       const mtu = isLarge ? `MTU ${device.mtu}` : "the MTU of its other end";
       const needed = policed ? "6.6" : "6.3";
@@ -152,6 +158,27 @@ export class Attacher {
         cause: error,
       });
     }
+  }
+
+  #alone(before: Link | undefined, pin: string, device: Device, programs: readonly ProgramName[], undo: Undo): Link {
+    return this.#link(before, pin, programs, undo, (program) =>
+      attachXdp({ program, ifindex: device.ifindex, device: device.name, mode: "native" }),
+    );
+  }
+
+  /** The same behind a dispatcher. */
+  #chained(before: Link | undefined, pin: string, place: Place, programs: readonly ProgramName[], undo: Undo): Link {
+    const known = before ?? adopt(pin);
+    const keeps = (link: Link) =>
+      firstOf(programs, (name) => keepChained(this.#pipeline, link, name, place, before !== undefined, undo));
+    if (known !== undefined) {
+      if (keeps(known)) return known;
+      removeLink(known);
+    }
+    const link = firstOf(programs, (name) => attachChained(this.#pipeline, name, place));
+    undo.push(() => removeLink(link));
+    link.pin(pin);
+    return link;
   }
 
   #pin(what: "tc" | "xdp", id: number, ifindex: number): string {
@@ -168,23 +195,14 @@ export class Attacher {
   ): Link {
     const known = before ?? adopt(pin);
     if (known !== undefined) {
-      if (programs.some((name) => runs(known, this.#pipeline.program(name)))) return known;
+      const isPlain = !(known instanceof XdpChainLink);
+      if (isPlain && programs.some((name) => runs(known, this.#pipeline.program(name)))) return known;
       removeLink(known);
     }
-    const link = this.#attachFirst(programs, attach);
+    const link = firstOf(programs, (name) => attach(this.#pipeline.program(name)));
     undo.push(() => removeLink(link));
     link.pin(pin);
     return link;
-  }
-
-  #attachFirst([name, ...others]: readonly ProgramName[], attach: (program: Program) => Link): Link {
-    if (name === undefined) throw new Error("There is no program to attach");
-    try {
-      return attach(this.#pipeline.program(name));
-    } catch (error) {
-      if (others.length === 0 || !(error instanceof WeirError) || !UNSUITABLE.has(error.code)) throw error;
-      return this.#attachFirst(others, attach);
-    }
   }
 
   /** Detaches everything that is pinned and not in use: interfaces that went while no controller ran. */
@@ -195,6 +213,17 @@ export class Attacher {
       const link = adopt(path);
       if (link !== undefined) removeLink(link);
     }
+  }
+}
+
+/** What the first program that the device takes gives. */
+function firstOf<T>([name, ...others]: readonly ProgramName[], attach: (name: ProgramName) => T): T {
+  if (name === undefined) throw new Error("There is no program to attach");
+  try {
+    return attach(name);
+  } catch (error) {
+    if (others.length === 0 || !(error instanceof WeirError) || !UNSUITABLE.has(error.code)) throw error;
+    return firstOf(others, attach);
   }
 }
 
@@ -228,8 +257,9 @@ function inRoom(attach: () => Link, makeRoom: () => void): Link {
 /** Another XDP program is on the device, in whatever mode. */
 const isTaken = ({ code }: WeirError): boolean => code === "EBUSY" || code === "EEXIST";
 
-function refusedByOther(error: WeirError): WeirError {
-  const hint = "detach it, set replaceXdp: true, or use hook: tc, which takes what it passes";
+function refusedByOther(error: WeirError, { ifindex }: Device): WeirError {
+  const share = chainOn(ifindex) === undefined ? "" : "set xdpChain to share its dispatcher, ";
+  const hint = `${share}detach it, set replaceXdp: true, or use hook: tc, which takes what it passes`;
   return new WeirError({ code: error.code, operation: error.operation, reason: error.reason, hint, cause: error });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which programs are on a device, in the order in which they get its packets. */
 import { WeirError } from "../../errors.ts";
-import { listFilters, Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
+import { chainOn, listFilters, Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
 import type { Attachment } from "./attach.ts";
 
 /** A program on a device's hook. */
@@ -11,7 +11,7 @@ export interface AttachedProgram {
   /** The kernel's number. */
   readonly id: number;
   readonly name: string;
-  /** clsact: that of its filter. */
+  /** clsact: that of its filter. xdp: that in its dispatcher, where there is one. */
   readonly priority?: number;
 }
 
@@ -30,10 +30,19 @@ export function attachedPrograms(ifindex: number): AttachedProgram[] {
   const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
   const filters = listFilters(ifindex, "ingress").filter(({ programId }) => programId !== 0);
   return [
-    ...(onXdp === null ? [] : [{ hook: "xdp" as const, id: onXdp.programId }]),
+    ...(onXdp === null ? [] : xdpPrograms(ifindex, onXdp.programId)),
     ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
     ...filters.map(({ programId, priority }) => ({ hook: "clsact" as const, id: programId, priority })),
   ].map((program) => ({ ...program, name: nameOf(program.id) }));
+}
+
+/** The program on the XDP hook; for a dispatcher those that it runs. */
+function xdpPrograms(ifindex: number, id: number): Omit<AttachedProgram, "name">[] {
+  const hook = "xdp";
+  const chain = chainOn(ifindex);
+  return chain === undefined
+    ? [{ hook, id }]
+    : chain.map(({ programId, priority }) => ({ hook, id: programId, priority }));
 }
 
 /** The programs on the device of an attachment, if there are others than its own; must be called in its namespace. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { runtime } from "#runtime";
 import { WeirError } from "../../errors.ts";
 import { configCodec, WEIR_ABI_VERSION } from "../../layout/index.ts";
-import { BpfMap, type Collection, CollectionSpec, type Program } from "../../libbpf/index.ts";
+import { BpfMap, type Collection, CollectionSpec, loadExtension, type Program } from "../../libbpf/index.ts";
 import type { MapName, Maps } from "../kernel/tables.ts";
 import { DEFAULT_LIMITS, type Limits } from "../schema/index.ts";
 import type { InstancePaths } from "./instance.ts";
@@ -75,6 +75,11 @@ export interface Pipeline extends Disposable {
   readonly maps: Maps;
   /** @throws VerifierError when the kernel refuses a program that is loaded on demand. */
   program(name: ProgramName): Program;
+  /**
+   * An XDP program as an extension of dispatchers, loaded when it is needed for the first time.
+   * @throws WeirError `EOPNOTSUPP` where the kernel has no such programs.
+   */
+  extension(name: ProgramName): Program;
   /** Loads a program once more, on the same maps: a hook takes each loaded program only once. To be disposed. */
   again(name: ProgramName): Collection;
   readonly limits: Required<Limits>;
@@ -177,6 +182,7 @@ function load(paths: InstancePaths, limits: Required<Limits>, pinned: Maps | und
   return {
     maps: Object.fromEntries(MAP_NAMES.map((name) => [name, collection.map(name)])) as unknown as Maps,
     program: (name) => (ON_DEMAND.includes(name) ? onDemand.program(name) : collection.program(name)),
+    extension: (name) => onDemand.program(name, loadExtension),
     again: (name) => onDemand.load(name),
     limits,
     loaded: collection.maps,
@@ -205,11 +211,12 @@ class OnDemand implements Disposable {
     this.#limits = limits;
   }
 
-  program(name: ProgramName): Program {
-    let collection = this.#collections.get(name);
+  program(name: ProgramName, load: Load = loadPlain): Program {
+    const key = `${load.name} ${name}`;
+    let collection = this.#collections.get(key);
     if (collection === undefined) {
-      collection = this.load(name);
-      this.#collections.set(name, collection);
+      collection = this.load(name, load);
+      this.#collections.set(key, collection);
     }
     return collection.program(name);
   }
@@ -218,14 +225,17 @@ class OnDemand implements Disposable {
     for (const collection of this.#collections.values()) collection[Symbol.dispose]();
   }
 
-  load(name: ProgramName): Collection {
+  load(name: ProgramName, load: Load = loadPlain): Collection {
     const spec = withoutTraces(pipelineSpec(this.#limits));
     for (const other of spec.programs.keys()) if (other !== name) leaveOut(spec, other);
     // Constants are each load's own.
     const shared = [...this.#maps].filter(([map]) => !map.startsWith("."));
-    return spec.load({ reuse: Object.fromEntries(shared) });
+    return load(spec, name, { reuse: Object.fromEntries(shared) });
   }
 }
+
+type Load = typeof loadExtension;
+const loadPlain: Load = (spec, _name, options) => spec.load(options);
 
 /** `config` is pinned last: where it is, all are. */
 const PIN_ORDER: readonly MapName[] = [...MAP_NAMES.filter((name) => name !== "config"), "config"];

@@ -12,14 +12,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { runtime } from "#runtime";
 import { WeirError } from "../../errors.ts";
-
-const { flock } = runtime.open(["libc.so.6"], { flock: { args: ["i32", "i32"], returns: "i32" } });
-
-/** Operations of flock(2) (asm-generic/fcntl.h). */
-const LOCK_EX = 2;
-const LOCK_NB = 4;
+import { LOCK_EX, LOCK_NB, libc } from "../../runtime/libc.ts";
 
 /** Holds an instance until disposed or until the process ends. */
 export class InstanceLock implements Disposable {
@@ -40,7 +34,7 @@ export class InstanceLock implements Disposable {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     for (;;) {
       const fd = openSync(path, "a+", 0o600);
-      if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+      if (libc.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
         closeSync(fd);
         throw held(path, instance);
       }

@@ -136,6 +136,25 @@ export const InterfaceSchema = Type.Object(
         false,
       ),
     ),
+    xdpChain: Type.Optional(
+      Type.Object(
+        {
+          priority: Type.Optional(
+            integer(
+              0,
+              0x7fffffff,
+              "Programs with lower ones run first; of equal ones in the order of their names.",
+              50,
+            ),
+          ),
+        },
+        {
+          ...CLOSED,
+          description:
+            "On the XDP hook: share the device with other XDP programs, behind libxdp's dispatcher. Those behind Weir get what it leaves to the host's stack.",
+        },
+      ),
+    ),
     order: Type.Optional(OrderSchema),
   },
   { ...CLOSED, description: "A device whose packets Weir decides." },

@@ -19,25 +19,28 @@ describe("the priority of a clsact filter", () => {
     expect(clsactPriority(filters(10, 200), after(program(100)), "va")).toBe(87);
   });
 
-  test("is the next free one on the side that the order names", () => {
+  test("is the one beside the neighbour, or beside all", () => {
     expect(clsactPriority(filters(50, 60), head(), "va")).toBe(49);
     expect(clsactPriority(filters(50, 49152), tail(), "va")).toBe(49153);
-    expect(clsactPriority(filters(49, 50), before(program(101)), "va")).toBe(48);
-    expect(clsactPriority(filters(100, 101), after(program(100)), "va")).toBe(102);
-    expect(clsactPriority(filters(87), after(program(100)), "va")).toBe(88);
+    expect(clsactPriority(filters(10, 50), before(program(101)), "va")).toBe(49);
+    expect(clsactPriority(filters(100, 200), after(program(100)), "va")).toBe(101);
+    // 87 would be behind the one of priority 20.
+    expect(clsactPriority(filters(10, 20, 200), after(program(100)), "va")).toBe(11);
   });
 
-  test("is shared with the first BPF filter where there is no room in front of it", () => {
+  test("is shared with the BPF filter that comes next where there is no room in between", () => {
     expect(clsactPriority(filters(1, 9), head(), "va")).toBe(1);
     expect(clsactPriority(filters(1, 9), before(program(100)), "va")).toBe(1);
+    expect(clsactPriority(filters(87, 88), after(program(100)), "va")).toBe(88);
+    expect(clsactPriority(filters(87, 88), before(program(101)), "va")).toBe(88);
   });
 
   test("is refused where there is none, or no such neighbour", () => {
     const flower = [{ priority: 1, handle: 1, kind: "flower", programId: 0 }];
     expect(() => clsactPriority(flower, head(), '"va"')).toThrow(
-      'Cannot choose a priority for a TC filter of "va": there is none left before 1; give the other filters',
+      'Cannot choose a priority for a TC filter of "va": there is none between 0 and 1; give the other filters',
     );
-    expect(() => clsactPriority(filters(65535), after(program(100)), '"va"')).toThrow("none left behind 65535");
+    expect(() => clsactPriority(filters(65535), after(program(100)), '"va"')).toThrow("none between 65535 and 65536");
     expect(() => clsactPriority(filters(5), before(program(7)), '"va"')).toThrow("program 7 has no filter there");
     expect(() => clsactPriority(filters(5), before({ linkId: 7 }), '"va"')).toThrow("has no filter there");
   });

@@ -7,56 +7,61 @@ import { CLSACT_PRIORITY } from "./clsact.ts";
 import type { Filter } from "./filters.ts";
 import { BpfLink } from "./link.ts";
 
-const LOWEST = 1;
-const HIGHEST = 0xffff;
+/** Filters have priorities from 1 to 65535. */
+const NONE_BEFORE = 0;
+const NONE_BEHIND = 0x10000;
 
 /**
- * The priority that puts a filter where `order` says: {@link CLSACT_PRIORITY} where that is right, else the nearest one
- * that no other filter has. Where there is none left in front it is shared with the first one: of BPF filters with one
- * priority the newest runs first (net/sched/cls_bpf.c, cls_bpf_change).
+ * The priority that puts a filter where `order` says: {@link CLSACT_PRIORITY} where that is right, else the one next to the
+ * neighbour, or to all. Where there is none in between it is shared with the filter that is to come next: of BPF filters
+ * with one priority the newest runs first (net/sched/cls_bpf.c, cls_bpf_change).
  * @param filters those that are there already.
  * @param where the device, for messages.
  * @throws WeirError `ENOENT` if the neighbour has no filter there, `ERANGE` if no priority is left on its side.
  */
 export function clsactPriority(filters: readonly Filter[], order: Anchor, where: string): number {
-  const taken = filters.map(({ priority }) => priority);
-  const [least, most] = range(filters, order, where);
-  const free = (priority: number) => !taken.includes(priority);
-  if (CLSACT_PRIORITY >= least && CLSACT_PRIORITY <= most && free(CLSACT_PRIORITY)) return CLSACT_PRIORITY;
-  // At the side that the order names: next to the neighbour, or to all.
-  const isBefore = order.at === "head" || order.at === "before";
-  const [first, step] = isBefore ? [most, -1] : [least, 1];
-  for (let priority = first; priority >= least && priority <= most; priority += step) {
-    if (free(priority)) return priority;
-  }
-  const shared = filters.some(({ kind, priority }) => kind === "bpf" && priority === most + 1);
-  if (isBefore && shared) return most + 1;
+  const { previous, next, beside } = gap(filters, order, where);
+  const isFree = (priority: number) => priority > previous && priority < next;
+  const free = [CLSACT_PRIORITY, beside === "next" ? next - 1 : previous + 1].find(isFree);
+  if (free !== undefined) return free;
+  if (filters.some(({ kind, priority }) => kind === "bpf" && priority === next)) return next;
   throw new WeirError({
     code: "ERANGE",
     operation: `choose a priority for a TC filter of ${where}`,
-    reason: `there is none left ${isBefore ? "before" : "behind"} ${isBefore ? most + 1 : least - 1}`,
-    hint: "give the other filters priorities further from the end (tc filter)",
+    reason: `there is none between ${previous} and ${next}`,
+    hint: "give the other filters priorities further apart (tc filter)",
   });
 }
 
-/** Lowest and highest priority that the order allows. */
-function range(filters: readonly Filter[], order: Anchor, where: string): [number, number] {
-  if ("neighbour" in order) {
-    const id = programOf(order.neighbour);
-    const found = filters.filter(({ programId }) => programId === id).map(({ priority }) => priority);
-    if (id !== 0 && found.length > 0) {
-      return order.at === "before" ? [LOWEST, Math.min(...found) - 1] : [Math.max(...found) + 1, HIGHEST];
-    }
+/** The priorities that the filter is to be between, both exclusive, and the one that it is to be beside. */
+interface Gap {
+  readonly previous: number;
+  readonly next: number;
+  readonly beside: "previous" | "next";
+}
+
+function gap(filters: readonly Filter[], order: Anchor, where: string): Gap {
+  const all = filters.map(({ priority }) => priority);
+  const before = (limit: number) => Math.max(NONE_BEFORE, ...all.filter((priority) => priority < limit));
+  const behind = (limit: number) => Math.min(NONE_BEHIND, ...all.filter((priority) => priority > limit));
+  if (!("neighbour" in order)) {
+    return order.at === "head"
+      ? { previous: NONE_BEFORE, next: behind(NONE_BEFORE), beside: "next" }
+      : { previous: before(NONE_BEHIND), next: NONE_BEHIND, beside: "previous" };
+  }
+  const id = programOf(order.neighbour);
+  const own = filters.filter(({ programId }) => programId === id).map(({ priority }) => priority);
+  if (id === 0 || own.length === 0) {
     throw new WeirError({
       code: "ENOENT",
       operation: `choose a priority for a TC filter of ${where}`,
       reason: `program ${id} has no filter there`,
     });
   }
-  const all = filters.map(({ priority }) => priority);
-  return order.at === "head"
-    ? [LOWEST, Math.min(...all, HIGHEST + 1) - 1]
-    : [Math.max(...all, LOWEST - 1) + 1, HIGHEST];
+  const [first, last] = [Math.min(...own), Math.max(...own)];
+  return order.at === "before"
+    ? { previous: before(first), next: first, beside: "next" }
+    : { previous: last, next: behind(last), beside: "previous" };
 }
 
 /** The kernel's id of a neighbour's program. */

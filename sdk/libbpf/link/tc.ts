@@ -7,6 +7,7 @@ import { close } from "../../runtime/libc.ts";
 import { BPF_TCX_INGRESS } from "../names.ts";
 import { openPin } from "../pin.ts";
 import { linkInfo } from "../structs.ts";
+import { openChainPin } from "../xdp_chain/link.ts";
 import { tail } from "./anchor.ts";
 import { attachClsact, ClsactLink, queryClsact } from "./clsact.ts";
 import { clsactPriority } from "./clsact_order.ts";
@@ -32,14 +33,16 @@ const LINK_TYPE_XDP = 6;
 const LINK_TYPE_TCX = 11;
 
 /**
- * Opens a pinned link of any kind. The thread must be in the network namespace of its device for clsact.
+ * Opens a pinned link of any kind. The thread must be in the network namespace of its device for clsact and chains.
  * @throws WeirError `ENOENT` if there is no pin, `EINVAL` if it is something else, `ESTALE` if a clsact filter
- * is gone or not ours any more.
+ * is gone or not ours any more, or a program in no chain any more.
  */
 export function linkFromPin(path: string): Link {
   if (!existsSync(path)) {
     const place = findClsactPin(path, queryClsact);
     if (place !== undefined) return new ClsactLink(place, path);
+    const chained = openChainPin(path);
+    if (chained !== undefined) return chained;
   }
   const { fd } = openPin(path, "link");
   const info = readLinkInfo(fd);

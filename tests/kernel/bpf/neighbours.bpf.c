@@ -6,7 +6,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 4);
+	__uint(max_entries, 5);
 	__type(key, __u32);
 	__type(value, __u64);
 } seen SEC(".maps");
@@ -23,6 +23,13 @@ SEC("xdp")
 int other_xdp(struct xdp_md *ctx)
 {
 	count(0);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int other_xdp_behind(struct xdp_md *ctx)
+{
+	count(4);
 	return XDP_PASS;
 }
 
