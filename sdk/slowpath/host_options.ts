@@ -46,5 +46,6 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
     scheduling: o.scheduling ?? { cpus: [], realtime: true },
     workerModule: o.workerModule ?? "sdk/slowpath/worker.ts",
     onMessage: o.onMessage ?? (() => {}),
+    busyPoll: o.busyPoll,
   };
 }

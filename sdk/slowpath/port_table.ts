@@ -3,7 +3,7 @@
 
 import { WeirError } from "../errors.ts";
 import { xskPortCodec } from "../layout/index.ts";
-import { Umem, type XskMode, XskSocket, type XskStatistics } from "../xsk/index.ts";
+import { type BusyPoll, Umem, type XskMode, XskSocket, type XskStatistics } from "../xsk/index.ts";
 import { DIRECT_RING, largestPacket, roomOf, TRAP_RING } from "./memory_layout.ts";
 import type { DirectPort, SocketMap, TrapDevice } from "./types.ts";
 import type { WorkerMemory } from "./worker_memory.ts";
@@ -24,6 +24,8 @@ export interface PortStatistics extends XskStatistics {
   readonly device: string;
   readonly queue: number;
   readonly mode: XskMode;
+  /** How long its driver is polled for packets; 0: interrupts alone bring them. */
+  readonly busyPollMicroseconds: number;
   readonly rxPackets: number;
   readonly txPackets: number;
   /** Packets without metadata: not from the pipeline. */
@@ -35,6 +37,7 @@ export interface PortStatistics extends XskStatistics {
 export class PortTable implements Disposable {
   readonly #memory: WorkerMemory;
   readonly #xsks: SocketMap;
+  readonly #busyPoll: BusyPoll | undefined;
   readonly #umem: Umem;
   /** By index in the memory; 0 is the trap port. */
   readonly #ports = new Map<number, OpenPort>();
@@ -46,10 +49,12 @@ export class PortTable implements Disposable {
   readonly #key = new Uint8Array(new ArrayBuffer(4));
   readonly #value = new Uint8Array(new ArrayBuffer(4));
 
-  constructor(memory: WorkerMemory, xsks: SocketMap) {
+  /** @param busyPoll of interfaces' own queues. */
+  constructor(memory: WorkerMemory, xsks: SocketMap, busyPoll: BusyPoll | undefined) {
     const { umem, sizes } = memory.layout;
     this.#memory = memory;
     this.#xsks = xsks;
+    this.#busyPoll = busyPoll;
     this.#umem = new Umem({ memory: memory.memory, offset: umem, frames: sizes.frames, frameSize: sizes.frameSize });
   }
 
@@ -99,6 +104,7 @@ export class PortTable implements Disposable {
       mode: port.mode,
       scatterGather: (port.largestFrame ?? 0) > roomOf(this.#umem.frameSize),
       shareWith,
+      busyPoll: this.#busyPoll,
     });
     const element = port.xskBase + queue;
     this.#ports.set(index, { interfaceId: port.interfaceId, socket, element });
@@ -156,6 +162,7 @@ export class PortTable implements Disposable {
         device: port.socket.device,
         queue: port.socket.queue,
         mode: port.socket.mode,
+        busyPollMicroseconds: port.socket.busyPollMicroseconds,
         rxPackets: xskPortCodec.rxPackets.getNumber(view, base),
         txPackets: xskPortCodec.txPackets.getNumber(view, base),
         rxInvalid: xskPortCodec.rxInvalid.getNumber(view, base),

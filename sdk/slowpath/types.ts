@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Options and the parts of kernel objects that the slow path needs. */
 
+import type { BusyPoll } from "../xsk/index.ts";
 import type { DropEvent, SlowPathEvent } from "./events.ts";
 import type { MemoryLayout } from "./memory_layout.ts";
 import type { PolicyImage } from "./policy/types.ts";
@@ -80,6 +81,8 @@ export interface SlowPathOptions {
   readonly spin?: boolean;
   /** How the workers' threads are scheduled. Default: on any CPU, and before ordinary threads. */
   readonly scheduling?: WorkerScheduling;
+  /** Run the drivers of interfaces' own queues from the workers, which then wait awake for `microseconds`. Default: no. */
+  readonly busyPoll?: BusyPoll | undefined;
   /** Addresses of the node that ICMP errors come from where the interface has none; 16 bytes each, IPv4 mapped. */
   readonly nodeAddresses?: readonly Uint8Array[];
   /** Called with each flow that a rule with `log` matched. */
@@ -131,6 +134,7 @@ export interface HostOptions {
   readonly scheduling: WorkerScheduling;
   readonly workerModule: string;
   readonly onMessage: (worker: number, message: unknown) => void;
+  readonly busyPoll: BusyPoll | undefined;
 }
 
 /** The part of a flow's key that a translation changes. */

@@ -98,7 +98,7 @@ export class WorkerHost implements Disposable {
       cleanup.use(new TableMapping(o.maps.nexthops, base, layout.nexthops, "read")),
       cleanup.use(new TableMapping(o.maps.decisions, base, layout.decisions, "write")),
     ];
-    this.ports = cleanup.use(new PortTable(this.memory, o.maps.xsks));
+    this.ports = cleanup.use(new PortTable(this.memory, o.maps.xsks, o.busyPoll));
     this.#wakeFd = cleanup.adopt(eventfd(), close);
     if (o.policy !== undefined) this.policies.publish(o.policy);
     for (const [name, value] of Object.entries(o.settings)) this.setControl(name as ControlSetting, value);
@@ -144,6 +144,7 @@ export class WorkerHost implements Disposable {
         cpu: o.scheduling.cpus[this.index % o.scheduling.cpus.length],
         realtime: o.scheduling.realtime && !o.spin,
       },
+      busyPollMicroseconds: o.busyPoll?.microseconds ?? 0,
     } satisfies StartMessage);
   }
 

@@ -142,6 +142,8 @@ class WorkerLoop {
   #pollFds = runtime.alloc(FIRST_PORT * POLLFD_BYTES);
   #pollCount = FIRST_PORT;
   #fds: number[] = [];
+  /** Those of interfaces' own queues, where they are polled busily. */
+  #busyFds: number[] = [];
   #portRevision = -1;
   #seenEvents = 0;
   #failing = false;
@@ -181,18 +183,22 @@ class WorkerLoop {
   }
 
   async run(): Promise<void> {
-    const { control, spin } = this.#start;
+    const { control, spin, busyPollMicroseconds } = this.#start;
+    const awakeNs = busyPollMicroseconds * 1000;
     const stop = (control + workerControlCodec.stop.offset) >> 2;
     const letters = (control + workerControlCodec.letters.offset) >> 2;
-    let bursts = 0;
+    let [bursts, lastPacket] = [0, 0];
     while (Atomics.load(this.#words, stop) === 0) {
       // Before the next flows: the letter may say what names mean that come with them.
       while (Atomics.load(this.#words, letters) !== this.#letters) await this.#letter();
+      if (awakeNs > 0) this.#runDrivers();
       const idle = this.#turn() === 0;
+      if (!idle) lastPacket = this.#now();
+      const awake = spin || (this.#busyFds.length > 0 && this.#now() - lastPacket < awakeNs);
       const attention = this.#handler?.attention ?? "none";
       const looking = ++bursts % BURSTS_PER_LOOK === 0;
       if (attention === "all" || (attention === "some" && (idle || looking))) await eventLoop();
-      if (idle && !spin) this.#sleep(this.#sending ? 1 : Math.min(this.#timeoutMs(), SLEEP_MS[attention]));
+      if (idle && !awake) this.#sleep(this.#sending ? 1 : Math.min(this.#timeoutMs(), SLEEP_MS[attention]));
       else if (looking && this.#armWatches()) this.#sleep(0);
     }
   }
@@ -208,6 +214,11 @@ class WorkerLoop {
     this.#letters = (this.#letters + 1) | 0;
     this.#handler?.receive(message);
     this.#onLetter?.();
+  }
+
+  /** Has the drivers of interfaces' own queues deliver what there is: with SO_BUSY_POLL recvmsg(2) does (xsk_recvmsg). */
+  #runDrivers(): void {
+    for (let i = 0; i < this.#busyFds.length; i++) libc.recv(this.#busyFds[i] ?? -1, NULL, 0, MSG_DONTWAIT);
   }
 
   /** Handles a burst. Returns how much there was. */
@@ -283,6 +294,9 @@ class WorkerLoop {
       const open = xskPortCodec.kind.get(this.#view, base) !== PortKindValue.none;
       return open ? xskPortCodec.fd.get(this.#view, base) : -1;
     });
+    const isDirect = (_: number, i: number) =>
+      xskPortCodec.kind.get(this.#view, ports + i * xskPortLayout.size) === PortKindValue.direct;
+    this.#busyFds = this.#start.busyPollMicroseconds > 0 ? this.#fds.filter(isDirect) : [];
     const polled = [wakeFd, ...new Array<number>(WEIR_WATCHES).fill(-1), ...this.#fds.filter((fd) => fd >= 0)];
     this.#pollFds = runtime.alloc(polled.length * POLLFD_BYTES);
     this.#pollCount = polled.length;

@@ -22,6 +22,8 @@ export interface StartMessage {
   readonly flowUpdateFd: number;
   /** Never sleep: for a worker that has a CPU to itself. */
   readonly spin: boolean;
+  /** How long to wait awake, running the drivers of interfaces' own queues; 0: not at all. */
+  readonly busyPollMicroseconds: number;
   readonly scheduling: Scheduling;
 }
 

@@ -3,6 +3,14 @@
 
 export { XDP_PACKET_HEADROOM } from "./constants.ts";
 export { type Ring, type RingEntries, type RingKind, type RingOffsets, ringBytes } from "./rings.ts";
-export { type XskMode, type XskOptions, XskSocket } from "./socket.ts";
+export {
+  type BusyPoll,
+  SO_BUSY_POLL,
+  SO_BUSY_POLL_BUDGET,
+  SO_PREFER_BUSY_POLL,
+  type XskMode,
+  type XskOptions,
+  XskSocket,
+} from "./socket.ts";
 export type { XskStatistics } from "./statistics.ts";
 export { Umem, type UmemOptions } from "./umem.ts";

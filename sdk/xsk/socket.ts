@@ -4,7 +4,7 @@
 import { runtime } from "#runtime";
 import { WeirError } from "../errors.ts";
 import { EBUSY, EINVAL, ENODEV, EOPNOTSUPP, EPERM, errnoError } from "../runtime/errno.ts";
-import { close, getsockopt, libc, SOCK_RAW, SOL_SOCKET, socket } from "../runtime/libc.ts";
+import { check, close, getsockopt, libc, SOCK_RAW, SOL_SOCKET, socket } from "../runtime/libc.ts";
 import { type Address, NULL } from "../runtime/types.ts";
 import {
   AF_XDP,
@@ -24,6 +24,14 @@ import type { Umem } from "./umem.ts";
 
 /** How packets travel between the driver and the frames. */
 export type XskMode = "copy" | "zerocopy";
+
+/** Busy polling of a queue (Documentation/networking/napi.rst, net/core/sock.c). */
+export interface BusyPoll {
+  /** `SO_BUSY_POLL`: how long to look for packets when there are none, in microseconds. */
+  readonly microseconds: number;
+  /** `SO_BUSY_POLL_BUDGET`: packets that the driver takes at a time. */
+  readonly budget: number;
+}
 
 export interface XskOptions {
   readonly umem: Umem;
@@ -46,11 +54,17 @@ export interface XskOptions {
    * queues of a device: a second registration on one device is possible, but costs the pages' accounting again.
    */
   readonly shareWith?: XskSocket | undefined;
+  /** Have who reads the socket run the driver, too, instead of interrupts alone. Default: no. */
+  readonly busyPoll?: BusyPoll | undefined;
   /** How long to wait for a queue that a closed socket still holds, in milliseconds. Default 500. */
   readonly busyTimeoutMs?: number;
 }
 
 const SO_SNDBUFFORCE = 32;
+/** asm-generic/socket.h; the last two since Linux 5.11. */
+export const SO_BUSY_POLL = 46;
+export const SO_PREFER_BUSY_POLL = 69;
+export const SO_BUSY_POLL_BUDGET = 70;
 /** Copy mode counts every packet under way against the send buffer. */
 const SEND_BUFFER_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 5;
@@ -92,7 +106,9 @@ export class XskSocket implements Disposable {
       if (o.shareWith === undefined) o.umem.register(fd, name);
       rings = mapRings({ fd, base: o.umem.base, entries: o.entries, offsets: o.offsets, name });
       if (o.entries.tx > 0) prepareTransmit(fd, o.entries.tx);
-      return new XskSocket(o, fd, rings, bindQueue(fd, o, name));
+      const chains = bindQueue(fd, o, name);
+      if (o.busyPoll !== undefined) preferBusyPoll(fd, o.busyPoll, name);
+      return new XskSocket(o, fd, rings, chains);
     } catch (error) {
       if (rings !== undefined) unmapRings(o.umem.base, rings.values());
       close(fd);
@@ -109,6 +125,13 @@ export class XskSocket implements Disposable {
       operation: `use the ${kind} ring of ${this.device} queue ${this.queue}`,
       reason: "the socket was opened without it",
     });
+  }
+
+  /** How long reading it looks for packets (`SO_BUSY_POLL`), in microseconds; 0: it does not. */
+  get busyPollMicroseconds(): number {
+    const value = runtime.alloc(4);
+    getsockopt(this.fd, SOL_SOCKET, SO_BUSY_POLL, value, "SO_BUSY_POLL");
+    return value.view.getUint32(0, true);
   }
 
   /** The kernel's counters of this socket. */
@@ -150,6 +173,18 @@ function prepareTransmit(fd: number, entries: number): void {
   libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, value.address, 4);
   value.view.setUint32(0, Math.min(entries, 1024), true);
   libc.setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, value.address, 4);
+}
+
+function preferBusyPoll(fd: number, { microseconds, budget }: BusyPoll, name: string): void {
+  const value = runtime.alloc(4);
+  for (const [option, number] of [
+    [SO_PREFER_BUSY_POLL, 1],
+    [SO_BUSY_POLL, microseconds],
+    [SO_BUSY_POLL_BUDGET, budget],
+  ] as const) {
+    value.view.setUint32(0, number, true);
+    check(libc.setsockopt(fd, SOL_SOCKET, option, value.address, 4), `set busy polling of ${name}`);
+  }
 }
 
 /** Flags to bind with, the best first; the next ones where the driver or the kernel does not take them. */

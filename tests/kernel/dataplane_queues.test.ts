@@ -132,6 +132,38 @@ describe.skipIf(cpus().length < 2)("with several workers", () => {
     expect(await node.received("a", pods.b.ipv4)).toBe(3);
   });
 
+  test("busy polling is off, or as the node's state says: workers run the drivers, and sleep when its time is over", async () => {
+    const busyPoll = { microseconds: 50_000, budget: 32 };
+    for (const setting of [undefined, busyPoll]) {
+      const name = `busy-${setting === undefined ? "off" : "on"}`;
+      await using node = await DataPlaneNode.start({ name, hook: "xdp", open: { busyPoll: setting } });
+      await node.dp.apply(
+        node.document({ a: { policies: ["open"] } }, { policies: [{ name: "open", default: "allow" }] }),
+      );
+      const { slowPath } = node.dp.usage();
+      const polled = slowPath.ports.map(({ device, busyPollMicroseconds }) => [device === "va", busyPollMicroseconds]);
+      const microseconds = setting?.microseconds ?? 0;
+      expect(polled).toContainEqual([true, microseconds]);
+      // The trap link has no interrupts to be saved.
+      expect(polled.filter(([, us]) => us !== 0).length).toBe(setting === undefined ? 0 : polled.length - 1);
+      expect(await node.received("a", pods.b.ipv4)).toBe(3);
+      // After the last packet nobody spins for longer than was asked for.
+      const polls = () => node.dp.usage().slowPath.counters.polls;
+      await Bun.sleep(2 * (microseconds / 1000) + 50);
+      const asleep = polls();
+      await Bun.sleep(100);
+      expect(polls() - asleep).toBeLessThan(20);
+      const ping = node.received("a", pods.b.ipv6, 1);
+      await Bun.sleep(100);
+      expect(polls() - asleep > 500).toBe(setting !== undefined);
+      expect(await ping).toBe(1);
+      const wrong = node.document({}, { node: { busyPoll: { microseconds: 7, budget: 16 } } });
+      await expect(node.dp.apply(wrong)).rejects.toThrow(
+        '/node/busyPoll is {"microseconds":7,"budget":16}, but the instance runs with ',
+      );
+    }
+  });
+
   test("the node's state says how many, and they stay as many for as long as the process runs", async () => {
     await using node = await DataPlaneNode.start({ name: "workers", open: { workers: 3 } });
     expect(node.dp.usage().slowPath.workers).toBe(3);

@@ -77,7 +77,7 @@ const chained = (node: DataPlaneNode, priority = 50) =>
 
 /** What the programs of others see of three pings to another workload, and of three to the host. */
 async function traffic(node: DataPlaneNode) {
-  const now = () => ({ front: seenBy(node, "other_xdp"), behind: seenBy(node, "other_xdp_behind") });
+  const now = () => ({ front: seenBy(node, "other_xdp"), behind: seenBy(node, "other_behind") });
   const start = now();
   expect(await node.received("a", pods.b.ipv4)).toBe(3);
   const middle = now();
@@ -129,22 +129,22 @@ describe.skipIf(!CHAINS)("XDP programs of others on Weir's device", () => {
   test("run before and after Weir's by priority, and stay when it comes, moves, restarts, dies and goes", async () => {
     await using node = await DataPlaneNode.start({ name: "chain", hook: "xdp" });
     expect(load(node, "other_xdp", 20).status).toBe(0);
-    expect(load(node, "other_xdp_behind", 70).status).toBe(0);
+    expect(load(node, "other_behind", 70).status).toBe(0);
     const others = listed(node);
-    expect(others.map(({ name }) => name)).toEqual(["other_xdp", "other_xdp_behind"]);
+    expect(others.map(({ name }) => name)).toEqual(["other_xdp", "other_behind"]);
     await expect(node.dp.apply(node.document())).rejects.toThrow(
       /^Cannot attach XDP program "weir_xdp" to "va": EBUSY \(program \d+ "xdp_dispatcher" is attached in native mode\); set xdpChain to share its dispatcher, detach it, /,
     );
     expect(listed(node)).toEqual(others);
 
     await node.dp.apply(chained(node));
-    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_xdp_behind"]);
+    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_behind"]);
     expect(node.dp.tables.interfaces.get("va")?.status).toMatchObject({
       hook: "xdp",
       programs: [
         { hook: "xdp", name: "other_xdp", priority: 20, own: false },
         { hook: "xdp", name: "weir_xdp", priority: 50, own: true },
-        { hook: "xdp", name: "other_xdp_behind", priority: 70, own: false },
+        { hook: "xdp", name: "other_behind", priority: 70, own: false },
         { name: "weir_tc", own: true },
       ],
     });
@@ -155,13 +155,13 @@ describe.skipIf(!CHAINS)("XDP programs of others on Weir's device", () => {
 
     // Its place changes, a process takes over from another one: nobody loses a packet.
     await withoutLoss(node, () => node.dp.apply(chained(node, 80)));
-    expect(names(node)).toEqual(["other_xdp", "other_xdp_behind", "weir_xdp"]);
+    expect(names(node)).toEqual(["other_xdp", "other_behind", "weir_xdp"]);
     await withoutLoss(node, () => node.dp.apply(chained(node)));
     await withoutLoss(node, async () => {
       await node.close();
       await node.open();
     });
-    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_xdp_behind"]);
+    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_behind"]);
 
     // A controller that dies.
     await node.close();
@@ -172,10 +172,10 @@ describe.skipIf(!CHAINS)("XDP programs of others on Weir's device", () => {
     await output.read();
     controller.kill("SIGKILL");
     await controller.exited;
-    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_xdp_behind"]);
+    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_behind"]);
     expect(await node.received("a", pods.b.ipv4)).toBe(3);
     await node.open();
-    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_xdp_behind"]);
+    expect(names(node)).toEqual(["other_xdp", "weir_xdp", "other_behind"]);
 
     await node.dp.destroy();
     expect(listed(node)).toEqual(others);
@@ -198,6 +198,6 @@ describe.skipIf(!CHAINS)("XDP programs of others on Weir's device", () => {
     const ifindex = ifindexOf(node);
     command(node, "ip", "link", "delete", "va");
     await waitFor(() => node.dp.tables.interfaces.get("va")?.status["state"] === "waiting");
-    expect(dispatchers(ifindex)).toEqual([]);
+    await waitFor(() => dispatchers(ifindex).length === 0, { what: "the pins of the dispatcher to go" });
   });
 });

@@ -6,12 +6,22 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runtime } from "#runtime";
 import { compileBpf } from "../../scripts/clang.ts";
 import { attachXdp, type BpfLink, type Collection, CollectionSpec } from "../../sdk/libbpf/index.ts";
-import { libc } from "../../sdk/runtime/libc.ts";
+import { getsockopt, libc, SOL_SOCKET } from "../../sdk/runtime/libc.ts";
 import { withNetns } from "../../sdk/runtime/netns.ts";
 import { NULL } from "../../sdk/runtime/types.ts";
-import { type Ring, type RingEntries, type RingKind, Umem, XskSocket } from "../../sdk/xsk/index.ts";
+import {
+  type BusyPoll,
+  type Ring,
+  type RingEntries,
+  type RingKind,
+  SO_BUSY_POLL,
+  SO_PREFER_BUSY_POLL,
+  Umem,
+  XskSocket,
+} from "../../sdk/xsk/index.ts";
 
 const NETNS = `wD-xsk${process.pid}`;
 const PATH = `/run/netns/${NETNS}`;
@@ -146,7 +156,11 @@ describe("AF_XDP sockets in a WebAssembly memory", () => {
     umem = new Umem({ memory, offset: UMEM, frames: FRAMES, frameSize: FRAME });
   });
 
-  const open = (device: string, end: number, o: { queue?: number; mode?: "zerocopy"; shareWith?: XskSocket } = {}) =>
+  const open = (
+    device: string,
+    end: number,
+    o: { queue?: number; mode?: "zerocopy"; shareWith?: XskSocket; busyPoll?: BusyPoll } = {},
+  ) =>
     withNetns(PATH, () =>
       XskSocket.open({
         umem,
@@ -157,6 +171,7 @@ describe("AF_XDP sockets in a WebAssembly memory", () => {
         offsets: offsets(end),
         ...(o.mode === undefined ? {} : { mode: o.mode }),
         shareWith: o.shareWith,
+        busyPoll: o.busyPoll,
       }),
     );
 
@@ -234,6 +249,22 @@ describe("AF_XDP sockets in a WebAssembly memory", () => {
     using first = open("x0", 0);
     using second = open("x0", 1, { queue: 1, shareWith: first });
     expect(second.mode).toBe("copy");
+  });
+
+  test("busy polling is off unless asked for, and then as the kernel tells it", () => {
+    const options = (socket: XskSocket) =>
+      [SO_PREFER_BUSY_POLL, SO_BUSY_POLL].map((option) => {
+        const value = runtime.alloc(4);
+        getsockopt(socket.fd, SOL_SOCKET, option, value, "busy polling");
+        return value.view.getUint32(0, true);
+      });
+    using plain = open("x0", 0);
+    using busy = open("x1", 1, { busyPoll: { microseconds: 250, budget: 16 } });
+    expect(options(plain)).toEqual([0, 0]);
+    expect(options(busy)).toEqual([1, 250]);
+    expect([plain.busyPollMicroseconds, busy.busyPollMicroseconds]).toEqual([0, 250]);
+    put(0, busy);
+    expect(exchange(plain, busy, 3)).toEqual([0, 1, 2]);
   });
 
   test("a queue that is taken or missing is named", () => {

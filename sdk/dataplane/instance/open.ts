@@ -29,7 +29,7 @@ import { Policies } from "../reconcile/policies.ts";
 import { Reconciler } from "../reconcile/reconciler.ts";
 import { RouteLookup } from "../reconcile/route_lookup.ts";
 import { Ways } from "../reconcile/ways.ts";
-import { DEFAULT_HOLD_LIMIT, type Node } from "../schema/index.ts";
+import { DEFAULT_BUSY_POLL_BUDGET, DEFAULT_HOLD_LIMIT, type Node } from "../schema/index.ts";
 import { DesiredState } from "../state/desired.ts";
 import { Ids } from "../state/ids.ts";
 import { Names } from "../status/names.ts";
@@ -66,6 +66,8 @@ export interface Opened extends Parts, Workers {
   readonly lock: InstanceLock;
   /** Packets that may wait for a decision. */
   readonly holdLimit: number;
+  /** Of the queues that interfaces have to themselves. */
+  readonly busyPoll: Node["busyPoll"];
   readonly pipeline: Pipeline;
   readonly names: Names;
   readonly reconciler: Reconciler;
@@ -93,7 +95,8 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
     const netns = namespacePath(o.netns);
     const workers = workersOf(o, persistedNode(store));
     const holdLimit = o.holdLimit ?? persistedNode(store).holdLimit ?? DEFAULT_HOLD_LIMIT;
-    const early = { paths, netns, store, lock, stack, ...workers, holdLimit };
+    const busyPoll = o.busyPoll ?? persistedNode(store).busyPoll;
+    const early = { paths, netns, store, lock, stack, ...workers, holdLimit, busyPoll };
     const kernel = withNetns(netns, () => openKernel(o, early));
     const slowPath = openSlowPath(early, kernel, reports);
     configCodec.trapBytes.set(kernel.tables.config.view, 0, slowPath.largestPacket);
@@ -108,7 +111,7 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   }
 }
 
-type Early = Pick<Opened, keyof Workers | "paths" | "netns" | "store" | "lock" | "stack" | "holdLimit">;
+type Early = Pick<Opened, keyof Workers | "paths" | "netns" | "store" | "lock" | "stack" | "holdLimit" | "busyPoll">;
 type Kernel = Pick<Opened, "devices" | "pipeline" | "tables" | "trapLink">;
 
 function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Early): Kernel {
@@ -122,7 +125,7 @@ function openKernel(o: OpenOptions, { paths, netns, store, stack, workers }: Ear
 }
 
 function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Reports): SlowPath {
-  const { holdLimit } = early;
+  const { holdLimit, busyPoll } = early;
   const { name, index } = trapLink.far;
   const slowPath = SlowPath.open({
     netns: early.netns,
@@ -130,6 +133,7 @@ function openSlowPath(early: Early, { pipeline, trapLink }: Kernel, reports: Rep
     flowUpdate: pipeline.program("weir_flow_update"),
     trapDevice: { name, ifindex: index, queues: early.workers },
     scheduling: { cpus: early.workerCpus, realtime: early.workerPriority === "realtime" },
+    busyPoll: busyPoll === undefined ? undefined : { budget: DEFAULT_BUSY_POLL_BUDGET, ...busyPoll },
     limits: { frames: Math.max(DEFAULT_FRAMES, FRAMES_PER_HOLD * holdLimit), holdLimit, directPorts: DIRECT_QUEUES },
     workerModule: "sdk/dataplane/controller/worker.ts",
     ...reports,

@@ -22,6 +22,8 @@ export interface OpenOptions {
    * 2048 bytes. Default: the persisted `node.holdLimit`, else 8192.
    */
   readonly holdLimit?: number | undefined;
+  /** Busy polling of interfaces' own queues. Default: the persisted `node.busyPoll`, else none. */
+  readonly busyPoll?: Node["busyPoll"];
   /** Told when a thread of the slow path or a handler fails. Default: `process.emitWarning`. */
   readonly onFailure?: ((reason: string) => void) | undefined;
 }
@@ -32,7 +34,7 @@ export interface OpenOptions {
  */
 export function openOptionsOf(
   state: unknown,
-): Pick<OpenOptions, "limits" | "holdLimit" | "workers" | "workerCpus" | "workerPriority"> {
+): Pick<OpenOptions, "limits" | "holdLimit" | "workers" | "workerCpus" | "workerPriority" | "busyPoll"> {
   let node: Node | undefined;
   try {
     node = checkState({ node: (state as { readonly node?: unknown } | undefined)?.node }).node;
@@ -45,5 +47,6 @@ export function openOptionsOf(
     workers: node?.workers,
     workerCpus: node?.workerCpus,
     workerPriority: node?.workerPriority,
+    busyPoll: node?.busyPoll,
   };
 }

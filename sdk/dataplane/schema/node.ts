@@ -114,6 +114,23 @@ export const NodeSchema = Type.Object(
         "realtime",
       ),
     ),
+    busyPoll: Type.Optional(
+      Type.Object(
+        {
+          microseconds: integer(
+            1,
+            100_000,
+            "How long a worker looks for packets, after the last one, before it sleeps.",
+          ),
+          budget: Type.Optional(integer(1, 64, "Packets that the driver takes at a time.", 64)),
+        },
+        {
+          ...CLOSED,
+          description:
+            "Busy polling: the slow path's workers run the drivers of the queues that interfaces on the XDP hook have to themselves (SO_PREFER_BUSY_POLL). First packets of flows wait for no interrupt; the workers take CPU time meanwhile. Without it they never spin. Fixed while a process runs.",
+        },
+      ),
+    ),
     dropSamplesPerSecond: Type.Optional(
       integer(
         0,
@@ -125,6 +142,9 @@ export const NodeSchema = Type.Object(
   },
   { ...CLOSED, description: "The node itself." },
 );
+
+/** Packets that a driver takes at a time where `busyPoll` does not say (NAPI_POLL_WEIGHT). */
+export const DEFAULT_BUSY_POLL_BUDGET = 64;
 
 /** The node itself. */
 export type Node = Static<typeof NodeSchema>;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { WeirError } from "../../errors.ts";
-import { APPLY_STATE, type Limits } from "../schema/index.ts";
+import { APPLY_STATE, DEFAULT_BUSY_POLL_BUDGET, type Limits, type Node } from "../schema/index.ts";
 import type { AnyChange } from "./desired.ts";
 
 /** What a process is given when it opens the instance. */
 const FIXED = ["holdLimit", "workers", "workerCpus", "workerPriority"] as const;
 
-type Fixed = number | string | readonly number[];
+type Fixed = number | string | readonly number[] | object;
 
 /**
  * Tables and memory keep the sizes that they were made with, and threads run as they were started.
@@ -14,7 +14,9 @@ type Fixed = number | string | readonly number[];
  */
 export function checkLimits(
   changes: readonly AnyChange[],
-  o: { readonly limits: Required<Limits> } & { readonly [Name in (typeof FIXED)[number]]: Fixed },
+  o: { readonly limits: Required<Limits>; readonly busyPoll: Node["busyPoll"] } & {
+    readonly [Name in (typeof FIXED)[number]]: Fixed;
+  },
 ): void {
   for (const change of changes) {
     if (change.kind !== "node") continue;
@@ -26,8 +28,15 @@ export function checkLimits(
       const wanted = node[name];
       if (wanted !== undefined) checkSize(`/node/${name}`, wanted, o[name]);
     }
+    const { busyPoll } = node;
+    if (busyPoll !== undefined) checkSize("/node/busyPoll", whole(busyPoll), whole(o.busyPoll));
   }
 }
+
+const whole = (busyPoll: Node["busyPoll"]): Fixed =>
+  busyPoll === undefined
+    ? "off"
+    : { microseconds: busyPoll.microseconds, budget: busyPoll.budget ?? DEFAULT_BUSY_POLL_BUDGET };
 
 function checkSize(field: string, wanted: Fixed, size: Fixed): void {
   const [asked, given] = [wanted, size].map((value) => JSON.stringify(value));

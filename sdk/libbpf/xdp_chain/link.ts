@@ -112,7 +112,7 @@ export class XdpChainLink implements Link {
   }
 
   [Symbol.dispose](): void {
-    if (this.#pinPath === undefined) this.detach();
+    if (this.#pinPath === undefined && this.programId() !== 0) this.detach();
   }
 }
 

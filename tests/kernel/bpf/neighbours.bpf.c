@@ -27,7 +27,7 @@ int other_xdp(struct xdp_md *ctx)
 }
 
 SEC("xdp")
-int other_xdp_behind(struct xdp_md *ctx)
+int other_behind(struct xdp_md *ctx)
 {
 	count(4);
 	return XDP_PASS;
