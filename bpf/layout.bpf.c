@@ -73,7 +73,6 @@ enum rule_action layout_rule_action;
 enum rule_direction layout_rule_direction;
 struct policy_root layout_policy_root;
 struct interval_index layout_interval_index;
-struct policy_table layout_policy_table;
 struct policy_set layout_policy_set;
 struct policy_rule layout_policy_rule;
 struct classifier_side layout_classifier_side;

@@ -26,13 +26,13 @@ enum rule_direction {
 
 /*
  * What is in force. One word of the control block names it, so that rules and the members of
- * address sets change together, at once.
+ * address sets change together, at once. Policy sets that are the same as before stay where they are.
  */
 struct policy_root {    /* 16 bytes */
 	__u32 revision; /* reported with the decisions */
-	__u32 table;    /* address of struct policy_table */
-	__u32 sets;     /* address of struct address_sets */
-	__u32 reserved;
+	__u32 set_count;
+	__u32 sets; /* __u32[set_count], index: interface.policy; addresses of struct policy_set, 0: none */
+	__u32 address_sets; /* address of struct address_sets */
 };
 
 /*
@@ -48,7 +48,7 @@ struct policy_root {    /* 16 bytes */
 /*
  * The values of a packet field, cut where the set of rules that take them changes: the row of a
  * value is that of the last bound that is not above it. All offsets are bytes from the first
- * byte of the table that it stands in.
+ * byte of the policy set, or of the address sets, that it stands in.
  *
  * 32-bit bounds lie in levels of lines of 16, each at a multiple of 64 bytes and filled up with
  * ~0; a level has every 16th bound of the one below it. The level of one line comes first, that
@@ -60,27 +60,23 @@ struct interval_index { /* 12 bytes */
 	__u32 rows;     /* __u32[count][width] */
 };
 
-/* Header of all compiled rules; all offsets are bytes from its first byte. */
-struct policy_table { /* 32 bytes */
-	__u32 bytes;  /* of it all */
-	__u32 set_count;
-	__u32 set_offset; /* struct policy_set[]; index = interface.policy, 0 unused */
+/*
+ * The rules of one interface's `policies`, in order, and all that is compiled of them; offsets are
+ * bytes from its first byte.
+ */
+struct policy_set {  /* 48 bytes */
+	__u32 bytes; /* of it all */
 	__u32 rule_count;
 	__u32 rule_offset; /* struct policy_rule[] */
 	__u32 source_matches; /* __u32[]: the worker's, for the address sets that hold a packet's source */
 	__u32 destination_matches;
-	__u32 reserved;
-};
-
-/* The rules of one interface's `policies`, in order. */
-struct policy_set { /* 32 bytes */
 	__u32 classifiers
 		[4]; /* offsets of struct classifier, index: POLICY_CLASSIFIER_* added; 0: no rules */
 	__u8 default_ingress; /* enum rule_action: allow, deny or ask */
 	__u8 default_egress;
 	__u16 reserved0;
 	__u32 default_rule; /* id reported when the default decides */
-	__u32 reserved[2];
+	__u32 reserved;
 };
 
 /* Which of a set's classifiers. */

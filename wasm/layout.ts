@@ -574,8 +574,9 @@ export const DIRECTION_EGRESS: u32 = 2;
 // struct policy_root
 export const POLICY_ROOT_SIZE: usize = 16;
 export const POLICY_ROOT_REVISION: usize = 0;
-export const POLICY_ROOT_TABLE: usize = 4;
+export const POLICY_ROOT_SET_COUNT: usize = 4;
 export const POLICY_ROOT_SETS: usize = 8;
+export const POLICY_ROOT_ADDRESS_SETS: usize = 12;
 
 // struct interval_index
 export const INTERVAL_INDEX_SIZE: usize = 12;
@@ -583,22 +584,17 @@ export const INTERVAL_INDEX_COUNT: usize = 0;
 export const INTERVAL_INDEX_BOUNDS: usize = 4;
 export const INTERVAL_INDEX_ROWS: usize = 8;
 
-// struct policy_table
-export const POLICY_TABLE_SIZE: usize = 32;
-export const POLICY_TABLE_BYTES: usize = 0;
-export const POLICY_TABLE_SET_COUNT: usize = 4;
-export const POLICY_TABLE_SET_OFFSET: usize = 8;
-export const POLICY_TABLE_RULE_COUNT: usize = 12;
-export const POLICY_TABLE_RULE_OFFSET: usize = 16;
-export const POLICY_TABLE_SOURCE_MATCHES: usize = 20;
-export const POLICY_TABLE_DESTINATION_MATCHES: usize = 24;
-
 // struct policy_set
-export const POLICY_SET_SIZE: usize = 32;
-export const POLICY_SET_CLASSIFIERS: usize = 0;
-export const POLICY_SET_DEFAULT_INGRESS: usize = 16;
-export const POLICY_SET_DEFAULT_EGRESS: usize = 17;
-export const POLICY_SET_DEFAULT_RULE: usize = 20;
+export const POLICY_SET_SIZE: usize = 48;
+export const POLICY_SET_BYTES: usize = 0;
+export const POLICY_SET_RULE_COUNT: usize = 4;
+export const POLICY_SET_RULE_OFFSET: usize = 8;
+export const POLICY_SET_SOURCE_MATCHES: usize = 12;
+export const POLICY_SET_DESTINATION_MATCHES: usize = 16;
+export const POLICY_SET_CLASSIFIERS: usize = 20;
+export const POLICY_SET_DEFAULT_INGRESS: usize = 36;
+export const POLICY_SET_DEFAULT_EGRESS: usize = 37;
+export const POLICY_SET_DEFAULT_RULE: usize = 40;
 
 // struct policy_rule
 export const POLICY_RULE_SIZE: usize = 24;

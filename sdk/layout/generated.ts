@@ -953,10 +953,11 @@ export const RuleDirectionValue: Readonly<Record<RuleDirection, number>> = value
 export const policyRootCodec = {
   /** reported with the decisions */
   revision: u32(0),
-  /** address of struct policy_table */
-  table: u32(4),
-  /** address of struct address_sets */
+  setCount: u32(4),
+  /** __u32[set_count], index: interface.policy; addresses of struct policy_set, 0: none */
   sets: u32(8),
+  /** address of struct address_sets */
+  addressSets: u32(12),
 } as const;
 /** 16 bytes. */
 export const policyRootLayout = layout(16, policyRootCodec);
@@ -972,34 +973,24 @@ export const intervalIndexCodec = {
 /** 12 bytes. */
 export const intervalIndexLayout = layout(12, intervalIndexCodec);
 
-/** Header of all compiled rules; all offsets are bytes from its first byte. */
-export const policyTableCodec = {
+export const policySetCodec = {
   /** of it all */
   bytes: u32(0),
-  setCount: u32(4),
-  /** struct policy_set[]; index = interface.policy, 0 unused */
-  setOffset: u32(8),
-  ruleCount: u32(12),
+  ruleCount: u32(4),
   /** struct policy_rule[] */
-  ruleOffset: u32(16),
+  ruleOffset: u32(8),
   /** __u32[]: the worker's, for the address sets that hold a packet's source */
-  sourceMatches: u32(20),
-  destinationMatches: u32(24),
-} as const;
-/** 32 bytes. */
-export const policyTableLayout = layout(32, policyTableCodec);
-
-/** The rules of one interface's `policies`, in order. */
-export const policySetCodec = {
-  classifiers: u32Array(0, 4),
+  sourceMatches: u32(12),
+  destinationMatches: u32(16),
+  classifiers: u32Array(20, 4),
   /** enum rule_action: allow, deny or ask */
-  defaultIngress: u8(16),
-  defaultEgress: u8(17),
+  defaultIngress: u8(36),
+  defaultEgress: u8(37),
   /** id reported when the default decides */
-  defaultRule: u32(20),
+  defaultRule: u32(40),
 } as const;
-/** 32 bytes. */
-export const policySetLayout = layout(32, policySetCodec);
+/** 48 bytes. */
+export const policySetLayout = layout(48, policySetCodec);
 
 /** What comes of a packet that a rule matches. */
 export const policyRuleCodec = {

@@ -6,6 +6,7 @@
  */
 
 import { policyRootCodec, workerControlCodec } from "../layout/index.ts";
+import { FILTER_SETS } from "./memory_layout.ts";
 import type { PolicyImage } from "./policy/types.ts";
 import type { WorkerMemory } from "./worker_memory.ts";
 
@@ -40,11 +41,15 @@ export class FlowReview {
     bytes.fill(0, review.changed, review.changed + sizes.interfaces);
     for (const id of changed) bytes[review.changed + id] = 1;
     this.#filter = 0;
-    if (filter === undefined || filter.table.byteLength > room || filter.addressSets.byteLength > room) return;
-    bytes.set(filter.table, review.table);
+    const set = filter?.compiled[0];
+    if (filter === undefined || set === undefined) return;
+    if (set.byteLength > room || filter.addressSets.byteLength > room) return;
+    bytes.set(set, review.set);
     bytes.set(filter.addressSets, review.addressSets);
-    policyRootCodec.table.set(view, review.root, review.table);
-    policyRootCodec.sets.set(view, review.root, review.addressSets);
+    view.setUint32(review.directory + 4, review.set, true);
+    policyRootCodec.setCount.set(view, review.root, FILTER_SETS);
+    policyRootCodec.sets.set(view, review.root, review.directory);
+    policyRootCodec.addressSets.set(view, review.root, review.addressSets);
     this.#filter = review.root;
   }
 

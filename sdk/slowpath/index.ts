@@ -9,7 +9,7 @@ export type { FlowReview } from "./flow_review.ts";
 export { DEFAULT_FRAMES } from "./host_options.ts";
 export type { JudgedPacket, Judgement } from "./judge.ts";
 export { compileAddressSets } from "./policy/address_sets.ts";
-export { compilePolicy } from "./policy/compiler.ts";
+export { compilePolicy, PolicyCompiler } from "./policy/compiler.ts";
 export type {
   CompiledPolicy,
   DefaultAction,
@@ -23,6 +23,7 @@ export type {
   RuleActionName,
   RuleReference,
 } from "./policy/types.ts";
+export { bytesOf } from "./policy/types.ts";
 export type { PortStatistics } from "./port_table.ts";
 export { SlowPath, type SlowPathStatistics } from "./slowpath.ts";
 export type { MappableTable } from "./table_mapping.ts";

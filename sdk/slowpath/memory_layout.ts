@@ -118,20 +118,23 @@ export interface MemoryLayout {
   readonly ownVerdicts: number;
   /** Slots of `largestPacket` bytes each. */
   readonly inject: number;
-  /** Two of each: the one in force and the next. */
   readonly policies: {
+    /** Two of each: the one in force and the next. */
     readonly roots: readonly [number, number];
-    readonly tables: readonly [number, number];
+    readonly directories: readonly [PolicyDirectory, PolicyDirectory];
     readonly addressSets: readonly [number, number];
+    /** Of the compiled policy sets in force, the next ones, and what lies in pieces between them. */
+    readonly sets: { readonly at: number; readonly bytes: number };
   };
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
   /** Empty but for a memory in which flows are looked through. */
   readonly review: {
-    /** struct policy_root, its rules, and its sets. */
+    /** struct policy_root, its directory, its one policy set, and its address sets. */
     readonly root: number;
-    readonly table: number;
+    readonly directory: number;
+    readonly set: number;
     readonly addressSets: number;
     /** __u8[interfaces] */
     readonly changed: number;
@@ -141,6 +144,18 @@ export interface MemoryLayout {
   readonly rings: readonly RingOffsets[];
   readonly umem: number;
 }
+
+/** Addresses of compiled policy sets. */
+export interface PolicyDirectory {
+  readonly at: number;
+  readonly entries: number;
+}
+
+/** Entries of the directory of what tells which flows are meant. */
+export const FILTER_SETS = 2;
+
+/** Room for compiled policy sets, for each byte that they may have. */
+const POLICY_PLACES = 3;
 
 function powerOfTwo(n: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
@@ -172,6 +187,12 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     };
   };
 
+  // Lists of policies that interfaces have and had.
+  const directory = (): PolicyDirectory => {
+    const entries = 2 * sizes.interfaces + 1;
+    return { at: take(entries * 4), entries };
+  };
+
   const holdCapacity = powerOfTwo(sizes.holdLimit);
   const layout: Omit<MemoryLayout, "pages"> = {
     sizes,
@@ -196,15 +217,17 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     inject: take(INJECT_SLOTS * largestPacket(sizes.frameSize, true)),
     policies: {
       roots: [take(policyRootLayout.size), take(policyRootLayout.size)],
-      tables: [take(sizes.policyBytes), take(sizes.policyBytes)],
+      directories: [directory(), directory()],
       addressSets: [take(sizes.addressSetBytes), take(sizes.addressSetBytes)],
+      sets: { at: take(POLICY_PLACES * sizes.policyBytes), bytes: POLICY_PLACES * sizes.policyBytes },
     },
     interfaces: mapped(sizes.interfaces * interfaceLayout.size),
     nexthops: mapped(sizes.nexthops * nexthopLayout.size),
     decisions: mapped(sizes.decisions * flowDecisionLayout.size),
     review: {
       root: take(policyRootLayout.size),
-      table: take(sizes.review?.filterBytes ?? 0),
+      directory: take(FILTER_SETS * 4),
+      set: take(sizes.review?.filterBytes ?? 0),
       addressSets: take(sizes.review?.filterBytes ?? 0),
       changed: take(sizes.review === undefined ? 0 : sizes.interfaces),
       slots: {

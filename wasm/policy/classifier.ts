@@ -21,8 +21,8 @@ import {
   CLASSIFIER_SOURCE_PORT,
   CLASSIFIER_WIDTH,
   INTERVAL_INDEX_ROWS,
-  POLICY_TABLE_DESTINATION_MATCHES,
-  POLICY_TABLE_SOURCE_MATCHES,
+  POLICY_SET_DESTINATION_MATCHES,
+  POLICY_SET_SOURCE_MATCHES,
   PORT_FIELD_ICMP,
   PORT_FIELD_NONE,
 } from "../layout";
@@ -81,10 +81,10 @@ export function classify(address: usize): void {
   const port = hasPorts ? destinationPort : icmp == ~0 ? PORT_FIELD_NONE : PORT_FIELD_ICMP | icmp;
   destinationPortRow = valueRow(address + CLASSIFIER_DESTINATION_PORT, port);
 
-  sourceMatches = table + load<u32>(table + POLICY_TABLE_SOURCE_MATCHES);
+  sourceMatches = table + load<u32>(table + POLICY_SET_SOURCE_MATCHES);
   sourceMatchCount = matchSets(source, source0, source1, sourceMatches);
   if (sourceMatchCount != 0) sourceAllowed = rowOf(source + CLASSIFIER_SIDE_ALLOWED, sourceInterval);
-  destinationMatches = table + load<u32>(table + POLICY_TABLE_DESTINATION_MATCHES);
+  destinationMatches = table + load<u32>(table + POLICY_SET_DESTINATION_MATCHES);
   destinationMatchCount = matchSets(destination, destination0, destination1, destinationMatches);
   if (destinationMatchCount != 0) {
     destinationAllowed = rowOf(destination + CLASSIFIER_SIDE_ALLOWED, destinationInterval);

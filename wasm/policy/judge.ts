@@ -33,7 +33,7 @@ import { eventLog } from "../message";
 import { family } from "../parse";
 import { beginningOf, endOf } from "../trap";
 import { classify, NO_RULE, nextMatch, passedTo, ruleAt } from "./classifier";
-import { policySetAt, table } from "./table";
+import { selectSet, table } from "./table";
 
 /**
  * What `judge` found: the rule that decided, in which direction, the first mirror of the rules that matched, and the
@@ -98,18 +98,17 @@ export function evaluate(packet: usize, length: u32, set: u32, towards: u32): u3
   decidedBy = 0;
   decidedHits = 0;
   if (set == 0) return RULE_ALLOW;
-  const policy = policySetAt(set);
-  if (policy == 0) return RULE_NONE;
+  if (!selectSet(set)) return RULE_NONE;
   const which =
     (towards == DIRECTION_EGRESS ? POLICY_CLASSIFIER_EGRESS : 0) | (family == 6 ? POLICY_CLASSIFIER_IPV6 : 0);
-  const classifier: usize = load<u32>(policy + POLICY_SET_CLASSIFIERS + (which << 2));
+  const classifier: usize = load<u32>(table + POLICY_SET_CLASSIFIERS + (which << 2));
   if (classifier != 0) {
     classify(table + classifier);
     const action = decide(packet, length, towards);
     if (action != RULE_NONE) return action;
   }
-  decidedBy = load<u32>(policy + POLICY_SET_DEFAULT_RULE);
-  return load<u8>(policy + (towards == DIRECTION_INGRESS ? POLICY_SET_DEFAULT_INGRESS : POLICY_SET_DEFAULT_EGRESS));
+  decidedBy = load<u32>(table + POLICY_SET_DEFAULT_RULE);
+  return load<u8>(table + (towards == DIRECTION_INGRESS ? POLICY_SET_DEFAULT_INGRESS : POLICY_SET_DEFAULT_EGRESS));
 }
 
 /** Takes the matching rules in order until one decides. RULE_NONE: none does. */

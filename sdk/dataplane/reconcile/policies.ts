@@ -2,9 +2,9 @@
 /** Policies on their way to the slow path: which set an interface has, and what rule numbers stand for. */
 import { configCodec } from "../../layout/index.ts";
 import {
+  bytesOf,
   type CompiledPolicy,
-  compileAddressSets,
-  compilePolicy,
+  PolicyCompiler,
   type PolicyImage,
   type PolicyInput,
   type PolicyRoom,
@@ -27,9 +27,11 @@ export class Policies {
   readonly #engine: PolicyEngine;
   /** Lists of policies by set number - 1; `undefined`: the number is free. */
   #slots: (string | undefined)[] = [];
+  readonly #compiler = new PolicyCompiler();
   /** In force, or about to be. */
   #compiled: CompiledPolicy | undefined;
-  #rules = new Map<number, RuleReference>();
+  /** Of gone tables too: the flows that these decided still name their rules. */
+  readonly #rules = new Map<number, RuleReference>();
   #revision = 0;
 
   constructor(engine: PolicyEngine) {
@@ -40,7 +42,7 @@ export class Policies {
   get usage(): Readonly<Record<"rules" | "addressSets", { readonly used: number; readonly limit: number }>> {
     const { policyRoom: room } = this.#engine;
     return {
-      rules: { used: this.#compiled?.table.byteLength ?? 0, limit: room.table },
+      rules: { used: this.#compiled === undefined ? 0 : bytesOf(this.#compiled), limit: room.table },
       addressSets: { used: this.#compiled?.addressSets.byteLength ?? 0, limit: room.addressSets },
     };
   }
@@ -61,47 +63,44 @@ export class Policies {
   }
 
   /**
-   * Compiles anew what changes of policies, sets or the lists of the interfaces concern, and notes the flows that they
-   * do. Rules are not compiled again where only members of sets changed.
+   * Compiles anew what changes of policies, sets or the lists of the interfaces concern, and nothing else; and notes the
+   * flows that they do.
    * @returns puts it in force; does nothing when nothing changed.
    * @throws WeirError `ENOSPC` where it would be larger than the slow path has room for
    */
   apply(run: Run, changes: readonly AnyChange[]): () => void {
-    const before = { slots: this.#slots, compiled: this.#compiled, rules: this.#rules, revision: this.#revision };
+    const before = { slots: this.#slots, compiled: this.#compiled };
     const slots = this.#slotsFor(run);
     const sameSlots = slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i]);
     if (changes.length === 0 && sameSlots) return () => {};
-    const onlySets = sameSlots && changes.every(({ kind }) => kind === "sets");
-    const compiled = onlySets && before.compiled ? this.#withSets(run, before.compiled) : this.#compile(run, slots);
+    const compiled = this.#compile(run, slots);
     run.undo.push(() => {
       this.#slots = before.slots;
-      this.#rules = before.rules;
       // Never back: decisions of the table that goes must not be taken for newer ones.
       this.#revision++;
       if (before.compiled !== undefined) this.#set(run, { ...before.compiled, revision: this.#revision });
     });
     this.#slots = slots;
-    // Flows that an older table decided still name its rules.
-    this.#rules = new Map([...before.rules, ...compiled.rules.map((rule) => [rule.id, rule] as const)]);
+    for (const rule of compiled.rules) this.#rules.set(rule.id, rule);
     this.#revision = compiled.revision;
     this.noteStale(run, changes);
     return () => this.#set(run, compiled);
   }
 
   #compile(run: Run, slots: readonly (string | undefined)[]): CompiledPolicy {
-    return compilePolicy({
+    return this.#compiler.compile({
       revision: this.#revision + 1,
-      sets: slots.map((list) => policiesOf(run, list)),
+      sets: slots.map((list) => this.#policiesOf(run, list)),
       mirrors: new Map([...run.state.objects("mirrors")].map(({ name }) => [name, run.ids.take("mirror", name)])),
       prefixSets: prefixSetsOf(run),
       room: this.#engine.policyRoom,
     });
   }
 
-  #withSets(run: Run, compiled: CompiledPolicy): CompiledPolicy {
-    const { addressSets: room } = this.#engine.policyRoom;
-    const addressSets = compileAddressSets(compiled.sets, prefixSetsOf(run), room);
-    return { ...compiled, revision: this.#revision + 1, addressSets };
+  #policiesOf(run: Run, list: string | undefined): PolicyInput[] {
+    const names = list === undefined || list === "" ? [] : list.split(" ");
+    // A policy that is deleted together with its last use is still in the kernel's list for a moment.
+    return names.map((name) => run.state.get("policies", name) ?? { name, default: "deny" });
   }
 
   #set(run: Run, compiled: CompiledPolicy): void {
@@ -153,13 +152,4 @@ export class Policies {
 
 function prefixSetsOf(run: Run): ReadonlyMap<string, readonly string[]> {
   return new Map([...run.state.objects("sets")].map(({ name, prefixes }) => [name, prefixes]));
-}
-
-function policiesOf(run: Run, list: string | undefined): PolicyInput[] {
-  const names = list === undefined || list === "" ? [] : list.split(" ");
-  return names.flatMap((name) => {
-    // A policy that is deleted together with its last use is still in the kernel's list for a moment.
-    const policy = run.state.get("policies", name);
-    return policy === undefined ? [{ name, default: "deny" as const }] : [policy];
-  });
 }

@@ -13,6 +13,8 @@ interface Members {
   readonly ipv6: readonly Span<bigint>[];
 }
 
+const NOBODY: Members = { ipv4: [], ipv6: [] };
+
 /** Members as they were read, by the list that they were given in: an update reads the set that it is of. */
 const read = new WeakMap<readonly string[], Members>();
 
@@ -36,11 +38,11 @@ function membersOf(name: string, prefixes: readonly string[]): Members {
  * @throws WeirError `EINVALIDSTATE` naming the set, `ENOSPC` if they are too many
  */
 export function compileAddressSets(
-  names: readonly string[],
+  names: readonly (string | undefined)[],
   prefixSets: ReadonlyMap<string, readonly string[]> | undefined,
   room: number = Number.POSITIVE_INFINITY,
 ): Uint8Array<ArrayBuffer> {
-  const sets = names.map((name) => membersOf(name, prefixSets?.get(name) ?? []));
+  const sets = names.map((name) => (name === undefined ? NOBODY : membersOf(name, prefixSets?.get(name) ?? [])));
   const image = new TableImage("address sets", room, "use fewer or larger prefixes");
   const base = image.take(addressSetsLayout.size);
   const pool = new NodePool(image);

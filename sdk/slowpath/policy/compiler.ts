@@ -1,177 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Compiles policies into what the slow path decides by (struct policy_table, struct address_sets).
- *
- * Each policy set has a classifier for each direction and family; see `struct classifier` in bpf/policy_abi.h and
- * docs/policy.md for why it is bitmaps.
+ * Compiles policies into what the slow path decides by (struct policy_set, struct address_sets). A policy set whose
+ * policies are the same objects as the last time is not compiled again, nor are address sets with the same members.
  */
 
-import {
-  POLICY_CLASSIFIER_EGRESS,
-  POLICY_CLASSIFIER_IPV6,
-  policyRuleCodec,
-  policyRuleLayout,
-  policySetCodec,
-  policySetLayout,
-  policyTableCodec,
-  policyTableLayout,
-  RuleActionValue,
-} from "../../layout/index.ts";
+import { WeirError } from "../../errors.ts";
 import { compileAddressSets } from "./address_sets.ts";
-import { entriesOf, type FamilyOf, type PlacedRule, sameEntries, writeClassifier } from "./classifier.ts";
-import { invalidRule } from "./match_fields.ts";
-import { NodePool } from "./node_pool.ts";
+import { compileSet } from "./policy_set.ts";
 import { RuleIds } from "./rule_ids.ts";
-import { type ReadRule, RuleReader, SetNumbers } from "./rules.ts";
-import { IPV4, IPV6, type Value } from "./spans.ts";
-import { TableImage } from "./table_image.ts";
-import type {
-  CompiledPolicy,
-  DefaultAction,
-  DirectionName,
-  PolicyCompilerInput,
-  PolicyInput,
-  PolicyRuleInput,
-} from "./types.ts";
+import { RuleReader } from "./rules.ts";
+import { SetNumbers } from "./set_numbers.ts";
+import { bytesOf, type CompiledPolicy, type CompiledSet, type PolicyCompilerInput, type PolicyInput } from "./types.ts";
 
-const FAMILY_4: FamilyOf<number> = {
-  family: 4,
-  domain: IPV4,
-  taken: ({ ipv4 }) => ipv4,
-  allowed: ({ allowed4 }) => allowed4,
-};
-const FAMILY_6: FamilyOf<bigint> = {
-  family: 6,
-  domain: IPV6,
-  taken: ({ ipv6 }) => ipv6,
-  allowed: ({ allowed6 }) => allowed6,
-};
-
-/** A policy set, read. */
-interface ReadSet {
-  readonly rules: readonly ReadRule[];
-  readonly defaults: Readonly<Record<DirectionName, DefaultAction>>;
-  readonly defaultRule: number;
+/** A set as it was compiled, and what from. */
+interface Known {
+  readonly policies: readonly PolicyInput[];
+  /** The mirrors that its rules name, with their numbers. */
+  readonly mirrors: string;
+  readonly set: CompiledSet;
+  readonly addressSets: ReadonlySet<number>;
 }
 
-/**
- * Compiles all policy sets of a node.
- * @throws WeirError `EINVALIDSTATE` naming policy and rule; `ENOSPC` naming the table that would be too large
- */
-export function compilePolicy(input: PolicyCompilerInput): CompiledPolicy {
-  const ids = new RuleIds();
-  const numbers = new SetNumbers(input.prefixSets);
-  const reader = new RuleReader(numbers);
-  const sets = input.sets.map((policies) => readSet(reader, ids, policies, input));
-  return {
-    revision: input.revision,
-    table: writeTable(sets, numbers.names.length, input.room?.table ?? Number.POSITIVE_INFINITY),
-    addressSets: compileAddressSets(numbers.names, input.prefixSets, input.room?.addressSets),
-    sets: numbers.names,
-    rules: ids.references(),
-  };
-}
+/** Compiles all policy sets of a node, time and again. */
+export class PolicyCompiler {
+  readonly #ids = new RuleIds();
+  readonly #numbers = new SetNumbers();
+  /** By the first policy: the sets of the last compilation. */
+  #known = new Map<PolicyInput | undefined, Known[]>();
+  #addressSets:
+    | { readonly members: readonly (readonly string[] | undefined)[]; readonly bytes: CompiledSet }
+    | undefined;
 
-function readSet(
-  reader: RuleReader,
-  ids: RuleIds,
-  policies: readonly PolicyInput[],
-  input: PolicyCompilerInput,
-): ReadSet {
-  const rules: ReadRule[] = [];
-  for (const [policy, { name: policyName, rules: given = [] }] of policies.entries()) {
-    for (const [index, rule] of given.entries()) {
-      const name = rule.name ?? `#${index}`;
-      const where = `rule "${name}" of policy "${policyName}"`;
-      const id = ids.of(policyName, name);
-      const mirror = mirrorOf(rule, where, input);
-      const read = reader.read(rule, where);
-      if (read !== undefined) rules.push({ ...read, id, mirror, policy });
+  /**
+   * The policies that are given are not to be changed afterwards.
+   * @throws WeirError `EINVALIDSTATE` naming policy and rule; `ENOSPC` naming the table that would be too large
+   */
+  compile(input: PolicyCompilerInput): CompiledPolicy {
+    const room = input.room?.table ?? Number.POSITIVE_INFINITY;
+    this.#numbers.known = input.prefixSets;
+    this.#ids.takeAsked();
+    const names = { reader: new RuleReader(this.#numbers), ids: this.#ids, mirrors: input.mirrors };
+    const next = new Map<PolicyInput | undefined, Known[]>();
+    const used = new Set<number>();
+    const compiled = input.sets.map((policies) => {
+      const mirrors = mirrorsOf(policies, input);
+      const same = (one: Known) => one.mirrors === mirrors && samePolicies(one.policies, policies);
+      const first = policies[0];
+      const known = next.get(first)?.find(same) ??
+        this.#known.get(first)?.find(same) ?? { policies, mirrors, ...compileSet(policies, names, room) };
+      const others = next.get(first);
+      if (others === undefined) next.set(first, [known]);
+      else if (!others.includes(known)) others.push(known);
+      for (const number of known.addressSets) used.add(number);
+      return known.set;
+    });
+    requireRoom(bytesOf({ compiled }), room);
+    this.#known = next;
+    this.#numbers.keep(used);
+    const sets = [...this.#numbers.names];
+    return {
+      revision: input.revision,
+      compiled,
+      addressSets: this.#withMembers(sets, input),
+      sets,
+      rules: this.#ids.takeAsked(),
+    };
+  }
+
+  #withMembers(sets: CompiledPolicy["sets"], { prefixSets, room }: PolicyCompilerInput): CompiledSet {
+    const members = sets.map((name) => (name === undefined ? undefined : prefixSets?.get(name)));
+    const last = this.#addressSets;
+    if (last?.members.length === members.length && members.every((list, i) => list === last.members[i])) {
+      return last.bytes;
     }
+    const bytes = compileAddressSets(sets, prefixSets, room?.addressSets);
+    this.#addressSets = { members, bytes };
+    return bytes;
   }
-  const first = policies[0];
-  // Policy on, but none named: the controller decides every flow.
-  const defaultOf = (direction: DirectionName) => (first === undefined ? "ask" : defaultAction(first, direction));
-  return {
-    rules,
-    defaults: { ingress: defaultOf("ingress"), egress: defaultOf("egress") },
-    defaultRule: first === undefined ? 0 : ids.of(first.name, "default"),
-  };
 }
 
-function defaultAction({ default: given }: PolicyInput, direction: DirectionName): DefaultAction {
-  return (typeof given === "string" ? given : given?.[direction]) ?? "deny";
+/** Compiles all policy sets of a node, once. */
+export const compilePolicy = (input: PolicyCompilerInput): CompiledPolicy => new PolicyCompiler().compile(input);
+
+const samePolicies = (a: readonly PolicyInput[], b: readonly PolicyInput[]): boolean =>
+  a.length === b.length && a.every((policy, i) => policy === b[i]);
+
+function mirrorsOf(policies: readonly PolicyInput[], { mirrors }: PolicyCompilerInput): string {
+  if (mirrors === undefined || mirrors.size === 0) return "";
+  const named = policies.flatMap(({ rules = [] }) => rules.flatMap(({ mirror }) => mirror ?? []));
+  return [...new Set(named)].map((name) => `${name}=${mirrors.get(name)}`).join();
 }
 
-/** Number of the mirror that a rule names; 0: none. */
-function mirrorOf({ mirror }: PolicyRuleInput, where: string, input: PolicyCompilerInput): number {
-  if (mirror === undefined) return 0;
-  const index = input.mirrors?.get(mirror);
-  if (index === undefined) throw invalidRule(where, `there is no mirror "${mirror}"`);
-  return index;
-}
-
-function writeTable(sets: readonly ReadSet[], addressSets: number, room: number): Uint8Array<ArrayBuffer> {
-  const image = new TableImage("policies", room, "use fewer rules, or prefixes in place of single addresses");
-  const pool = new NodePool(image);
-  const ruleCount = sets.reduce((sum, { rules }) => sum + rules.length, 0);
-  const header = image.take(policyTableLayout.size);
-  // Set 0 is never used.
-  const setsAt = image.take((sets.length + 1) * policySetLayout.size);
-  const rulesAt = image.take(ruleCount * policyRuleLayout.size);
-  const matchesAt = [image.take(addressSets * 4), image.take(addressSets * 4)] as const;
-  let next = rulesAt;
-  for (const [i, set] of sets.entries()) {
-    const placed = set.rules.map((rule, k) => ({ rule, offset: next + k * policyRuleLayout.size }));
-    next += placed.length * policyRuleLayout.size;
-    for (const one of placed) writeRule(image.view, one);
-    writeSet(image, pool, setsAt + (i + 1) * policySetLayout.size, set, placed);
-  }
-  const codec = policyTableCodec;
-  codec.bytes.set(image.view, header, image.size);
-  codec.setCount.set(image.view, header, sets.length + 1);
-  codec.setOffset.set(image.view, header, setsAt);
-  codec.ruleCount.set(image.view, header, ruleCount);
-  codec.ruleOffset.set(image.view, header, rulesAt);
-  codec.sourceMatches.set(image.view, header, matchesAt[0]);
-  codec.destinationMatches.set(image.view, header, matchesAt[1]);
-  return image.bytes();
-}
-
-function writeRule(view: DataView, { rule, offset }: PlacedRule): void {
-  policyRuleCodec.action.set(view, offset, RuleActionValue[rule.action]);
-  policyRuleCodec.log.set(view, offset, rule.log ? 1 : 0);
-  policyRuleCodec.mirror.set(view, offset, rule.mirror);
-  policyRuleCodec.id.set(view, offset, rule.id);
-}
-
-function writeSet(
-  image: TableImage,
-  pool: NodePool,
-  base: number,
-  { defaults, defaultRule }: ReadSet,
-  rules: readonly PlacedRule[],
-): void {
-  writeDirections(image, pool, base, rules, FAMILY_4, 0);
-  writeDirections(image, pool, base, rules, FAMILY_6, POLICY_CLASSIFIER_IPV6);
-  policySetCodec.defaultIngress.set(image.view, base, RuleActionValue[defaults.ingress]);
-  policySetCodec.defaultEgress.set(image.view, base, RuleActionValue[defaults.egress]);
-  policySetCodec.defaultRule.set(image.view, base, defaultRule);
-}
-
-/** Writes a family's two classifiers; one where they are the same. */
-function writeDirections<V extends Value>(
-  image: TableImage,
-  pool: NodePool,
-  base: number,
-  rules: readonly PlacedRule[],
-  family: FamilyOf<V>,
-  which: number,
-): void {
-  const ingress = entriesOf(rules, "ingress", family);
-  const egress = entriesOf(rules, "egress", family);
-  const first = writeClassifier(image, pool, ingress, family);
-  const second = sameEntries(ingress, egress) ? first : writeClassifier(image, pool, egress, family);
-  policySetCodec.classifiers.set(image.view, base, which, first);
-  policySetCodec.classifiers.set(image.view, base, which + POLICY_CLASSIFIER_EGRESS, second);
+function requireRoom(bytes: number, room: number): void {
+  if (bytes <= room) return;
+  throw new WeirError({
+    code: "ENOSPC",
+    operation: "compile the policies",
+    reason: `table "policies" would take more than the ${room} bytes that there is room for`,
+    hint: "use fewer rules, or prefixes in place of single addresses",
+  });
 }

@@ -5,21 +5,30 @@ import type { RuleReference } from "./types.ts";
 export class RuleIds {
   readonly #byKey = new Map<string, RuleReference>();
   readonly #byId = new Map<number, string>();
+  readonly #asked = new Set<RuleReference>();
 
   of(policy: string, rule: string): number {
     const key = `${policy}\0${rule}`;
     const known = this.#byKey.get(key);
-    if (known !== undefined) return known.id;
+    if (known !== undefined) {
+      this.#asked.add(known);
+      return known.id;
+    }
     let id = hash(key);
     // 0 means "no rule".
     while (id === 0 || this.#byId.has(id)) id = (id + 1) >>> 0;
-    this.#byKey.set(key, { id, policy, rule });
+    const reference = { id, policy, rule };
+    this.#byKey.set(key, reference);
+    this.#asked.add(reference);
     this.#byId.set(id, key);
     return id;
   }
 
-  references(): readonly RuleReference[] {
-    return [...this.#byKey.values()];
+  /** Those that were asked for since the last call. */
+  takeAsked(): readonly RuleReference[] {
+    const asked = [...this.#asked];
+    this.#asked.clear();
+    return asked;
   }
 }
 

@@ -3,7 +3,8 @@
 
 import type { Prefix } from "../../address.ts";
 import { PORT_FIELD_ICMP } from "../../layout/index.ts";
-import { familyOfProtocol, invalidRule, parseNetwork, parsePorts, parseProtocol, parseTypes } from "./match_fields.ts";
+import { familyOfProtocol, parseNetwork, parsePorts, parseProtocol, parseTypes } from "./match_fields.ts";
+import type { SetNumbers } from "./set_numbers.ts";
 import {
   complement,
   everything,
@@ -52,25 +53,6 @@ const ALL_PROTOCOLS = everything(PROTOCOL);
 const ALL_PORTS = everything(PORT);
 const ALL_IPV4 = everything(IPV4);
 const ALL_IPV6 = everything(IPV6);
-
-/** Numbers of the address sets that rules name, in the order in which they are named first. */
-export class SetNumbers {
-  readonly names: string[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #known: ReadonlyMap<string, unknown> | undefined;
-
-  constructor(known: ReadonlyMap<string, unknown> | undefined) {
-    this.#known = known;
-  }
-
-  of(name: string, where: string): number {
-    const number = this.#numbers.get(name);
-    if (number !== undefined) return number;
-    if (this.#known?.has(name) !== true) throw invalidRule(where, `there is no set "${name}"`);
-    this.#numbers.set(name, this.names.length);
-    return this.names.push(name) - 1;
-  }
-}
 
 /** Reads the rules of all policies of one compilation. */
 export class RuleReader {

@@ -75,23 +75,32 @@ export interface RuleReference {
 
 /** Bytes that a worker has room for. */
 export interface PolicyRoom {
+  /** Of all policy sets. */
   readonly table: number;
   readonly addressSets: number;
 }
+
+/** A compiled policy set: struct policy_set and what it refers to. */
+export type CompiledSet = Uint8Array<ArrayBuffer>;
 
 /** What the slow path decides by. Arrays that are the same objects as before are not written anew. */
 export interface PolicyImage {
   /** Reported with the decisions. */
   readonly revision: number;
-  /** struct policy_table and what it refers to. */
-  readonly table: Uint8Array<ArrayBuffer>;
+  /** The first element is set 1. Sets that are the same may be the same array. */
+  readonly compiled: readonly CompiledSet[];
   /** struct address_sets and what it refers to: the members of the sets that the table's rules name. */
   readonly addressSets: Uint8Array<ArrayBuffer>;
 }
 
-/** What `compilePolicy` makes. */
+/** What a compilation makes. */
 export interface CompiledPolicy extends PolicyImage {
-  /** Names of the sets that rules name, by number: for `compileAddressSets`. */
-  readonly sets: readonly string[];
+  /** Names of the sets that rules name, by number: for `compileAddressSets`. Absent: nobody has that number. */
+  readonly sets: readonly (string | undefined)[];
+  /** Of the policy sets that were compiled, and not known from before. */
   readonly rules: readonly RuleReference[];
 }
+
+/** Bytes of all compiled policy sets of an image. */
+export const bytesOf = ({ compiled }: Pick<PolicyImage, "compiled">): number =>
+  [...new Set(compiled)].reduce((sum, set) => sum + set.byteLength, 0);

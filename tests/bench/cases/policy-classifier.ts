@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Single decisions of the policy classifier, by the number of rules, beside a linear evaluation of the same rules. */
 
-import { compilePolicy, type PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
+import { bytesOf, compilePolicy, type PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
 import { FakeWorker } from "../../wasm/harness.ts";
 import { packet as frameOf, tcp, udp } from "../../wasm/packets.ts";
 import { writeTrapMeta } from "../../wasm/trap_meta.ts";
@@ -95,7 +95,7 @@ function prepare(linear: WebAssembly.Module, kind: Kind, size: number): Prepared
     { label: "linear", judge: (at: number, length: number) => rival.judge(at, length), first: others },
   ];
   checkAgreement(contenders, rules.length);
-  return { kind, size, compile, bytes: compiled.table.byteLength, contenders };
+  return { kind, size, compile, bytes: bytesOf(compiled), contenders };
 }
 
 /** A rival that decides something else is no rival: rules allow and deny in turn, and none denies. */

@@ -2,8 +2,13 @@
 /** Policies that are replaced while a thread decides by them. */
 
 import { expect, test } from "bun:test";
-import { RuleActionValue } from "../../../sdk/layout/index.ts";
-import { compileAddressSets, compilePolicy, type PolicyRuleInput } from "../../../sdk/slowpath/index.ts";
+import { policyRootCodec, RuleActionValue } from "../../../sdk/layout/index.ts";
+import {
+  compileAddressSets,
+  compilePolicy,
+  PolicyCompiler,
+  type PolicyRuleInput,
+} from "../../../sdk/slowpath/index.ts";
 import { PolicySlots } from "../../../sdk/slowpath/policy/slots.ts";
 import { FakeWorker } from "../harness.ts";
 import type { JudgingStart } from "./judging_thread.ts";
@@ -38,6 +43,13 @@ function pair(which: "a" | "b", revision: number) {
     sets: [[{ ...counting, default: which === "a" ? ("deny" as const) : ("allow" as const) }, deciding]],
     prefixSets: new Map([["s", [member]]]),
   });
+}
+
+/** Address of a policy set in force. */
+function placeOf({ worker }: FakeWorker, set: number): number {
+  const { view } = worker;
+  const root = view.getUint32(worker.control("policy"), true);
+  return view.getUint32(policyRootCodec.sets.get(view, root) + set * 4, true);
 }
 
 interface Running {
@@ -106,8 +118,27 @@ test("a set is updated without its rules, which stay and go on counting", async 
   }
   await running.stop();
   expect(Atomics.load(counts, 1)).toBe(0);
-  // One and the same table all along.
-  const { view } = worker.worker;
-  const root = view.getUint32(worker.worker.control("policy"), true);
-  expect(view.getUint32(root + 4, true)).toBe(worker.layout.policies.tables[0]);
+  // In one and the same place all along.
+  expect(placeOf(worker, 1)).toBe(worker.layout.policies.sets.at);
 }, 30_000);
+
+test("of many policy sets only those that change move, and what is given back is used again", () => {
+  const worker = new FakeWorker();
+  const { policies } = worker;
+  const compiler = new PolicyCompiler();
+  const policy = (name: string, rules: number) => ({
+    name,
+    rules: OTHERS.slice(0, rules).map((rule) => ({ ...rule })),
+  });
+  const sets = Array.from({ length: 8 }, (_, i) => [policy(`p${i}`, 10)]);
+  let places: number[] = [];
+  for (let revision = 1; revision <= 2000; revision++) {
+    const changed = revision % sets.length;
+    sets[changed] = [policy(`p${changed}`, 10 + (revision % 290))];
+    policies.publish(compiler.compile({ revision, sets }));
+    const now = sets.map((_, i) => placeOf(worker, i + 1));
+    expect(new Set(now).size).toBe(sets.length);
+    if (revision > 1) expect(now.filter((at, i) => at !== places[i])).toHaveLength(1);
+    places = now;
+  }
+});
