@@ -48,13 +48,18 @@ static __always_inline long flow_put(__u8 family, const union flow_key *key,
 				     const struct flow_entry *flow, __u64 flags)
 {
 	union flow_key copy;
+	long error;
 
 	if (family == 4) {
 		copy.v4 = key->v4;
-		return bpf_map_update_elem(&flows4, &copy.v4, flow, flags);
+		error = bpf_map_update_elem(&flows4, &copy.v4, flow, flags);
+		NOT_MERGED(error, 4);
+	} else {
+		copy.v6 = key->v6;
+		error = bpf_map_update_elem(&flows6, &copy.v6, flow, flags);
+		NOT_MERGED(error, 6);
 	}
-	copy.v6 = key->v6;
-	return bpf_map_update_elem(&flows6, &copy.v6, flow, flags);
+	return error;
 }
 
 /* `vrf`: of the reverse direction; 0: the same. */

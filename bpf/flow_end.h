@@ -70,12 +70,12 @@ static __always_inline __u8 idle_reason(__u8 protocol, const struct flow_entry *
 
 /*
  * `flow`: entry of `key`, about to go; `other`: that of the other direction, or NULL. What packets
- * add to their counters between this and the removal is not told. A function of its own, so that
- * the verifier goes through it once.
+ * add to their counters between this and the removal is not told. `now`: the time, or 0 where the
+ * caller has not asked for it. A function of its own, so that the verifier goes through it once.
  */
 __attribute__((noinline)) int flow_end_tell(const union flow_key *key,
 					    const struct flow_entry *flow,
-					    const struct flow_entry *other, __u32 what)
+					    const struct flow_entry *other, __u32 what, __u64 now)
 {
 	struct flow_end_counters *counters = flow_end_counts();
 	struct config *c = the_config();
@@ -92,7 +92,7 @@ __attribute__((noinline)) int flow_end_tell(const union flow_key *key,
 		return 0;
 	}
 	end_write_key(end, what & 0xff, key);
-	end->time = bpf_ktime_get_ns();
+	end->time = now ? now : bpf_ktime_get_ns();
 	end->created = flow->created;
 	/* Packets go by a coarser clock. */
 	end->last_seen = flow->last_seen < flow->created ? flow->created : flow->last_seen;

@@ -20,8 +20,8 @@ enum flow_end_reason {
 };
 
 /* Record of `flow_ends`: a pair when it went, as one of its entries had it. */
-struct flow_end {   /* 160 bytes */
-	__u64 time; /* when it went */
+struct flow_end { /* 160 bytes */
+	__u64 time; /* when it went; of idle ones, when the slice of the sweep began that found them */
 	__u64 created;
 	__u64 last_seen; /* of either direction */
 	__u64 packets;

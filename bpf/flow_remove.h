@@ -31,10 +31,32 @@ static __always_inline int flow_claim(__u8 family, const union flow_key *key,
 	return 0;
 }
 
+/*
+ * The same for the other entry of a pair of which one has been claimed: no other entry has its
+ * generation, which comes into the memory of an entry as one word with `trapped`.
+ */
+static __always_inline int flow_claim_partner(struct flow_entry *other, __u32 generation)
+{
+	if (__sync_fetch_and_or(&other->trapped, FLOW_CLAIMED) & FLOW_CLAIMED)
+		return 0;
+	if (*(volatile __u32 *)&other->generation == generation)
+		return 1;
+	flow_unclaim(other);
+	return 0;
+}
+
 static __always_inline long flow_delete(__u8 family, const union flow_key *key)
 {
-	return family == 4 ? bpf_map_delete_elem(&flows4, &key->v4)
-			   : bpf_map_delete_elem(&flows6, &key->v6);
+	long error;
+
+	if (family == 4) {
+		error = bpf_map_delete_elem(&flows4, &key->v4);
+		NOT_MERGED(error, 4);
+	} else {
+		error = bpf_map_delete_elem(&flows6, &key->v6);
+		NOT_MERGED(error, 6);
+	}
+	return error;
 }
 
 /* Removes an entry of which flow_claim() said 1. */
@@ -63,19 +85,19 @@ static __always_inline int flow_remove(__u8 family, const union flow_key *key,
 
 /*
  * A pair ends. `flow`: one direction's entry; `other`: that of the other direction, at `reverse`,
- * or NULL. Entries removed: 0 where another does it.
+ * or NULL; `now`: as of flow_end_tell(). Entries removed: 0 where another does it.
  */
 static __always_inline int flow_remove_pair(__u8 family, const union flow_key *key,
 					    struct flow_entry *flow, const union flow_key *reverse,
-					    struct flow_entry *other, __u32 reason)
+					    struct flow_entry *other, __u32 reason, __u64 now)
 {
 	int removed;
 
 	if (!flow_claim(family, key, flow))
 		return 0;
-	if (other && !flow_claim(family, reverse, other))
+	if (other && !flow_claim_partner(other, flow->generation))
 		other = NULL;
-	flow_end_tell(key, flow, other, FLOW_END(family, reason));
+	flow_end_tell(key, flow, other, FLOW_END(family, reason), now);
 	removed = flow_remove_claimed(family, key, flow);
 	if (other)
 		removed += flow_remove_claimed(family, reverse, other);

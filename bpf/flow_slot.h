@@ -21,8 +21,10 @@
 #include "maps.h"
 #include "walk.h"
 
-#define SLOT_NONE  0
-#define SLOT_TRIES 16 /* before other CPUs that take slots at the same time */
+#define SLOT_NONE 0
+/* Of `due`: the entry was marked at the last look, and the key of the other direction's is its own, turned round. */
+#define SLOT_DUE_MARKED 1
+#define SLOT_TRIES      16 /* before other CPUs that take slots at the same time */
 
 #define FREE_INDEX  0xffffffffULL
 #define FREE_CHANGE (1ULL << 32)
@@ -31,15 +33,22 @@
 struct slot_head {
 	__u64 due;
 	__u32 state;
+	__u32 next; /* free: the next free one, plus one; else the VRF of the key, which begins here */
 };
 
 static __always_inline struct slot_head *slot_get(__u8 family, __u32 slot)
 {
 	__u32 index = slot - 1;
+	struct slot_head *head;
 
-	if (family == 4)
-		return bpf_map_lookup_elem(&flow_slots4, &index);
-	return bpf_map_lookup_elem(&flow_slots6, &index);
+	if (family == 4) {
+		head = bpf_map_lookup_elem(&flow_slots4, &index);
+		NOT_MERGED(head, 4);
+	} else {
+		head = bpf_map_lookup_elem(&flow_slots6, &index);
+		NOT_MERGED(head, 6);
+	}
+	return head;
 }
 
 static __always_inline struct flow_slot_pool *slot_pool(__u8 family)
@@ -71,8 +80,7 @@ __attribute__((noinline)) __u32 slot_pop(__u8 family)
 		head = slot_get(family, slot);
 		if (!head)
 			return SLOT_NONE;
-		next = (free & ~FREE_INDEX) + FREE_CHANGE +
-		       (*(volatile __u64 *)&head->due & FREE_INDEX);
+		next = (free & ~FREE_INDEX) + FREE_CHANGE + *(volatile __u32 *)&head->next;
 		if (__sync_val_compare_and_swap(&pool->free, free, next) == free)
 			return slot;
 	}
@@ -91,7 +99,7 @@ static __always_inline void slot_push(__u8 family, __u32 slot)
 		__u64 free = *(volatile __u64 *)&pool->free;
 		__u64 next = (free & ~FREE_INDEX) + FREE_CHANGE + slot;
 
-		head->due = free & FREE_INDEX;
+		head->next = free & FREE_INDEX;
 		if (__sync_val_compare_and_swap(&pool->free, free, next) == free)
 			return;
 	}

@@ -15,10 +15,10 @@ enum slot_state {
 };
 
 /* Element of `flow_slots4`: where the sweep finds an entry, see bpf/flow_slot.h. */
-struct flow_slot4 {  /* 32 bytes */
-	__u64 due;   /* not to be looked at before; free: the next free one, plus one */
-	__u32 state; /* enum slot_state */
-	struct flow4_key key;
+struct flow_slot4 {           /* 32 bytes */
+	__u64 due;            /* not to be looked at before */
+	__u32 state;          /* enum slot_state */
+	struct flow4_key key; /* free: the next free one, plus one, in its first word */
 };
 
 /* Element of `flow_slots6`. */

@@ -9,6 +9,9 @@
  * in use can not be idle for too long before its time has passed again from its last packet on.
  * Only where that time became shorter since - a TCP connection ends, or the configuration
  * changes - is it looked at before.
+ *
+ * What a flow costs that is looked at or removed is waiting for memory: a bucket and an entry for
+ * each direction, none of them near to the next.
  */
 #ifndef WEIR_FLOW_SWEEP_H
 #define WEIR_FLOW_SWEEP_H
@@ -28,9 +31,10 @@ struct sweep {
 /* One slot, by which the flow is found. */
 struct swept {
 	__u32 slot;
-	__u8 family;
 	__u8 protocol;
 	union flow_key key;
+	union flow_key reverse;   /* of the other direction's entry, once that was looked up */
+	struct flow_entry *other; /* NULL: it was not, or there is none */
 };
 
 static __always_inline __u32 entries_of(__u32 state)
@@ -38,88 +42,137 @@ static __always_inline __u32 entries_of(__u32 state)
 	return state == SLOT_PAIR ? 2 : 1;
 }
 
-/*
- * Entries removed. A function of its own, so that the verifier goes through it once. `other`: NULL where
- * there is only one entry.
- */
-__attribute__((noinline)) int sweep_remove(const union flow_key *key, struct flow_entry *flow,
-					   const union flow_key *reverse, struct flow_entry *other,
-					   __u32 family)
+/* Linux 6.1 takes no map key from the memory that a function gets as an argument: copies. */
+static __always_inline int remove_swept(__u8 family, const union flow_key *key,
+					struct flow_entry *flow, const union flow_key *reverse,
+					struct flow_entry *other, __u64 now)
 {
 	union flow_key own, own_reverse;
 
 	if (!key || !flow || !reverse)
 		return 0;
-	/* Linux 6.1 takes no map key from the memory that a function gets as an argument. */
 	own = *key;
 	own_reverse = *reverse;
-	return flow_remove_pair(family, &own, flow, &own_reverse, other, FLOW_END_IDLE);
+	return flow_remove_pair(family, &own, flow, &own_reverse, other, FLOW_END_IDLE, now);
 }
 
-static __always_inline void sweep_hold(struct sweep *s, struct swept *at, struct flow_entry *flow)
+/* Functions of their own, so that the verifier goes once through what they do. */
+__attribute__((noinline)) int remove_swept4(const union flow_key *key, struct flow_entry *flow,
+					    const union flow_key *reverse, struct flow_entry *other,
+					    __u64 now)
+{
+	return remove_swept(4, key, flow, reverse, other, now);
+}
+
+__attribute__((noinline)) int remove_swept6(const union flow_key *key, struct flow_entry *flow,
+					    const union flow_key *reverse, struct flow_entry *other,
+					    __u64 now)
+{
+	return remove_swept(6, key, flow, reverse, other, now);
+}
+
+/* `other`: at at->reverse, or NULL where there is only one entry. */
+static __always_inline void sweep_remove(__u8 family, struct sweep *s, struct swept *at,
+					 struct flow_entry *flow, struct flow_entry *other)
+{
+	s->args.removed += family == 4 ? remove_swept4(&at->key, flow, &at->reverse, other, s->now)
+				       : remove_swept6(&at->key, flow, &at->reverse, other, s->now);
+}
+
+static __always_inline void sweep_hold(__u8 family, struct sweep *s, struct swept *at,
+				       struct flow_entry *flow)
 {
 	if (!hold_is_over(s->config, flow, s->now))
 		s->args.holds++;
 	else
-		s->args.removed += sweep_remove(&at->key, flow, &at->key, NULL, at->family);
+		sweep_remove(family, s, at, flow, NULL);
+}
+
+/* Whether the key of the reverse direction's entry is that of the flow, turned round. */
+static __always_inline int is_turned(const union flow_key *key, const struct flow_entry *flow)
+{
+	return flow->action != FLOW_NAT && (!flow->reverse_vrf || flow->reverse_vrf == key->vrf);
+}
+
+/*
+ * The slot's entry. Both of a pair that is likely to be removed are looked up one right after the
+ * other, before either is used: the CPU waits for their memory at the same time.
+ */
+static __always_inline struct flow_entry *sweep_find(__u8 family, struct swept *at,
+						     const struct slot_head *head)
+{
+	struct flow_entry *flow;
+
+	at->other = NULL;
+	if (head->due != SLOT_DUE_MARKED)
+		return flow_at(family, &at->key);
+	flow_key_reverse(family, &at->key, 0, &at->reverse);
+	flow = flow_at(family, &at->key);
+	at->other = flow_at(family, &at->reverse);
+	return flow;
 }
 
 /*
  * A flow that had no packet in the direction of `flow` for too long. The other direction is
  * asked before it is removed, not before it is marked.
  */
-static __always_inline void sweep_idle(struct sweep *s, struct swept *at, struct slot_head *head,
-				       struct flow_entry *flow, __u64 limit)
+static __always_inline void sweep_idle(__u8 family, struct sweep *s, struct swept *at,
+				       struct slot_head *head, struct flow_entry *flow, __u64 limit)
 {
-	union flow_key reverse;
-	struct flow_entry *other;
+	struct flow_entry *other = at->other;
 
 	if (!(flow->flags & FLOW_FLAG_MARKED)) {
 		flow->flags |= FLOW_FLAG_MARKED;
+		if (is_turned(&at->key, flow))
+			head->due = SLOT_DUE_MARKED;
 		s->args.marked++;
 		return;
 	}
-	flow_key_partner(at->family, &at->key, flow, &reverse);
-	other = partner_of(at->family, flow, &reverse);
+	if (!other || other->generation != flow->generation) {
+		flow_key_partner(family, &at->key, flow, &at->reverse);
+		other = partner_of(family, flow, &at->reverse);
+	}
 	if (other && s->now <= other->last_seen + limit) {
 		head->due = other->last_seen + limit;
 		flow->flags &= ~FLOW_FLAG_MARKED;
 		return;
 	}
-	s->args.removed += sweep_remove(&at->key, flow, &reverse, other, at->family);
+	sweep_remove(family, s, at, flow, other);
 }
 
 /* The entry is gone, or names another slot. */
-static __always_inline void sweep_missing(struct swept *at, struct slot_head *head, __u32 state)
+static __always_inline void sweep_missing(__u8 family, struct swept *at, struct slot_head *head,
+					  __u32 state)
 {
 	head->due = 0;
 	if (state == SLOT_MISSING)
-		slot_free(at->family, at->slot);
+		slot_free(family, at->slot);
 	else
 		__sync_val_compare_and_swap(&head->state, state, SLOT_MISSING);
 }
 
-static __always_inline void sweep_look(struct sweep *s, struct swept *at, struct slot_head *head)
+static __always_inline void sweep_look(__u8 family, struct sweep *s, struct swept *at,
+				       struct slot_head *head)
 {
-	struct flow_entry *flow = flow_find(at->family, &at->key);
+	struct flow_entry *flow = sweep_find(family, at, head);
 	__u32 state = head->state;
 	__u64 limit;
 
 	s->args.looked++;
 	if (!flow || flow->slot != at->slot) {
-		sweep_missing(at, head, state);
+		sweep_missing(family, at, head, state);
 		return;
 	}
 	if (state == SLOT_MISSING)
 		__sync_val_compare_and_swap(&head->state, state, slot_state_of(flow));
 	s->args.seen += entries_of(slot_state_of(flow));
 	if (flow->action == FLOW_HOLD) {
-		sweep_hold(s, at, flow);
+		sweep_hold(family, s, at, flow);
 		return;
 	}
 	limit = idle_limit(flow, at->protocol);
 	if (s->now > flow->last_seen + limit) {
-		sweep_idle(s, at, head, flow, limit);
+		sweep_idle(family, s, at, head, flow, limit);
 		return;
 	}
 	head->due = flow->last_seen + limit;
@@ -147,7 +200,7 @@ static __always_inline int sweep_time_is_up(struct sweep *s, __u32 index)
 
 static long sweep_slot4(__u32 i, struct sweep *s)
 {
-	struct swept at = { .family = 4, .slot = s->args.next + 1 };
+	struct swept at = { .slot = s->args.next + 1 };
 	__u32 index = s->args.next;
 	struct flow_slot4 *slot = bpf_map_lookup_elem(&flow_slots4, &index);
 
@@ -158,13 +211,13 @@ static long sweep_slot4(__u32 i, struct sweep *s)
 		return 0;
 	at.key.v4 = slot->key;
 	at.protocol = at.key.v4.protocol;
-	sweep_look(s, &at, (struct slot_head *)slot);
+	sweep_look(4, s, &at, (struct slot_head *)slot);
 	return 0;
 }
 
 static long sweep_slot6(__u32 i, struct sweep *s)
 {
-	struct swept at = { .family = 6, .slot = s->args.next + 1 };
+	struct swept at = { .slot = s->args.next + 1 };
 	__u32 index = s->args.next;
 	struct flow_slot6 *slot = bpf_map_lookup_elem(&flow_slots6, &index);
 
@@ -175,7 +228,7 @@ static long sweep_slot6(__u32 i, struct sweep *s)
 		return 0;
 	at.key.v6 = slot->key;
 	at.protocol = at.key.v6.protocol;
-	sweep_look(s, &at, (struct slot_head *)slot);
+	sweep_look(6, s, &at, (struct slot_head *)slot);
 	return 0;
 }
 

@@ -65,7 +65,7 @@ static __always_inline int remove_old_partner(const struct flow_decision *d, __u
 	other = partner_of(family, old, &partner);
 	if (!other || other == old || !flow_claim(family, &partner, other))
 		return 0;
-	flow_end_tell(key, old, other, FLOW_END(family, FLOW_END_REPLACED));
+	flow_end_tell(key, old, other, FLOW_END(family, FLOW_END_REPLACED), 0);
 	flow_remove_claimed(family, &partner, other);
 	return 1;
 }
@@ -230,7 +230,7 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	}
 	flow_key_partner(family, &key, old, &reverse);
 	other = partner_of(family, old, &reverse);
-	count = flow_remove_pair(family, &key, old, &reverse, other, d->end_reason);
+	count = flow_remove_pair(family, &key, old, &reverse, other, d->end_reason, 0);
 	*removed += count;
 	return count ? DECISION_OK : DECISION_STALE;
 }

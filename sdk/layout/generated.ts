@@ -497,7 +497,7 @@ export const FlowEndReasonValue: Readonly<Record<FlowEndReason, number>> = value
 
 /** Record of `flow_ends`: a pair when it went, as one of its entries had it. */
 export const flowEndCodec = {
-  /** when it went */
+  /** when it went; of idle ones, when the slice of the sweep began that found them */
   time: u64(0),
   created: u64(8),
   /** of either direction */
@@ -569,10 +569,11 @@ export const SlotStateValue: Readonly<Record<SlotState, number>> = valuesOf(slot
 
 /** Element of `flow_slots4`: where the sweep finds an entry, see bpf/flow_slot.h. */
 export const flowSlot4Codec = {
-  /** not to be looked at before; free: the next free one, plus one */
+  /** not to be looked at before */
   due: u64(0),
   /** enum slot_state */
   state: u32(8),
+  /** free: the next free one, plus one, in its first word */
   key: struct(12, 20),
 } as const;
 /** 32 bytes. */

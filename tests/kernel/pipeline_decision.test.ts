@@ -219,6 +219,28 @@ describe.each([
     expect(pipeline.flow(tuple)?.flags).toBe(0);
   });
 
+  test("a pair whose answers are in another VRF ages as one, and leaves the flow of its key turned round", () => {
+    const answer = { ...reverseOf(tuple), vrf: 2 };
+    pipeline.decide(tuple, { idleSeconds: 2, reverseVrf: 2 });
+    pipeline.decide(reverseOf(tuple), { flags: FLOW_FLAG_SINGLE });
+    for (const entry of [tuple, answer]) pipeline.makeOlder(entry, 3);
+    expect(pipeline.sweep().marked).toBe(1);
+    expect(pipeline.sweep().removed).toBe(2);
+    expect([pipeline.flow(tuple), pipeline.flow(answer)]).toEqual([undefined, undefined]);
+    expect(pipeline.flow(reverseOf(tuple))).toBeDefined();
+  });
+
+  test("an entry whose place in a pair another flow has taken goes alone", () => {
+    pipeline.decide(tuple, { idleSeconds: 2 });
+    for (const entry of [tuple, reverseOf(tuple)]) pipeline.makeOlder(entry, 3);
+    expect(pipeline.sweep().marked).toBe(1);
+    pipeline.forget(reverseOf(tuple));
+    pipeline.decide(reverseOf(tuple), { flags: FLOW_FLAG_SINGLE });
+    expect(pipeline.sweep().removed).toBe(1);
+    expect(pipeline.flow(tuple)).toBeUndefined();
+    expect(pipeline.flow(reverseOf(tuple))).toBeDefined();
+  });
+
   test("a hold past its time is removed, a younger one stays", () => {
     hold();
     expect(pipeline.sweep()).toMatchObject({ seen: 1, removed: 0, marked: 0, holds: 1 });

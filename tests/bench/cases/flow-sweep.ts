@@ -24,6 +24,7 @@ import { type Collection, CollectionSpec } from "../../../sdk/libbpf/index.ts";
 import { type Benchmark, interleave, type Settings } from "../harness/benchmark.ts";
 import type { Result, Series } from "../harness/result.ts";
 import { median } from "../harness/statistics.ts";
+import { threadCpuMs } from "../harness/thread_time.ts";
 
 const ENTRIES = 1_000_000;
 const PAIRS = ENTRIES / 2;
@@ -109,20 +110,14 @@ class FlowBatch {
   }
 }
 
-/** Processor time of this process, milliseconds: what others take of the core does not count. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 /** A whole round; the time that passes between the slices, in `between`, does not count. */
 function sweep(sweeper: FlowSweep, between: () => void): Round {
   let totalMs = 0;
   let longestMs = 0;
   for (let more = true; more; ) {
-    const start = cpuMs();
+    const start = threadCpuMs();
     more = sweeper.slice();
-    const ms = cpuMs() - start;
+    const ms = threadCpuMs() - start;
     totalMs += ms;
     longestMs = Math.max(longestMs, ms);
     between();
