@@ -258,7 +258,7 @@ static __always_inline int rewrite_inner(const struct packet *p, const struct ne
 		return -1;
 	mac_copy(eth->h_source, c->gateway_mac);
 	mac_copy(eth->h_dest, mac_is_zero(nh->router_mac) ? c->gateway_mac : nh->router_mac);
-	if (w->flags & WALK_KEEP_TTL)
+	if (w->flags & WALK_NO_HOP)
 		return 0;
 	w->ttl--;
 	return decrement_ttl(p);

@@ -42,7 +42,7 @@ static __always_inline int flood_marked(const struct packet *p, const struct int
 	__u32 queue = CONTEXT_FIELD(p->skb, queue_mapping);
 	__u8 class = traffic_class(p, w->l3_offset);
 
-	if (call_leave(p) != CONTINUE)
+	if (call_depart(p) != CONTINUE)
 		return CONTINUE;
 	flood_clone(p, out, id);
 	if (w->family && !w->room)
@@ -61,7 +61,7 @@ static __always_inline int flood_copy(const struct packet *p, const struct inter
 	w->out_interface = id;
 	if (needs_retag(w, out->vlan) && call_retag(p) != CONTINUE)
 		return CONTINUE;
-	return has_leave(out) ? flood_marked(p, out, id) : flood_clone(p, out, id);
+	return has_depart(out) ? flood_marked(p, out, id) : flood_clone(p, out, id);
 }
 
 static __always_inline int flood_to_interface(const struct packet *p, const struct nexthop *nh)

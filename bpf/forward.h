@@ -13,8 +13,11 @@ static __always_inline int forward_interface(const struct packet *p, const struc
 	struct walk *w = p->walk;
 
 	w->out_interface = nh->interface;
-	if (nh->flags & NEXTHOP_FLAG_DOWN)
-		return drop(p, DROP_NO_NEXTHOP);
+	if (nh->flags & (NEXTHOP_FLAG_DOWN | NEXTHOP_FLAG_HOST)) {
+		if (nh->flags & NEXTHOP_FLAG_DOWN)
+			return drop(p, DROP_NO_NEXTHOP);
+		w->flags |= WALK_KEEP_TTL;
+	}
 	if (routed && (nh->flags & NEXTHOP_FLAG_RESOLVE))
 		return trap(p, TRAP_RESOLVE);
 	if (is_too_big(p, nh->mtu)) {

@@ -75,6 +75,8 @@ struct interface {     /* 128 bytes */
 #define INTERFACE_FULL_FORWARD \
 	0x10000 /* without room in the flow table, policy decides on each of its packets */
 #define INTERFACE_SYN_GUARD 0x20000 /* its half-open TCP flows give way to newer ones */
+#define INTERFACE_HOST \
+	0x40000 /* the host's own stack: decided on the way out of the device, delivered by receiving */
 
 /* Key of `interface_addresses`: what an address means on an interface. */
 struct interface_address_key { /* 20 bytes */

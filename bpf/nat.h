@@ -167,9 +167,10 @@ static __always_inline int check_way(const struct packet *p)
 	if (nh->type == NEXTHOP_RESOLVE ||
 	    (nh->type == NEXTHOP_INTERFACE && (nh->flags & NEXTHOP_FLAG_RESOLVE)))
 		return trap(p, TRAP_RESOLVE);
-	if (nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL)
+	if ((nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL) ||
+	    (nh->flags & NEXTHOP_FLAG_HOST))
 		return CONTINUE;
-	if (w->ttl <= 1 && !(w->flags & WALK_KEEP_TTL))
+	if (w->ttl <= 1 && !(w->flags & WALK_NO_HOP))
 		return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
 	if (!is_too_big(p, nh->mtu))
 		return CONTINUE;

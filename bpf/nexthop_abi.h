@@ -51,10 +51,11 @@ struct nexthop {         /* 128 bytes */
 	__u32 reserved[10];
 };
 
-#define NEXTHOP_FLAG_POLICY  0x1 /* the interface it leads to has policy */
-#define NEXTHOP_FLAG_PEER    0x2 /* bpf_redirect_peer may be used */
-#define NEXTHOP_FLAG_RESOLVE 0x4 /* destination_mac is not known: trap to the slow path */
-#define NEXTHOP_FLAG_DOWN    0x8 /* leads nowhere at present; an ecmp avoids it */
+#define NEXTHOP_FLAG_POLICY  0x1  /* the interface it leads to has policy */
+#define NEXTHOP_FLAG_PEER    0x2  /* bpf_redirect_peer may be used */
+#define NEXTHOP_FLAG_RESOLVE 0x4  /* destination_mac is not known: trap to the slow path */
+#define NEXTHOP_FLAG_DOWN    0x8  /* leads nowhere at present; an ecmp avoids it */
+#define NEXTHOP_FLAG_HOST    0x10 /* type interface: to the host's stack, which receives by it */
 
 /* Which fields of the packet choose the bucket of an ecmp. */
 #define HASH_SOURCE           0x01

@@ -1,27 +1,40 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The ways out: another device, back where it came from, the host's stack. */
+/* The ways out: another device, the host's stack as an interface, back where it came from. */
 #ifndef WEIR_OUTPUT_H
 #define WEIR_OUTPUT_H
 
-#include "counters.h"
-#include "drop.h"
-#include "handover.h"
-#include "interface.h"
-#include "mirror.h"
+#include "host.h"
 #include "qos.h"
 #include "vlan.h"
-
-/* The packet's receiver may be in another namespace: the stack there must take it as its own. */
-static __always_inline void skb_to_host(struct __sk_buff *skb)
-{
-	if (CONTEXT_FIELD(skb, pkt_type) != PACKET_HOST)
-		bpf_skb_change_type(skb, PACKET_HOST);
-}
 
 static __always_inline int redirect_peer(const struct packet *p, const struct interface *out)
 {
 	skb_to_host(p->skb);
 	return bpf_redirect_peer(out->ifindex, 0);
+}
+
+/* What is special about leaving by walk->out_interface: CONTINUE, or the packet's verdict. */
+static __always_inline int depart(const struct packet *p)
+{
+	struct interface *out = interface_get(p->walk->out_interface);
+	int verdict;
+
+	if (!out)
+		return drop(p, DROP_NO_NEXTHOP);
+	/* TC polices and marks what XDP leaves to it. */
+	if (p->hook == HOOK_XDP && (out->flags & INTERFACE_HOST))
+		return enter_host(p, out);
+	verdict = leave(p, out);
+	if (verdict != CONTINUE)
+		return verdict;
+	return out->flags & INTERFACE_HOST ? enter_host(p, out) : CONTINUE;
+}
+STAGE(depart)
+
+/* Whether depart() has anything to do for `out`. */
+static __always_inline int has_depart(const struct interface *out)
+{
+	return out->flags & (INTERFACE_QOS | INTERFACE_POLICE_SENT | INTERFACE_HOST);
 }
 
 /* Sends the frame out of walk->out_interface as it is, but for VLAN tags and code points. */
@@ -40,8 +53,8 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	if (has_leave(out)) {
-		verdict = call_leave(p);
+	if (has_depart(out)) {
+		verdict = call_depart(p);
 		if (verdict != CONTINUE)
 			return verdict;
 	}
@@ -54,7 +67,7 @@ static __always_inline int transmit(const struct packet *p, int peer)
 		verdict = bpf_redirect_map(&tx_ports, w->out_interface, XDP_DROP);
 		if (verdict != XDP_REDIRECT)
 			return drop(p, DROP_REDIRECT_FAILED);
-	} else if (peer && !out->vlan && !(w->flags & WALK_STALE_PROTOCOL)) {
+	} else if (peer && !out->vlan && !(w->flags & (WALK_STALE_PROTOCOL | WALK_FROM_HOST))) {
 		verdict = redirect_peer(p, out);
 	} else {
 		verdict = bpf_redirect(out->ifindex, 0);
@@ -89,40 +102,21 @@ static __always_inline int send_answer(const struct packet *p)
 	return transmit(p, 0);
 }
 
-/* Hands the packet to the host's stack, as received on its own interface. */
-static __always_inline int pass_to_host(const struct packet *p)
-{
-	struct walk *w = p->walk;
-	struct interface *i = interface_get(w->interface);
-
-	trace_step(p, TRACE_HOST, 0, 0, 0);
-	if (p->hook == HOOK_XDP && !put_mark(p, sizeof(struct handover_mark), HANDOVER_PASS, 0)) {
-		/* Without room for metadata the TC program decides again, with the same result. */
-		uncount_received(w);
-		police_again(w->interface, w->length);
-		return XDP_PASS;
-	}
-	count_local(w);
-	if (p->hook == HOOK_TC) {
-		skb_to_host(p->skb);
-		/* Received anew, which also gives the skb the protocol that the frame has. */
-		if (i && (w->flags & (WALK_INJECTED | WALK_STALE_PROTOCOL)))
-			return bpf_redirect(i->ifindex, BPF_F_INGRESS);
-	}
-	return verdict_pass(p);
-}
-
 /*
  * TC, on a device whose packets XDP decides: goes on with what it has marked. CONTINUE if that
- * is to be walked; walk->flags tell whether it has come out of a tunnel there.
+ * is to be walked; walk->flags tell whether it has come out of a tunnel there. On the device of
+ * the host's stack: whether the packet is Weir's.
  */
 static __always_inline int take_over(const struct packet *p)
 {
-	struct handover_mark *mark = packet_metadata(p, sizeof(*mark));
+	struct handover_mark *mark;
 	struct walk *w = p->walk;
+	struct interface *out = interface_get(w->interface);
 	struct resume_mark *resume;
-	struct interface *out;
 
+	if (out && (out->flags & INTERFACE_HOST))
+		return host_sent(p, out);
+	mark = packet_metadata(p, sizeof(*mark));
 	if (!mark)
 		return CONTINUE;
 	switch (mark->handover) {
@@ -148,18 +142,5 @@ static __always_inline int take_over(const struct packet *p)
 	}
 }
 STAGE(take_over)
-
-/* To `local`: the frame is made one to the device itself, unless it is for a group. */
-static __always_inline int deliver(const struct packet *p)
-{
-	struct interface *i = interface_get(p->walk->interface);
-	struct ethhdr *eth = packet_ethernet(p);
-
-	if (!i || !eth)
-		return drop(p, DROP_INVALID_PACKET);
-	if (!(p->walk->flags & WALK_GROUP))
-		mac_copy(eth->h_dest, i->device_mac);
-	return pass_to_host(p);
-}
 
 #endif

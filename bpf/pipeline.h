@@ -205,7 +205,8 @@ static __always_inline int check_ttl(const struct packet *p)
 	if (verdict != CONTINUE)
 		return verdict;
 	nh = nexthop_get(w->nexthop);
-	if (!nh || (nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL))
+	if (!nh || (nh->type != NEXTHOP_INTERFACE && nh->type != NEXTHOP_TUNNEL) ||
+	    (nh->flags & NEXTHOP_FLAG_HOST))
 		return CONTINUE;
 	w->out_interface = nh->interface;
 	return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
@@ -278,7 +279,7 @@ static __always_inline int walk_ip(const struct packet *p, const struct interfac
 		if (verdict != CONTINUE)
 			return verdict;
 	}
-	if ((w->flags & WALK_ROUTED) && w->ttl <= 1) {
+	if ((w->flags & WALK_ROUTED) && w->ttl <= 1 && !(w->flags & WALK_FROM_HOST)) {
 		verdict = check_ttl(p);
 		if (verdict != CONTINUE)
 			return verdict;
@@ -329,7 +330,11 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 				return verdict;
 		}
 	}
-	is_host_device = is_underlay(w, i) || i->role == ROLE_HOST;
+	is_host_device = is_underlay(w, i);
+	if (i->role == ROLE_HOST) {
+		is_host_device = 1;
+		w->flags |= WALK_FROM_HOST;
+	}
 	if (is_host_device && ((w->flags & WALK_GROUP) || w->ethertype == ETH_P_ARP ||
 			       is_solicitation(w) || is_advertisement(w)))
 		return pass_to_host(p);
@@ -383,7 +388,7 @@ static __always_inline int receive(const struct packet *p)
 	int verdict;
 
 	/* What XDP has changed may have another VLAN tag now, or none. */
-	if (p->hook == HOOK_TC && (!i || (i->flags & INTERFACE_XDP))) {
+	if (p->hook == HOOK_TC && (!i || (i->flags & (INTERFACE_XDP | INTERFACE_HOST)))) {
 		verdict = call_take_over(p);
 		if (verdict != CONTINUE)
 			return verdict;

@@ -140,26 +140,16 @@ static __always_inline int write_marks(const struct packet *p, const struct inte
 	return out->vlan ? write_priority(p, out, marks->pcp) : 0;
 }
 
-/* Rate and marks of a frame that is about to leave by walk->out_interface: CONTINUE, or its verdict. */
-static __always_inline int leave(const struct packet *p)
+/* Rate and marks of a frame that is about to leave by `out`, walk->out_interface: CONTINUE, or its verdict. */
+static __always_inline int leave(const struct packet *p, const struct interface *out)
 {
 	struct walk *w = p->walk;
-	struct interface *out = interface_get(w->out_interface);
 	struct class_marks *marks;
 
-	if (!out)
-		return drop(p, DROP_NO_NEXTHOP);
 	if ((out->flags & INTERFACE_POLICE_SENT) && !police(p, w->out_interface, POLICE_SENT))
 		return drop_on(p, w->out_interface, DROP_POLICED);
 	marks = class_marks_of(w, out);
 	return marks && write_marks(p, out, marks) ? drop(p, DROP_INVALID_PACKET) : CONTINUE;
-}
-STAGE(leave)
-
-/* Whether leave() has anything to do for `out`. */
-static __always_inline int has_leave(const struct interface *out)
-{
-	return out->flags & (INTERFACE_QOS | INTERFACE_POLICE_SENT);
 }
 
 #endif

@@ -44,13 +44,13 @@ static __always_inline int rewrite(const struct packet *p, const struct nexthop 
 		return -1;
 	mac_copy(eth->h_dest, nh->destination_mac);
 	mac_copy(eth->h_source, nh->source_mac);
-	return p->walk->flags & WALK_KEEP_TTL ? 0 : decrement_ttl(p);
+	return p->walk->flags & WALK_NO_HOP ? 0 : decrement_ttl(p);
 }
 
 /* What rewrite() has done. */
 static __always_inline void trace_rewrite(const struct packet *p)
 {
-	trace_step(p, TRACE_REWRITE, p->walk->ttl - !(p->walk->flags & WALK_KEEP_TTL), 0, 0);
+	trace_step(p, TRACE_REWRITE, p->walk->ttl - !(p->walk->flags & WALK_NO_HOP), 0, 0);
 }
 
 /*

@@ -81,6 +81,10 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_LEADS_NOWHERE  0x100000 /* only a flow that translates it is followed */
 #define WALK_ANSWER         0x200000 /* the other direction began its flow, which policy allowed */
 #define WALK_NAT_LOST       0x400000 /* its flow translates it, and looks for its way anew */
+#define WALK_FROM_HOST      0x800000 /* of the host's own stack, which has routed it */
+
+/* Its TTL does not fall: it is no hop, or that was counted already. */
+#define WALK_NO_HOP (WALK_KEEP_TTL | WALK_FROM_HOST)
 
 /* A copy that a mirror has made: it is not copied again, here or at another node. */
 static __always_inline int is_copy(const struct walk *w)

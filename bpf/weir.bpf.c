@@ -30,7 +30,10 @@ int weir_xdp_frags(struct xdp_md *xdp)
 	return receive(&p);
 }
 
-/* Ingress of a device, TC hook; also behind XDP, for what XDP passes or does not see. */
+/*
+ * Ingress of a device, TC hook; also behind XDP, for what XDP passes or does not see. Egress of
+ * the device that the host's own stack sends by.
+ */
 SEC("tc")
 int weir_tc(struct __sk_buff *skb)
 {

@@ -18,7 +18,7 @@ import {
   INTERFACE_GATEWAY6,
   INTERFACE_ROLE,
   NEXTHOP_MTU,
-  ROLE_WORKLOAD,
+  ROLE_FABRIC,
   WORKER_CONTROL_ERRORS_SENT,
   WORKER_CONTROL_NODE_ADDRESS4,
   WORKER_CONTROL_NODE_ADDRESS6,
@@ -166,18 +166,18 @@ function writeError6(at: usize, interfaceId: u32, quoted: u32, code: u32, mtu: u
 
 /**
  * The address that errors to senders on an interface come from, as it lies: its first gateway address; a
- * link-local one only to a workload, which is on the link itself. Else, on our own links, our address there,
+ * link-local one only to a workload or the host, which is on the link itself. Else, on our own links, our address there,
  * and at last the node's. 0: none.
  */
 function sourceAddress4(interfaceId: u32): u32 {
   const at = interfaceOf(interfaceId);
   if (at != 0) {
-    const workload = load<u8>(at + INTERFACE_ROLE) == ROLE_WORKLOAD;
+    const onLink = load<u8>(at + INTERFACE_ROLE) != ROLE_FABRIC;
     const gateway = load<u32>(at + INTERFACE_GATEWAY4);
     const linkLocal = (gateway & 0xffff) == 0xfea9; // 169.254
-    if (gateway != 0 && (workload || !linkLocal)) return gateway;
+    if (gateway != 0 && (onLink || !linkLocal)) return gateway;
     const own = load<u32>(at + INTERFACE_ADDRESS4);
-    if (own != 0 && !workload) return own;
+    if (own != 0 && !onLink) return own;
   }
   return get(WORKER_CONTROL_NODE_ADDRESS4);
 }
@@ -186,12 +186,12 @@ function sourceAddress4(interfaceId: u32): u32 {
 function sourceAddress6(interfaceId: u32): usize {
   const at = interfaceOf(interfaceId);
   if (at != 0) {
-    const workload = load<u8>(at + INTERFACE_ROLE) == ROLE_WORKLOAD;
+    const onLink = load<u8>(at + INTERFACE_ROLE) != ROLE_FABRIC;
     const gateway = at + INTERFACE_GATEWAY6;
     const linkLocal = (load<u16>(gateway) & 0xc0ff) == 0x80fe; // fe80::/10
-    if (isAddress6(gateway) && (workload || !linkLocal)) return gateway;
+    if (isAddress6(gateway) && (onLink || !linkLocal)) return gateway;
     const own = at + INTERFACE_ADDRESS6;
-    if (isAddress6(own) && !workload) return own;
+    if (isAddress6(own) && !onLink) return own;
   }
   const node = control + WORKER_CONTROL_NODE_ADDRESS6;
   return isAddress6(node) ? node : 0;

@@ -415,6 +415,7 @@ export const INTERFACE_POLICE_RECEIVED: u32 = 0x4000;
 export const INTERFACE_POLICE_SENT: u32 = 0x8000;
 export const INTERFACE_FULL_FORWARD: u32 = 65536;
 export const INTERFACE_SYN_GUARD: u32 = 0x20000;
+export const INTERFACE_HOST: u32 = 262144;
 export const ADDRESS_OWN: u32 = 0x1;
 export const ADDRESS_GATEWAY: u32 = 0x2;
 
@@ -495,6 +496,7 @@ export const NEXTHOP_FLAG_POLICY: u32 = 0x1;
 export const NEXTHOP_FLAG_PEER: u32 = 0x2;
 export const NEXTHOP_FLAG_RESOLVE: u32 = 0x4;
 export const NEXTHOP_FLAG_DOWN: u32 = 0x8;
+export const NEXTHOP_FLAG_HOST: u32 = 0x10;
 export const HASH_SOURCE: u32 = 0x1;
 export const HASH_DESTINATION: u32 = 0x2;
 export const HASH_PROTOCOL: u32 = 0x4;

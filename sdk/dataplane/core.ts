@@ -11,6 +11,8 @@ import type { EventHub } from "./events/events.ts";
 import { FlowLog } from "./events/flow_log.ts";
 import { SlowPathReports } from "./events/reports.ts";
 import { type FlowEndCounters, FlowEndRing } from "./flows/flow_end_ring.ts";
+import { HostNetwork } from "./host/host_network.ts";
+import { HostSettings } from "./host/host_settings.ts";
 import { closeParts, type Opened, openParts } from "./instance/open.ts";
 import type { OpenOptions } from "./instance/options.ts";
 import { removeInstance } from "./instance/remove_instance.ts";
@@ -58,6 +60,7 @@ export class Core {
   /** Told what went wrong that nobody asked for, and what handlers in the workers say. */
   readonly reports: SlowPathReports;
   readonly kernelRoutes: KernelRoutes;
+  readonly hostNetwork: HostNetwork;
   #revision: number;
   #closed = false;
 
@@ -90,6 +93,16 @@ export class Core {
       perSecond: () => parts.state.get("node", NODE_KEY)?.dropSamplesPerSecond ?? DEFAULT_DROP_SAMPLES,
     });
     parts.moved.notify = (target) => this.#watch.pathsMoved(target);
+    this.hostNetwork = new HostNetwork({
+      netlink: parts.devices.netlink,
+      state: parts.state,
+      live: parts.live,
+      ids: parts.ids,
+      nexthops: parts.tables.nexthops,
+      settings: new HostSettings(parts.store),
+      onFailure: reports.onFailure,
+    });
+    this.#unasked(() => this.hostNetwork.resume());
     kernelRoutes.start((changes) => this.#commitDerived(changes));
   }
 
@@ -167,11 +180,11 @@ export class Core {
       applied.undo();
       throw error;
     }
-    const follow = this.kernelRoutes.following(changes);
+    const follow = [this.kernelRoutes.following(changes), this.hostNetwork.following(changes)];
     state.keep();
     ids.keep();
     revalidation.revalidate(applied.keep());
-    follow();
+    for (const step of follow) step();
   }
 
   /** Brings in what the kernel's tables say: no change of the state that anybody wrote, so the revision stays. */
@@ -265,6 +278,7 @@ export class Core {
       this.#tell(this.parts.reconciler.lose(gone, names));
       this.#tell(this.#refresh(names, []));
       this.kernelRoutes.devicesChanged();
+      this.hostNetwork.devicesChanged();
     });
   }
 
@@ -341,6 +355,7 @@ export class Core {
     if (this.#closed) return false;
     this.#closed = true;
     this.kernelRoutes[Symbol.dispose]();
+    this.hostNetwork[Symbol.dispose]();
     this.#watch[Symbol.dispose]();
     this.#sampling[Symbol.dispose]();
     this.#flowLog[Symbol.dispose]();

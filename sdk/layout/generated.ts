@@ -693,6 +693,7 @@ export const INTERFACE_POLICE_SENT = 0x8000;
 export const INTERFACE_FULL_FORWARD = 65536;
 /** its half-open TCP flows give way to newer ones */
 export const INTERFACE_SYN_GUARD = 0x20000;
+export const INTERFACE_HOST = 262144;
 /** the workload may send from it */
 export const ADDRESS_OWN = 0x1;
 /** Weir answers ARP, ND and echo for it */
@@ -829,6 +830,8 @@ export const NEXTHOP_FLAG_PEER = 0x2;
 export const NEXTHOP_FLAG_RESOLVE = 0x4;
 /** leads nowhere at present; an ecmp avoids it */
 export const NEXTHOP_FLAG_DOWN = 0x8;
+/** type interface: to the host's stack, which receives by it */
+export const NEXTHOP_FLAG_HOST = 0x10;
 export const HASH_SOURCE = 0x1;
 export const HASH_DESTINATION = 0x2;
 export const HASH_PROTOCOL = 0x4;

@@ -6,6 +6,7 @@ import { APPLY_STATE, invalid, type Kind, type KindObjects } from "../schema/ind
 import { isWritten, KERNEL_OWNER } from "../state/candidate.ts";
 import type { DesiredState, StateChanges } from "../state/desired.ts";
 import { isReservedNexthop, type ReferenceTo, UNDERLAY_VRF, visitReferences } from "../state/references.ts";
+import { checkHostLabel, checkRoles, requireNoHost } from "./check_host.ts";
 import { checkInterfaces } from "./check_interfaces.ts";
 import { checkKernelRoutes } from "./check_kernel_routes.ts";
 import { checkLeading } from "./check_labels.ts";
@@ -43,7 +44,10 @@ export function checkChanges(state: DesiredState, changes: StateChanges, locate:
   }
   checkRoutes(state, changes.routes, locate);
   checkDependents(state, objects, locate);
-  if (interfacesChanged) checkInterfaces(state, locate);
+  if (interfacesChanged) {
+    checkRoles(objects, locate);
+    checkInterfaces(state, locate);
+  }
   if (vrfsChanged) checkKernelRoutes(state, locate);
   if (mirroringChanged) checkMirrored(state, locate);
   for (const change of objects) if (change.after.length === 0) checkDeletion(state, change.kind, change.key);
@@ -60,8 +64,10 @@ function checkObjectMeaning(
   if (kind === "policies") checkPolicy(object as KindObjects["policies"], pointer);
   else if (kind === "mirrors") checkMirror(state, object as KindObjects["mirrors"], pointer);
   else if (kind === "fdb") checkFdb(state, object as KindObjects["fdb"], pointer);
-  else if (kind === "labels") checkLabel(state, object as KindObjects["labels"], pointer);
-  else if (kind === "nexthops") {
+  else if (kind === "labels") {
+    checkLabel(state, object as KindObjects["labels"], pointer);
+    checkHostLabel(state, object as KindObjects["labels"], pointer);
+  } else if (kind === "nexthops") {
     checkViaName(state, "interfaces", (object as KindObjects["nexthops"]).name, pointer);
     checkNexthop(state, object as KindObjects["nexthops"], pointer);
   } else if (kind === "interfaces")
@@ -86,6 +92,7 @@ function checkFdb(state: DesiredState, entry: KindObjects["fdb"], pointer: strin
   if (mac !== BROADCAST && state.get("nexthops", entry.via)?.type === "flood" && !isGroupMac(mac)) {
     throw invalid(`${pointer}/via`, `names "${entry.via}", which floods`, "use it for a group MAC");
   }
+  requireNoHost(state, entry.via, `${pointer}/via`, "route to it: it is on no bridge");
   checkLeading(state, entry, () => pointer);
 }
 

@@ -5,6 +5,7 @@ import { type Interface, invalid } from "../schema/index.ts";
 import type { DesiredState } from "../state/desired.ts";
 import { UNDERLAY_VRF } from "../state/references.ts";
 import type { Locate } from "./check.ts";
+import { checkHost, checkNoHost, claimVrf } from "./check_host.ts";
 
 /** VRF that an interface is in. */
 export const vrfOf = (object: Interface): string =>
@@ -35,9 +36,11 @@ export function checkInterfaces(state: DesiredState, locate: Locate): void {
   const devices = new Map<string, string>();
   const addresses = new Map<string, string>();
   const macs = new Map<string, string>();
+  const hosts = new Map<string, string>();
   for (const object of state.objects("interfaces")) {
     const pointer = locate("interfaces", object.name);
     checkRole(object, pointer);
+    if (object.role === "host") claimVrf(hosts, object, pointer);
     const vrf = vrfOf(object);
     if (object.parent === undefined) claimDevice(devices, object, pointer);
     else claimVlan(devices, state, object, pointer);
@@ -116,6 +119,11 @@ function claim(taken: Map<string, string>, key: string, name: string, pointer: s
 }
 
 function checkRole(object: Interface, pointer: string): void {
+  if (object.role === "host") {
+    checkHost(object, pointer);
+    return;
+  }
+  checkNoHost(object, pointer);
   if (object.role === "workload") {
     if (object.vrf !== undefined) return;
     throw invalid(pointer, 'lacks the field "vrf"', "name the VRF of the workload");

@@ -5,6 +5,7 @@ import { invalid, type Mirror, type Nexthop } from "../schema/index.ts";
 import type { DesiredState } from "../state/desired.ts";
 import { isReservedNexthop } from "../state/references.ts";
 import type { Locate } from "./check.ts";
+import { requireNoHost } from "./check_host.ts";
 import { checkLeading } from "./check_labels.ts";
 
 const LEADS_OUT: ReadonlySet<Nexthop["type"]> = new Set(["interface", "tunnel", "ecmp"]);
@@ -21,6 +22,7 @@ export function checkMirror(state: DesiredState, mirror: Mirror, pointer: string
       "lead copies to an interface, a tunnel, or an ecmp of those",
     );
   }
+  requireNoHost(state, via, `${pointer}/via`, "lead copies to a workload, the fabric, or a tunnel");
   checkLeading(state, mirror, () => pointer);
 }
 

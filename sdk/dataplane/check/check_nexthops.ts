@@ -6,6 +6,7 @@ import { isWritten } from "../state/candidate.ts";
 import type { AnyChange, DesiredState } from "../state/desired.ts";
 import { isReservedNexthop } from "../state/references.ts";
 import type { Locate } from "./check.ts";
+import { requireNoHost } from "./check_host.ts";
 import { bothLabels, checkFits, checkLeading, type Leading, neededBy, nexthopOf } from "./check_labels.ts";
 
 type Type = Nexthop["type"];
@@ -56,6 +57,7 @@ export function checkNexthop(state: DesiredState, nexthop: Nexthop, pointer: str
 }
 
 function checkGateway(state: DesiredState, nexthop: Nexthop, pointer: string): void {
+  requireNoHost(state, nexthop.device, `${pointer}/device`, "lead routes to the interface by its name");
   const device = nexthop.device === undefined ? undefined : state.get("interfaces", nexthop.device);
   if (device?.role === "fabric" && nexthop.gateway === undefined) {
     throw invalid(pointer, 'lacks the field "gateway"', `name the neighbour behind fabric interface "${device.name}"`);
@@ -112,6 +114,7 @@ function checkMembers(state: DesiredState, { type, members = [] }: Nexthop, poin
         "a member is an interface, or a next hop of type interface or tunnel",
       );
     }
+    requireNoHost(state, member.nexthop, `${at}/nexthop`, "lead routes to it alone");
     checkFits(target, member, at, { mayLack: type === "ecmp" });
     const first = members.findIndex((other) => sameMember(other, member));
     if (first < i) throw invalid(at, `repeats /members/${first}`, type === "ecmp" ? "use its weight" : "give it once");

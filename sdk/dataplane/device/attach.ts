@@ -18,6 +18,7 @@ import type { Pipeline, ProgramName } from "../instance/loader.ts";
 import type { Interface, Order } from "../schema/index.ts";
 import { sameValue } from "../state/desired.ts";
 import type { Undo } from "../state/undo.ts";
+import type { TcDirection } from "./attached_programs.ts";
 import { attachChained, DEFAULT_CHAIN_PRIORITY, keepChained, type Place } from "./chained_xdp.ts";
 import { automaticHook, type Device } from "./devices.ts";
 import { anchorOf } from "./order.ts";
@@ -36,6 +37,8 @@ export interface Attachment {
   readonly xdp: Link | undefined;
   /** On the XDP hook the companion, for packets that bypass native XDP. */
   readonly tc: Link;
+  /** Which way packets go that `tc` gets. */
+  readonly direction: TcDirection;
   /** Place of `tc` among other programs. */
   readonly order: Order;
   /** Paths of the links' pins. */
@@ -46,6 +49,7 @@ export interface Attachment {
 
 /** The hook that an interface asks for. */
 export function hookOf(object: Interface, device: Device): Hook {
+  if (object.role === "host") return "tc";
   return object.hook === undefined || object.hook === "auto" ? automaticHook(device) : object.hook;
 }
 
@@ -80,6 +84,8 @@ export class Attacher {
   ): Attachment {
     const hook = hookOf(object, device);
     const order = object.order ?? "head";
+    // What the host's own stack sends leaves by the device.
+    const direction = object.role === "host" ? "egress" : "ingress";
     const same = before?.ifindex === device.ifindex ? before : undefined;
     const tcPin = this.#pin("tc", id, device.ifindex);
     const attachThere = (program: Program) =>
@@ -87,14 +93,14 @@ export class Attacher {
         program,
         ifindex: device.ifindex,
         device: device.name,
-        direction: "ingress",
-        order: anchorOf(order, device, misplaced),
+        direction,
+        order: anchorOf(order, device, direction, misplaced),
       });
     const placed =
       same === undefined || sameValue(same.order, order)
         ? { tc: this.#link(same?.tc, tcPin, ["weir_tc"], undo, attachThere) }
         : this.#moveTc(tcPin, undo, attachThere);
-    const common = { hook, ifindex: device.ifindex, order, ...placed };
+    const common = { hook, ifindex: device.ifindex, direction, order, ...placed } as const;
     if (hook === "tc") return { ...common, xdp: undefined, pins: [tcPin] };
     const xdpPin = this.#pin("xdp", id, device.ifindex);
     const attempt = () => this.#attachXdp(object, xdpPin, device, same?.xdp, undo);

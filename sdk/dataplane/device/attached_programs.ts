@@ -4,9 +4,12 @@ import { WeirError } from "../../errors.ts";
 import { chainOn, listFilters, Program, queryTcx, queryXdp, tcxSupported } from "../../libbpf/index.ts";
 import type { Attachment } from "./attach.ts";
 
+/** Which way packets go that a program on TC gets. */
+export type TcDirection = "ingress" | "egress";
+
 /** A program on a device's hook. */
 export interface AttachedProgram {
-  /** tcx and clsact: what a device receives. */
+  /** tcx and clsact: what a device receives, or sends. */
   readonly hook: "xdp" | "tcx" | "clsact";
   /** The kernel's number. */
   readonly id: number;
@@ -23,12 +26,13 @@ export interface Neighbour extends AttachedProgram {
 /**
  * The programs on a device's XDP and TCX hooks and in its clsact filters, in the order in which they get its packets.
  * @param ifindex of the device, in the namespace that the thread is in.
+ * @param direction of TCX hook and clsact filters.
  * @throws WeirError `ENODEV`
  */
-export function attachedPrograms(ifindex: number): AttachedProgram[] {
+export function attachedPrograms(ifindex: number, direction: TcDirection = "ingress"): AttachedProgram[] {
   const onXdp = queryXdp(ifindex);
-  const onTcx = tcxSupported() ? queryTcx(ifindex, "ingress").programs : [];
-  const filters = listFilters(ifindex, "ingress").filter(({ programId }) => programId !== 0);
+  const onTcx = tcxSupported() ? queryTcx(ifindex, direction).programs : [];
+  const filters = listFilters(ifindex, direction).filter(({ programId }) => programId !== 0);
   return [
     ...(onXdp === null ? [] : xdpPrograms(ifindex, onXdp.programId)),
     ...onTcx.map(({ programId }) => ({ hook: "tcx" as const, id: programId })),
@@ -46,10 +50,10 @@ function xdpPrograms(ifindex: number, id: number): Omit<AttachedProgram, "name">
 }
 
 /** The programs on the device of an attachment, if there are others than its own; must be called in its namespace. */
-export function neighboursOf({ ifindex, tc, xdp }: Attachment): Neighbour[] {
+export function neighboursOf({ ifindex, tc, xdp, direction }: Attachment): Neighbour[] {
   try {
     const own = new Set([tc.programId(), xdp?.programId() ?? 0]);
-    const programs = attachedPrograms(ifindex).map((program) => ({ ...program, own: own.has(program.id) }));
+    const programs = attachedPrograms(ifindex, direction).map((program) => ({ ...program, own: own.has(program.id) }));
     return programs.every((program) => program.own) ? [] : programs;
   } catch (error) {
     // The device went while it was asked about.

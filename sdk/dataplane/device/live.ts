@@ -2,6 +2,7 @@
 /** What the process knows of interfaces beyond their objects. */
 
 import type { DeviceSettings } from "../drivers/index.ts";
+import type { HostStatus } from "../host/host_network.ts";
 import type { GuardStatus } from "../kernel/guard_table.ts";
 import type { PolicerDrops } from "../kernel/policer_table.ts";
 import type { InterfaceRecord } from "../kernel/records.ts";
@@ -69,6 +70,8 @@ export interface InterfaceStatus {
   readonly tuned?: DeviceSettings;
   /** MAC of the workload, given or learned. */
   readonly mac?: string;
+  /** Role host: what the host's own stack has of the VRF. */
+  readonly host?: HostStatus;
   readonly warnings?: readonly string[];
   /** Programs on the device, in the order in which they get its packets, where there are others than Weir's. */
   readonly programs?: readonly Neighbour[];

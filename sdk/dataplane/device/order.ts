@@ -3,7 +3,7 @@
 import { WeirError } from "../../errors.ts";
 import { type Anchor, after, before, head, tail } from "../../libbpf/index.ts";
 import type { Order } from "../schema/index.ts";
-import { attachedPrograms } from "./attached_programs.ts";
+import { attachedPrograms, type TcDirection } from "./attached_programs.ts";
 import type { Device } from "./devices.ts";
 
 /** Characters of a program's name that the kernel keeps (`BPF_OBJ_NAME_LEN` less the NUL). */
@@ -21,16 +21,21 @@ function named(order: Exclude<Order, string>): ["before" | "after", string | num
 }
 
 /**
- * The place that an order means on the ingress of a device, whose namespace the thread is in.
+ * The place that an order means on TC of a device, whose namespace the thread is in.
  * @param fallBack goes to the end of the row on the side that is asked for where the program is not there, and tells.
  * @throws WeirError `ENOENT` when the program is not there, unless `fallBack` is given.
  */
-export function anchorOf(order: Order, device: Device, fallBack?: (warning: string) => void): Anchor {
+export function anchorOf(
+  order: Order,
+  device: Device,
+  direction: TcDirection,
+  fallBack?: (warning: string) => void,
+): Anchor {
   if (order === "head") return head();
   if (order === "tail") return tail();
   const [side, program] = named(order);
   const wanted = typeof program === "string" ? program.slice(0, NAME_LENGTH) : program;
-  const found = attachedPrograms(device.ifindex).filter(
+  const found = attachedPrograms(device.ifindex, direction).filter(
     ({ hook, id, name }) => hook !== "xdp" && (id === wanted || name === wanted),
   );
   // Of several of one name, before means before all of them.
@@ -39,7 +44,7 @@ export function anchorOf(order: Order, device: Device, fallBack?: (warning: stri
   const error = new WeirError({
     code: "ENOENT",
     operation: `attach ${orderText(order)} on "${device.name}"`,
-    reason: "no such program is on its TC ingress",
+    reason: `no such program is on its TC ${direction}`,
     hint: "attach that program first, or use order: head or tail",
   });
   if (fallBack === undefined) throw error;

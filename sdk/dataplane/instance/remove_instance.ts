@@ -12,6 +12,7 @@ import { PeerFeatures } from "../device/peer_features.ts";
 import { preflight } from "../device/preflight.ts";
 import { ReplacedXdp } from "../device/replaced_xdp.ts";
 import { Tuning } from "../drivers/index.ts";
+import { HostSettings } from "../host/host_settings.ts";
 import { withdrawExports } from "../kernel_routes/exporter.ts";
 import type { Vrf } from "../schema/index.ts";
 import { releaseNeighbours } from "../underlay/index.ts";
@@ -40,6 +41,7 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   if (open !== undefined) {
     using devices = new Devices(netns);
     for (const table of exportedTables(open)) withdrawExports(devices.netlink, table);
+    new HostSettings(open).restoreAll(devices.netlink);
     withNetns(netns, () => {
       const tuning = [new Tuning(open, "tuned"), new Tuning(open, "fixed")];
       const others = [new PeerFeatures(open), new RaisedPacketLimits(open), new ReplacedXdp(open, paths)];

@@ -119,11 +119,12 @@ export class Exporter {
   }
 }
 
+/** Those of an interface of role host refer to a nexthop object. */
 const isExported = (route: RouteInfo, table: number): boolean =>
-  route.table === table && route.protocol === routeProtocols.weir;
+  route.table === table && route.protocol === routeProtocols.weir && route.nexthopId === undefined;
 
 function exportedRoutes(netlink: Netlink, table: number): RouteInfo[] {
-  return netlink.routes({ table, protocol: routeProtocols.weir });
+  return netlink.routes({ table, protocol: routeProtocols.weir }).filter((route) => isExported(route, table));
 }
 
 /** A route that went meanwhile is no failure. */

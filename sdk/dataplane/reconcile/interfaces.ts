@@ -12,6 +12,7 @@ import type { LiveInterface } from "../device/live.ts";
 import { kernelAtLeast } from "../device/preflight.ts";
 import type { FoundDevice } from "../device/same_device.ts";
 import { findDriver } from "../drivers/index.ts";
+import { policiesOf } from "../host/host_object.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import type { Interface } from "../schema/index.ts";
@@ -56,7 +57,8 @@ export function writeInterface(run: Run, object: Interface, found: FoundDevice =
     if (before !== undefined) retireDevice(run, before, undefined);
     return;
   }
-  run.trapLink.admit(device.mtu);
+  // The host's packets are as long as those whom they are for take.
+  if (object.role !== "host") run.trapLink.admit(device.mtu);
   rewrite(run, object.name, {}, before === undefined && run.resuming);
   if (before !== undefined && parentOf(run, object) === undefined) closeDirect(run, before, device);
   const now = required(run, object.name);
@@ -97,6 +99,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>, isRunni
   const live = { ...required(run, name), ...change };
   const { object, device } = live;
   if (device === undefined) return;
+  const policies = policiesOf(object);
   const record = interfaceRecord({
     object,
     id: live.id,
@@ -105,7 +108,7 @@ function rewrite(run: Run, name: string, change: Partial<LiveInterface>, isRunni
     device,
     hook: hookOf(parentOf(run, object)?.object ?? object, device),
     direct: live.direct,
-    policy: object.policies === undefined ? 0 : run.policies.indexOf(object.policies),
+    policy: policies === undefined ? 0 : run.policies.indexOf(policies),
     qosMap: object.qos === undefined ? 0 : run.ids.take("qos", object.qos),
     traps: run.takenTraps.of(object.name),
     worker: workerOf(run, parentOf(run, object)?.id ?? live.id),
@@ -218,7 +221,7 @@ function attach(run: Run, live: LiveInterface, device: Device, warnings: string[
  */
 function checkFirstPackets(run: Run, object: Interface, device: Device, warnings: string[]): void {
   const largest = run.slowPath.largestPacket - LINK_HEADER;
-  if (object.policies === undefined || device.mtu <= largest) return;
+  if (object.policies === undefined || object.role === "host" || device.mtu <= largest) return;
   const error = new WeirError({
     code: "EMTU",
     operation: `put policy on "${object.name}"`,
@@ -311,7 +314,7 @@ function noteStale(run: Run, before: LiveInterface | undefined, now: Interface):
     [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
   );
   if (!same) noteAllStale(run, before);
-  if (!sameValue(old.policies, now.policies)) {
+  if (!sameValue(policiesOf(old), policiesOf(now))) {
     run.stale.policies.add(before.id);
     run.stale.rules = undefined;
   }

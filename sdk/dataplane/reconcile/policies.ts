@@ -10,6 +10,8 @@ import {
   type PolicyRoom,
   type RuleReference,
 } from "../../slowpath/index.ts";
+import { HOST_POLICY, hostPolicy, policiesOf } from "../host/host_object.ts";
+import type { Interface } from "../schema/index.ts";
 import type { AnyChange } from "../state/desired.ts";
 import { changedRules } from "./changed_rules.ts";
 import type { Run } from "./context.ts";
@@ -100,7 +102,9 @@ export class Policies {
   #policiesOf(run: Run, list: string | undefined): PolicyInput[] {
     const names = list === undefined || list === "" ? [] : list.split(" ");
     // A policy that is deleted together with its last use is still in the kernel's list for a moment.
-    return names.map((name) => run.state.get("policies", name) ?? { name, default: "deny" });
+    return names.map((name) =>
+      name === HOST_POLICY ? hostPolicy : (run.state.get("policies", name) ?? { name, default: "deny" }),
+    );
   }
 
   #set(run: Run, compiled: CompiledPolicy): void {
@@ -124,7 +128,7 @@ export class Policies {
       }
     }
     for (const { object, id } of run.live.values()) {
-      if (object.policies?.some((name) => policies.has(name)) === true) run.stale.policies.add(id);
+      if (policiesOf(object)?.some((name) => policies.has(name)) === true) run.stale.policies.add(id);
     }
     if (run.stale.rules !== undefined && policies.size > 0) run.stale.rules = changedRules(run, changes);
   }
@@ -132,11 +136,9 @@ export class Policies {
   /** Keeps the numbers of lists that were or are in use: the kernel's table still names the old ones. */
   #slotsFor(run: Run): (string | undefined)[] {
     const wanted = new Set<string>();
-    for (const { policies } of run.state.objects("interfaces"))
-      if (policies !== undefined) wanted.add(listKey(policies));
+    for (const object of run.state.objects("interfaces")) addList(wanted, object);
     const inKernel = new Set<string>();
-    for (const { object } of run.live.values())
-      if (object.policies !== undefined) inKernel.add(listKey(object.policies));
+    for (const { object } of run.live.values()) addList(inKernel, object);
     const slots = this.#slots.map((list) =>
       list !== undefined && (wanted.has(list) || inKernel.has(list)) ? list : undefined,
     );
@@ -152,4 +154,9 @@ export class Policies {
 
 function prefixSetsOf(run: Run): ReadonlyMap<string, readonly string[]> {
   return new Map([...run.state.objects("sets")].map(({ name, prefixes }) => [name, prefixes]));
+}
+
+function addList(lists: Set<string>, object: Interface): void {
+  const policies = policiesOf(object);
+  if (policies !== undefined) lists.add(listKey(policies));
 }

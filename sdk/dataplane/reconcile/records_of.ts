@@ -5,6 +5,7 @@ import {
   INTERFACE_BRIDGE_LEARN,
   INTERFACE_DOWN,
   INTERFACE_FULL_FORWARD,
+  INTERFACE_HOST,
   INTERFACE_LEARN_MAC,
   INTERFACE_MSS_CLAMP,
   INTERFACE_PEER,
@@ -19,6 +20,7 @@ import {
   INTERFACE_SYN_GUARD,
   INTERFACE_XDP,
   NEXTHOP_FLAG_DOWN,
+  NEXTHOP_FLAG_HOST,
   NEXTHOP_FLAG_PEER,
   NEXTHOP_FLAG_POLICY,
   NEXTHOP_FLAG_RESOLVE,
@@ -26,6 +28,7 @@ import {
 import type { Hook } from "../device/attach.ts";
 import type { Device } from "../device/devices.ts";
 import type { DirectSockets, LiveInterface } from "../device/live.ts";
+import { addressesOf, policiesOf } from "../host/host_object.ts";
 import type { NexthopRecord } from "../kernel/nexthop_record.ts";
 import type { PoliceDirection } from "../kernel/policer_table.ts";
 import type { InterfaceRecord } from "../kernel/records.ts";
@@ -39,7 +42,7 @@ import {
   type Policer,
 } from "../schema/index.ts";
 
-const addressesOf = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
+const parsedAddresses = (texts: readonly string[]): IpAddress[] => texts.flatMap((text) => parseAddress(text) ?? []);
 
 /** The gateway's MAC on workload interfaces. */
 export function gatewayMacOf(node: Node): Uint8Array {
@@ -48,11 +51,13 @@ export function gatewayMacOf(node: Node): Uint8Array {
 
 /** What addresses mean on an interface. */
 export function interfaceAddresses(object: Interface): InterfaceAddresses {
-  if (object.role !== "workload") return { own: [], gateways: [] };
+  if (object.role === "fabric") return { own: [], gateways: [] };
+  // The host's link has a gateway too, which ICMP errors to the host come from.
+  if (object.role === "host") return { own: [], gateways: parsedAddresses(DEFAULT_GATEWAYS) };
   const allowed = (object.allowedAddresses ?? []).map(({ address }) => address);
   return {
-    own: addressesOf([...(object.addresses ?? []), ...allowed]),
-    gateways: addressesOf(object.gateways ?? DEFAULT_GATEWAYS),
+    own: parsedAddresses([...(object.addresses ?? []), ...allowed]),
+    gateways: parsedAddresses(object.gateways ?? DEFAULT_GATEWAYS),
   };
 }
 
@@ -72,13 +77,14 @@ function interfaceFlags(object: Interface, device: Device, hook: Hook): number {
   const workload = object.role === "workload";
   const checked = object.sourceCheck ?? (object.addresses !== undefined || object.mac !== undefined);
   let flags = 0;
-  if (object.policies !== undefined) flags |= INTERFACE_POLICY;
+  if (policiesOf(object) !== undefined) flags |= INTERFACE_POLICY;
+  if (object.role === "host") flags |= INTERFACE_HOST;
   if (workload && checked) flags |= INTERFACE_SOURCE_CHECK;
   if (workload && object.mac === undefined) flags |= INTERFACE_LEARN_MAC;
   if (workload && object.proxyArp !== false) flags |= INTERFACE_PROXY_ARP;
   if (object.rpf === "loose") flags |= INTERFACE_RPF_LOOSE;
   if (object.rpf === "strict") flags |= INTERFACE_RPF_STRICT;
-  if (workload && object.mssClamp !== false) flags |= INTERFACE_MSS_CLAMP;
+  if (object.role !== "fabric" && object.mssClamp !== false) flags |= INTERFACE_MSS_CLAMP;
   if (object.learn === true) flags |= INTERFACE_BRIDGE_LEARN;
   if (object.qos !== undefined) flags |= INTERFACE_QOS;
   if (policerOf(object, "received") !== undefined) flags |= INTERFACE_POLICE_RECEIVED;
@@ -124,13 +130,13 @@ export function interfaceRecord(o: {
     mtu: device.mtu,
     mac: macOf(object),
     deviceMac: device.mac,
-    // On a fabric device Weir speaks with the device's own MAC.
+    // On devices of the fabric and of the host Weir speaks with the device's own MAC.
     gatewayMac: workload ? gatewayMacOf(o.node) : device.mac,
     // The first one only: an own address is the target of neighbour requests, allowed ones are not.
     vlan: object.vlan ?? 0,
     qosMap: o.qosMap,
     traps: o.traps,
-    addresses: addressesOf(object.addresses ?? []),
+    addresses: parsedAddresses(addressesOf(object, o.node.underlay)),
     gateways: addresses.gateways,
   };
 }
@@ -140,11 +146,14 @@ export function interfaceRecord(o: {
  * @param mac of the neighbour; `undefined`: not known yet, the slow path asks for it.
  */
 export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Array | undefined): NexthopRecord {
-  const { record, device } = live;
+  const { record, device, object } = live;
+  const host = object.role === "host";
+  const to = host ? device?.mac : mac;
   let flags = 0;
-  if (live.object.policies !== undefined) flags |= NEXTHOP_FLAG_POLICY;
-  if (device?.peerElsewhere === true) flags |= NEXTHOP_FLAG_PEER;
-  if (mac === undefined) flags |= NEXTHOP_FLAG_RESOLVE;
+  if (policiesOf(object) !== undefined) flags |= NEXTHOP_FLAG_POLICY;
+  if (device?.peerElsewhere === true && !host) flags |= NEXTHOP_FLAG_PEER;
+  if (host) flags |= NEXTHOP_FLAG_HOST;
+  if (to === undefined) flags |= NEXTHOP_FLAG_RESOLVE;
   if (device?.up !== true) flags |= NEXTHOP_FLAG_DOWN;
   return {
     id,
@@ -152,8 +161,9 @@ export function interfaceNexthop(id: number, live: LiveInterface, mac: Uint8Arra
     interface: live.id,
     ifindex: device?.ifindex ?? 0,
     flags,
-    mtu: device?.mtu ?? 0,
-    destinationMac: mac,
+    // What its own device receives the stack takes, however long it is.
+    mtu: host ? 0 : (device?.mtu ?? 0),
+    destinationMac: to,
     sourceMac: record?.gatewayMac,
   };
 }

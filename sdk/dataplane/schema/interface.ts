@@ -20,14 +20,16 @@ export const InterfaceSchema = Type.Object(
       }),
     ),
     role: oneOf(
-      ["workload", "fabric"],
-      "workload: a pod, container or VM is behind it. fabric: the underlay is behind it.",
+      ["workload", "fabric", "host"],
+      "workload: a pod, container or VM is behind it. fabric: the underlay is behind it. host: the node's own stack is; the device, `lo` as a rule, is the one that its processes send by.",
     ),
     parent: Type.Optional(
       reference("Interface whose device carries it, with the tag `vlan`: a VLAN sub-interface. It has no `device`."),
     ),
     vlan: Type.Optional(integer(1, 4094, "VLAN id of a sub-interface (IEEE 802.1Q). Needed with `parent`.")),
-    vrf: Type.Optional(reference("VRF that it is in. Needed for role workload; a fabric interface is in `underlay`.")),
+    vrf: Type.Optional(
+      reference("VRF that it is in. Needed for roles workload and host; a fabric interface is in `underlay`."),
+    ),
     hook: Type.Optional(
       oneOf(
         ["auto", "tc", "xdp"],
@@ -40,7 +42,8 @@ export const InterfaceSchema = Type.Object(
       Type.Array(address("An address."), {
         uniqueItems: true,
         maxItems: 64,
-        description: "Addresses of the workload; each is a host route of the VRF.",
+        description:
+          "Addresses of the workload; each is a host route of the VRF. Role host: of the host within the VRF; those that no device of the host has are put on this one, until the interface goes. Default there: node.underlay.",
         expects: "a list of at most 64 different addresses",
       }),
     ),
@@ -65,7 +68,7 @@ export const InterfaceSchema = Type.Object(
       Type.Array(reference("Name of a policy."), {
         maxItems: 64,
         description:
-          "Policies that new flows from and to the workload must pass, in order. Absent: no policy. Empty: every new flow is asked.",
+          "Policies that new flows from and to the workload, or the host, must pass, in order. Absent: no policy; for role host: nobody begins flows to the host, and the host begins any. Empty: every new flow is asked.",
         expects: "a list of at most 64 policy names",
       }),
     ),
@@ -127,6 +130,14 @@ export const InterfaceSchema = Type.Object(
       flag(
         "Let Weir make the settings that the device needs for its hook (MTU, queues, rings, offloads, receive packet steering, interrupts), and restore them when the interface leaves the state and at `down`. `status.tuned` tells which.",
         false,
+      ),
+    ),
+    kernelTable: Type.Optional(
+      integer(
+        0,
+        4_294_967_295,
+        "Role host: table of the kernel's that the routes of the VRF are put into, so that the host's own packets get to the device. 0: none, they are made by hand.",
+        254,
       ),
     ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),

@@ -11,6 +11,4 @@ export const laterFields: Partial<Record<Kind, ReadonlySet<string>>> = {
 };
 
 /** Values of fields that are there. */
-export const laterValues: Partial<Record<Kind, Readonly<Record<string, readonly string[]>>>> = {
-  interfaces: { role: ["host"] },
-};
+export const laterValues: Partial<Record<Kind, Readonly<Record<string, readonly string[]>>>> = {};

@@ -15,6 +15,7 @@ import {
   keyOf,
   keyText,
   kinds,
+  NODE_KEY,
   pointerOf,
   splitState,
   unknownKind,
@@ -213,19 +214,28 @@ export class Staging {
   }
 }
 
-/** Makes the host routes of changed interfaces what their addresses say. */
+/** Makes the host routes of changed interfaces what their addresses say, and those of the host what the node's does. */
 export function renewInterfaceRoutes(state: DesiredState): void {
   const changes = state.changesOf("interfaces");
-  for (const { before } of changes) {
-    for (const { object } of before) {
-      for (const route of interfaceRoutes(object)) state.delete("routes", keyOf("routes", route), INTERFACE_OWNER);
+  const before = changes.flatMap((change) => change.before.map(({ object }) => object));
+  const after = changes.flatMap((change) => change.after.map(({ object }) => object));
+  const [node] = state.changesOf("node");
+  const underlay = state.get("node", NODE_KEY)?.underlay;
+  const was = node === undefined ? underlay : node.before[0]?.object.underlay;
+  if (was !== underlay) {
+    const changed = new Set(changes.map(({ key }) => key));
+    for (const object of state.objects("interfaces")) {
+      if (object.role !== "host" || changed.has(object.name)) continue;
+      before.push(object);
+      after.push(object);
     }
   }
-  for (const { after } of changes) {
-    for (const { object } of after) {
-      for (const route of interfaceRoutes(object)) {
-        state.put("routes", keyOf("routes", route), INTERFACE_OWNER, route, false);
-      }
+  for (const object of before) {
+    for (const route of interfaceRoutes(object, was)) state.delete("routes", keyOf("routes", route), INTERFACE_OWNER);
+  }
+  for (const object of after) {
+    for (const route of interfaceRoutes(object, underlay)) {
+      state.put("routes", keyOf("routes", route), INTERFACE_OWNER, route, false);
     }
   }
 }

@@ -65,6 +65,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
   const programs = attachment === undefined ? [] : withNetns(core.parts.netns, () => neighboursOf(attachment));
   const bigTcp = core.parts.packetLimits.inForce(object.name);
   const tuned = tunedSettings(core.parts, object.name);
+  const host = core.hostNetwork.status(object);
   const mac = object.mac ?? (learned === undefined ? undefined : formatMac(learned));
   return {
     ...deviceState(live),
@@ -73,6 +74,7 @@ function interfaceStatus(core: Core, counters: Counters, object: Interface): Int
     ...(bigTcp === undefined ? {} : { bigTcp }),
     ...(tuned === undefined ? {} : { tuned }),
     ...(mac === undefined ? {} : { mac }),
+    ...(host === undefined ? {} : { host }),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...(programs.length === 0 ? {} : { programs }),
     ...policeStatus(core, live.id, object),
