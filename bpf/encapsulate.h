@@ -317,11 +317,8 @@ static __always_inline int encapsulate(const struct packet *p)
 	if ((w->flags & WALK_DECAPSULATED) ||
 	    (i && i->role == ROLE_FABRIC && !(w->flags & WALK_KEEP_TTL)))
 		return drop(p, DROP_FABRIC_TO_FABRIC);
-	if (is_too_big(p, nh->mtu)) {
-		if (w->flags & WALK_DONT_FRAGMENT)
-			return drop_and_trap(p, DROP_PACKET_TOO_BIG, TRAP_PACKET_TOO_BIG);
-		return drop(p, DROP_PACKET_TOO_BIG);
-	}
+	if (is_too_big(p, mtu_of(w, nh)))
+		return refuse_length(p);
 	underlay = find_underlay(p, nh, &id);
 	if (!underlay)
 		return drop(p, DROP_NO_NEXTHOP);

@@ -112,7 +112,7 @@ static __always_inline int flood_to_tunnel(const struct packet *p, const struct 
 		return flood_miss(p, DROP_NO_NEXTHOP);
 	if (underlay->flags & NEXTHOP_FLAG_RESOLVE)
 		return flood_miss(p, DROP_NO_NEIGHBOUR);
-	if (is_too_big(p, nh->mtu))
+	if (is_too_big(p, mtu_of(w, nh)))
 		return flood_miss(p, DROP_PACKET_TOO_BIG);
 	if (w->tags && call_strip_tags(p) != CONTINUE)
 		return CONTINUE;

@@ -145,7 +145,11 @@ static __always_inline int miss_existing(const struct packet *p, struct flow_ent
 		}
 		w->generation = flow->generation;
 	}
-	if ((__sync_fetch_and_add(&flow->trapped, 1) & ~FLOW_CLAIMED) >= WEIR_HOLD_PACKETS) {
+	if (is_later_fragment(w)) {
+		/* Without one of them the others are of no use: as many as may wait for a first one. */
+		if (!trap_admit(w->interface))
+			return drop(p, DROP_TRAP_LIMIT);
+	} else if ((__sync_fetch_and_add(&flow->trapped, 1) & ~FLOW_CLAIMED) >= WEIR_HOLD_PACKETS) {
 		__sync_fetch_and_add(&flow->trapped, -1);
 		return drop(p, DROP_HOLD_LIMIT);
 	}

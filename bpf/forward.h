@@ -20,11 +20,8 @@ static __always_inline int forward_interface(const struct packet *p, const struc
 	}
 	if (routed && (nh->flags & NEXTHOP_FLAG_RESOLVE))
 		return trap(p, TRAP_RESOLVE);
-	if (is_too_big(p, nh->mtu)) {
-		if (routed && (w->flags & WALK_DONT_FRAGMENT))
-			return drop_and_trap(p, DROP_PACKET_TOO_BIG, TRAP_PACKET_TOO_BIG);
-		return drop(p, DROP_PACKET_TOO_BIG);
-	}
+	if (is_too_big(p, nh->mtu))
+		return routed ? refuse_length(p) : drop(p, DROP_PACKET_TOO_BIG);
 	if (routed && rewrite(p, nh))
 		return drop(p, DROP_INVALID_PACKET);
 	if (routed)

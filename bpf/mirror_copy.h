@@ -120,14 +120,13 @@ static __always_inline int copy_to_device(const struct packet *p, const struct n
 static __always_inline int copy_to_tunnel(const struct packet *p, const struct nexthop *nh)
 {
 	struct walk *w = p->walk;
-	__u32 bytes, id, payload = nh->encap == ENCAP_VXLAN ? 0 : ETH_HLEN;
+	__u32 bytes, id;
 	struct nexthop *underlay = find_underlay(p, nh, &id);
 	struct interface *out = underlay ? interface_get(underlay->interface) : NULL;
 
 	if (!out || !label_fits(nh, w->label) || (underlay->flags & NEXTHOP_FLAG_RESOLVE))
 		return copy_lost(p);
-	/* A tunnel's MTU is that of the IP packet; MPLS has it without an Ethernet header. */
-	if (nh->mtu && is_too_big(p, nh->mtu - payload))
+	if (is_too_big(p, mtu_of(w, nh)))
 		return copy_lost(p);
 	if (w->tags && skb_pop_tags(p->skb, w))
 		return copy_lost(p);

@@ -68,7 +68,7 @@ static __always_inline __u32 path_mtu(const struct walk *w, const struct nexthop
 
 	if ((w->ingress & INGRESS_TUNNEL) && !(w->ingress & INGRESS_UNKNOWN))
 		back = nexthop_get(w->ingress & INGRESS_ID);
-	return back ? smaller_mtu(nh->mtu, back->mtu) : nh->mtu;
+	return back ? smaller_mtu(mtu_of(w, nh), mtu_of(w, back)) : mtu_of(w, nh);
 }
 
 /* CONTINUE, always: a SYN that cannot be understood is its receiver's business. */

@@ -172,11 +172,7 @@ static __always_inline int check_way(const struct packet *p)
 		return CONTINUE;
 	if (w->ttl <= 1 && !(w->flags & WALK_NO_HOP))
 		return drop_and_trap(p, DROP_TTL_EXPIRED, TRAP_TTL_EXPIRED);
-	if (!is_too_big(p, nh->mtu))
-		return CONTINUE;
-	if (w->flags & WALK_DONT_FRAGMENT)
-		return drop_and_trap(p, DROP_PACKET_TOO_BIG, TRAP_PACKET_TOO_BIG);
-	return drop(p, DROP_PACKET_TOO_BIG);
+	return is_too_big(p, nh->mtu) ? refuse_length(p) : CONTINUE;
 }
 
 /* CONTINUE, or the packet's verdict. */

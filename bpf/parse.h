@@ -183,6 +183,7 @@ static __always_inline int parse(const struct packet *p)
 	if (reason)
 		return reason;
 	w->l3_offset = offset;
+	w->ip_length = w->length - offset;
 	offset = forget_range(w, offset);
 	switch (w->ethertype) {
 	case ETH_P_IP:

@@ -86,6 +86,18 @@ static __always_inline __u32 segment_length(const struct packet *p)
 	return headers + CONTEXT_FIELD(p->skb, gso_size);
 }
 
+/*
+ * Layer 3 bytes that fit into a next hop; 0: not known. A tunnel's MTU is that of routed packets:
+ * in MPLS a bridged one has its Ethernet header besides.
+ */
+static __always_inline __u32 mtu_of(const struct walk *w, const struct nexthop *nh)
+{
+	int framed =
+		nh->type == NEXTHOP_TUNNEL && nh->encap != ENCAP_VXLAN && !(w->flags & WALK_ROUTED);
+
+	return framed && nh->mtu > ETH_HLEN ? nh->mtu - ETH_HLEN : nh->mtu;
+}
+
 /* Whether the packet, or each segment that will be made of it, is larger than `mtu`. */
 static __always_inline int is_too_big(const struct packet *p, __u32 mtu)
 {

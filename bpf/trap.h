@@ -237,4 +237,20 @@ static __always_inline int drop_and_trap(const struct packet *p, __u8 dropped, _
 	return call_limited_trap(p);
 }
 
+/* Longer than its next hop takes: its sender is told, or the slow path makes fragments of it (RFC 1812 section 5.2.6). */
+static __always_inline int refuse_length(const struct packet *p)
+{
+	struct walk *w = p->walk;
+
+	if (!w->family || is_copy(w))
+		return drop(p, DROP_PACKET_TOO_BIG);
+	/* Of a flow that was decided nobody has noted it yet; the MTU depends on it. */
+	if (!(w->flags & WALK_ROUTED))
+		w->trap_flags |= TRAP_FLAG_BRIDGED;
+	if (w->flags & WALK_DONT_FRAGMENT)
+		return drop_and_trap(p, DROP_PACKET_TOO_BIG, TRAP_PACKET_TOO_BIG);
+	w->trap_flags |= TRAP_FLAG_DIVIDE;
+	return trap(p, TRAP_PACKET_TOO_BIG);
+}
+
 #endif

@@ -17,7 +17,7 @@ enum trap_reason {
 	TRAP_RESOLVE,             /* the next hop has no link-layer address yet */
 	TRAP_TTL_EXPIRED,         /* to be answered with an ICMP error; counted as a drop */
 	TRAP_NO_ROUTE,            /* to be answered with an ICMP unreachable; counted as a drop */
-	TRAP_PACKET_TOO_BIG,      /* to be answered with an ICMP error; counted as a drop */
+	TRAP_PACKET_TOO_BIG, /* to be answered with an ICMP error, and counted as a drop; or to be fragmented */
 	TRAP_FRAGMENT, /* a datagram's later fragment that came before the first, or that first one */
 	TRAP_MAC_LEARN, /* a MAC was learned, or has moved */
 	TRAP_IP_LEARN, /* a source address that no route leads back to, on an interface that learns */
@@ -62,6 +62,7 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
 #define TRAP_FLAG_ANSWER     0x20 /* flow-miss: the other direction began its flow, which was allowed */
 #define TRAP_FLAG_MIRRORED   0x40 /* the copy that its flow asks for has been made */
+#define TRAP_FLAG_DIVIDE     0x80 /* packet-too-big: no drop, it may be fragmented */
 #define TRAP_FLAG_STATELESS  0x80 /* flow-miss: no room for its flow, the packet alone is decided */
 
 /* What the slow path asks the node's end of the trap link to do. */

@@ -23,10 +23,10 @@ struct walk {
 	 * in both cases.
 	 */
 	union flow_key key;
-	__u32 flags;     /* WALK_* */
-	__u32 length;    /* bytes of the frame */
-	__u32 ip_length; /* bytes from the IP header on, without padding of the frame */
-	__u32 nexthop;   /* of the destination; 0: not known yet */
+	__u32 flags;  /* WALK_* */
+	__u32 length; /* bytes of the frame */
+	__u32 ip_length; /* bytes from the IP header on, without padding; not IP: all behind the tags */
+	__u32 nexthop; /* of the destination; 0: not known yet */
 	__u32 reverse_nexthop;
 	__u32 generation;    /* of the flow entry that a decision must name */
 	__u32 ingress;       /* where it came from: interface id, or INGRESS_* */

@@ -2,6 +2,7 @@
 /** What happens to a trapped packet, by its reason. */
 
 import { count, get, nexthopOf, set } from "./control";
+import { divide } from "./divide";
 import { drop } from "./drops";
 import { fragmentTrapped } from "./fragments";
 import { copyPacket, freePacket, piecesOf } from "./frames";
@@ -15,6 +16,7 @@ import {
   NEXTHOP_RESOLVE,
   NEXTHOP_TYPE,
   TRAP_ARP,
+  TRAP_FLAG_DIVIDE,
   TRAP_FLOW_MISS,
   TRAP_FRAGMENT,
   TRAP_IP_LEARN,
@@ -35,7 +37,7 @@ import { eventPacket } from "./message";
 import { flowMiss } from "./miss";
 import { hearNeighbour } from "./neighbour";
 import { resolve } from "./resolve";
-import { nexthopIdOf, reasonOf } from "./trap";
+import { flagsOf, nexthopIdOf, reasonOf } from "./trap";
 
 /** Handles one trapped packet; its frames are held, sent or free afterwards. */
 export function dispatch(packet: usize, length: u32): void {
@@ -43,6 +45,7 @@ export function dispatch(packet: usize, length: u32): void {
   if (reason == TRAP_FLOW_MISS) return flowMiss(packet, length);
   if (reason == TRAP_RESOLVE && !isControllers(packet)) return resolve(packet, length);
   if (reason == TRAP_FRAGMENT) return fragmentTrapped(packet, length);
+  if (reason == TRAP_PACKET_TOO_BIG && (flagsOf(packet) & TRAP_FLAG_DIVIDE) != 0) return divide(packet, length);
   if (isCopy(reason)) return tellAndPass(packet, length);
   const statement = isNeighbour(reason) && hearNeighbour(packet, length);
   if (!isHandled(reason)) without(packet, length, reason, statement);

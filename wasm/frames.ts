@@ -155,25 +155,47 @@ export function copyPacket(packet: usize, length: u32, front: u32): usize {
   const copy = takeChain(length);
   if (copy == 0) return 0;
   memory.copy(copy - front, packet - front, front);
-  let piece = packet;
-  let from = packet;
-  let left = headLength(packet, length);
-  for (let to = copy; to != 0; to = nextPiece(to)) {
-    const size = to == copy ? headLength(copy, length) : pieceLength(to);
-    for (let done: u32 = 0; done < size; ) {
-      if (left == 0) {
-        piece = nextPiece(piece);
-        from = piece;
-        left = pieceLength(piece);
-      }
-      const bytes = min(left, size - done);
-      memory.copy(to + done, from, bytes);
-      from += bytes;
-      left -= bytes;
-      done += bytes;
-    }
-  }
+  copyRange(packet, length, 0, copy, length, 0, length);
   return copy;
+}
+
+/** Copies `bytes` bytes of a packet, from byte `skip` on, into another one, from its byte `at` on. Both have them. */
+export function copyRange(
+  packet: usize,
+  length: u32,
+  skip: u32,
+  to: usize,
+  toLength: u32,
+  at: u32,
+  bytes: u32,
+): void {
+  let left = headLength(packet, length);
+  for (; skip >= left && bytes != 0; left = pieceLength(packet)) {
+    skip -= left;
+    packet = nextPiece(packet);
+  }
+  let room = headLength(to, toLength);
+  for (; at >= room && bytes != 0; room = pieceLength(to)) {
+    at -= room;
+    to = nextPiece(to);
+  }
+  while (bytes != 0) {
+    if (skip == left) {
+      packet = nextPiece(packet);
+      left = pieceLength(packet);
+      skip = 0;
+    }
+    if (at == room) {
+      to = nextPiece(to);
+      room = pieceLength(to);
+      at = 0;
+    }
+    const size = min(bytes, min(left - skip, room - at));
+    memory.copy(to + at, packet + skip, size);
+    skip += size;
+    at += size;
+    bytes -= size;
+  }
 }
 
 /** Notes which port has a frame to receive into, as index + 1; 0: none has. */

@@ -5,7 +5,7 @@
  */
 
 import { finish, pseudo, sum } from "./checksum";
-import { control, count, get, interfaceOf, nexthopOf } from "./control";
+import { control, count, get, interfaceOf } from "./control";
 import { mayCauseError } from "./error_limit";
 import { isGroupFrame, turnRound } from "./ethernet";
 import { freePacket, keepHead, roomInFront } from "./frames";
@@ -17,14 +17,13 @@ import {
   INTERFACE_GATEWAY4,
   INTERFACE_GATEWAY6,
   INTERFACE_ROLE,
-  NEXTHOP_MTU,
   ROLE_FABRIC,
   WORKER_CONTROL_ERRORS_SENT,
   WORKER_CONTROL_NODE_ADDRESS4,
   WORKER_CONTROL_NODE_ADDRESS6,
 } from "./layout";
 import * as parsed from "./parse";
-import { interfaceIdOf, l3OffsetOf, nexthopIdOf, parseTrapped } from "./trap";
+import { interfaceIdOf, l3OffsetOf, mtuOf, parseTrapped } from "./trap";
 
 /** Types and codes, as type << 8 | code. */
 const NET_UNREACHABLE: u32 = 0x0300;
@@ -66,8 +65,7 @@ export function prohibited(packet: usize, length: u32): void {
 
 /** Answers a packet that does not fit the MTU of its next hop, or frees it. */
 export function packetTooBig(packet: usize, length: u32): void {
-  const nexthop = nexthopOf(nexthopIdOf(packet));
-  const mtu = nexthop == 0 ? 0 : load<u32>(nexthop + NEXTHOP_MTU);
+  const mtu = mtuOf(packet);
   if (mtu == 0) freePacket(packet);
   else report(packet, length, FRAGMENTATION_NEEDED, V6_PACKET_TOO_BIG, mtu);
 }

@@ -1064,6 +1064,7 @@ export const TRAP_FLAG_REROUTED: u32 = 0x10;
 export const TRAP_FLAG_PORTS: u32 = 0x20;
 export const TRAP_FLAG_ANSWER: u32 = 0x20;
 export const TRAP_FLAG_MIRRORED: u32 = 0x40;
+export const TRAP_FLAG_DIVIDE: u32 = 0x80;
 export const TRAP_FLAG_STATELESS: u32 = 0x80;
 export const INJECT_FLAG_BRIDGED: u32 = 0x1;
 export const INJECT_FLAG_MIRRORED: u32 = 0x2;

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The metadata that the kernel programs put directly in front of a trapped packet (struct trap_meta). */
 
-import { interfaceOf } from "./control";
+import { interfaceOf, nexthopOf } from "./control";
 import { headLength, roomInFront } from "./frames";
 import {
+  ENCAP_VXLAN,
   INTERFACE_VRF,
+  NEXTHOP_ENCAP,
+  NEXTHOP_MTU,
+  NEXTHOP_TUNNEL,
+  NEXTHOP_TYPE,
   TRAP_FLAG_ANSWER,
+  TRAP_FLAG_BRIDGED,
   TRAP_FLAG_HOLD_OWNER,
   TRAP_FLAG_REROUTED,
   TRAP_FLOW_MISS,
@@ -25,6 +31,8 @@ import {
   WEIR_TRAP_MAGIC,
 } from "./layout";
 import { parse, turn } from "./parse";
+
+const ETHERNET: u32 = 14;
 
 /** Parses a trapped packet, whose metadata says where its IP header is. */
 export function parseTrapped(packet: usize, length: u32): bool {
@@ -116,6 +124,18 @@ export function vrfOf(packet: usize): u32 {
 @inline
 export function nexthopIdOf(packet: usize): u32 {
   return load<u32>(packet - TRAP_META_SIZE + TRAP_META_NEXTHOP);
+}
+
+/** Layer 3 bytes that fit into its next hop (mtu_of() in bpf/rewrite.h); 0: not known. */
+export function mtuOf(packet: usize): u32 {
+  const at = nexthopOf(nexthopIdOf(packet));
+  if (at == 0) return 0;
+  const mtu = load<u32>(at + NEXTHOP_MTU);
+  const framed =
+    load<u8>(at + NEXTHOP_TYPE) == NEXTHOP_TUNNEL &&
+    load<u8>(at + NEXTHOP_ENCAP) != ENCAP_VXLAN &&
+    (flagsOf(packet) & TRAP_FLAG_BRIDGED) != 0;
+  return framed && mtu > ETHERNET ? mtu - ETHERNET : mtu;
 }
 
 // @ts-ignore: decorator

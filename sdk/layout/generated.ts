@@ -1788,6 +1788,8 @@ export const TRAP_FLAG_PORTS = 0x20;
 export const TRAP_FLAG_ANSWER = 0x20;
 /** the copy that its flow asks for has been made */
 export const TRAP_FLAG_MIRRORED = 0x40;
+/** packet-too-big: no drop, it may be fragmented */
+export const TRAP_FLAG_DIVIDE = 0x80;
 /** flow-miss: no room for its flow, the packet alone is decided */
 export const TRAP_FLAG_STATELESS = 0x80;
 /** ROUTE: look its destination MAC up instead */
@@ -1814,7 +1816,7 @@ export const trapReasons = [
   "ttl-expired",
   /** to be answered with an ICMP unreachable; counted as a drop */
   "no-route",
-  /** to be answered with an ICMP error; counted as a drop */
+  /** to be answered with an ICMP error, and counted as a drop; or to be fragmented */
   "packet-too-big",
   /** a datagram's later fragment that came before the first, or that first one */
   "fragment",

@@ -73,7 +73,6 @@ for (const hook of hooks) {
           sendFrames(node.lab, "a", "eth0", frames);
           for (const payload of payloads) await server.waitForOutput(new RegExp(hashOf(payload)), { timeoutMs: 1500 });
         };
-        // As many packets as may wait for a flow's decision.
         const orders = permutations([0, 1, 2]);
         const fresh = orders.map((order, i) => {
           const payload = payloadOf(2 * PIECE + 40, i);
@@ -88,7 +87,7 @@ for (const hook of hooks) {
           return { payload, pieces: pieces.map((_, index) => pieces[shuffle(index)] ?? "") };
         });
         // Longer ones of new flows: all that waited follow the first one's decision.
-        const late = [(n: number) => 19 - n, (n: number) => (n + 1) % 20].map((shuffle, i) => {
+        const late = [(n: number) => 19 - n, (n: number) => (n + 1) % 20, (n: number) => n].map((shuffle, i) => {
           const payload = payloadOf(19 * PIECE + 40, 80 + i);
           const pieces = fragmentsOf({ family, sourcePort: 6000 + i, id: 300 + i, payload });
           return { payload, pieces: pieces.map((_, index) => pieces[shuffle(index)] ?? "") };

@@ -2,7 +2,7 @@
 /** Pods on one network across nodes. */
 import { describe, expect, test } from "bun:test";
 import { BRIDGED_VNI, mixedVxlanTopology, nodes, twoNodesTopology, waitFor } from "../../sdk/lab/index.ts";
-import { applyBoth, type BridgedOptions, bridgedDocument, OverlayNodes } from "./overlay_nodes.ts";
+import { applyBoth, type BridgedOptions, bridgedDocument, OverlayNodes, tunnelsResolved } from "./overlay_nodes.ts";
 
 const [a1, b1] = nodes.n1.pods;
 const [a2, b2] = nodes.n2.pods;
@@ -50,6 +50,39 @@ describe("pods of two nodes are on one network", () => {
       await reach(overlay, across);
       const vrf = overlay.plane("n1").tables.vrfs.get("red")?.status["counters"];
       expect(vrf).toMatchObject({ [o.macs === true ? o.encap : "flood"]: { packets: expect.any(Number) } });
+    }, 60_000);
+  }
+});
+
+describe("what a tunnel takes is told to pods on one network, and what may be fragmented is", () => {
+  const cases: BridgedOptions[] = [
+    { encap: "vxlan", hook: "tc", macs: true },
+    { encap: "mpls-udp", hook: "tc", macs: true },
+    { encap: "mpls-gre", hook: "xdp", macs: true },
+  ];
+  for (const o of cases) {
+    test(`by ${o.encap} on the ${o.hook} hook`, async () => {
+      const name = `mtu2${o.encap.replace("mpls-", "")}${o.hook}`;
+      const topology = twoNodesTopology({ bridged: true, fabricMtu: 1400 });
+      await using overlay = await OverlayNodes.start({ name, topology });
+      await applyBoth(overlay, (_, node) => bridgedDocument(overlay, node, o));
+      await tunnelsResolved(overlay);
+      // VXLAN, MPLS over UDP and over GRE, each with the Ethernet header and an outer IPv4 header.
+      const mtu = 1400 - { vxlan: 50, "mpls-udp": 46, "mpls-gre": 42 }[o.encap];
+      const ping = async (address: string, sizeBytes: number, fragment: "do" | "dont") => {
+        const size = String(sizeBytes - (address.includes(":") ? 48 : 28));
+        const argv = ["ping", "-n", "-c", "1", "-W", "1", "-M", fragment, "-s", size, address];
+        return (await overlay.lab.exec("a1", argv)).stdout;
+      };
+      for (const address of [a2.ipv4, a2.ipv6]) {
+        await waitFor(async () => (await ping(address, 100, "dont")).includes(" 1 received"), { what: address });
+        expect(await ping(address, mtu, "do")).toContain(" 1 received");
+        expect(await ping(address, mtu + 1, "do")).toMatch(new RegExp(`\\(mtu = ${mtu}\\)|Packet too big: mtu=${mtu}`));
+      }
+      await overlay.run("a1", "ip", "route", "flush", "cache");
+      for (const size of [mtu + 1, 1500, 5000]) {
+        expect([size, await ping(a2.ipv4, size, "dont")]).toEqual([size, expect.stringContaining(" 1 received")]);
+      }
     }, 60_000);
   }
 });

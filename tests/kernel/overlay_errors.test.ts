@@ -117,6 +117,13 @@ describe("a sender behind a tunnel is told", () => {
           new RegExp(`(Frag needed and DF set \\(mtu = ${1400 - overhead}\\)|Packet too big: mtu=${1400 - overhead})`),
         );
       }
+      await overlay.run("a1", "ip", "route", "flush", "cache");
+      for (const size of ["1400", "5000"]) {
+        expect([size, await ping(overlay, a2.ipv4, "-s", size, "-M", "dont")]).toEqual([
+          size,
+          expect.stringContaining(" 1 received"),
+        ]);
+      }
       for (const [namespace, device] of [
         ["n2", "va2"],
         ["a2", "eth0"],

@@ -2,7 +2,13 @@
 /** What goes into tunnels, byte for byte beside scapy, on both hooks. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { InterfaceRoleValue, NEXTHOP_FLAG_DOWN, NEXTHOP_FLAG_RESOLVE, ROUTE_VNI } from "../../sdk/layout/generated.ts";
+import {
+  InterfaceRoleValue,
+  NEXTHOP_FLAG_DOWN,
+  NEXTHOP_FLAG_RESOLVE,
+  ROUTE_VNI,
+  TRAP_FLAG_DIVIDE,
+} from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import { trapOf } from "./pipeline_outcome.ts";
 import {
@@ -144,15 +150,16 @@ describe.each(hooks)("on the %s hook", (hook) => {
       expect(pipeline.counter(FABRIC, "txPackets")).toBe(1);
     });
 
-    test("a packet that does not fit is a counted drop, and reported if it may not be fragmented", () => {
+    test("a packet that does not fit is reported as a drop, or if it may be fragmented given to the slow path", () => {
       setTunnel(pipeline, id, { ...o, underlay: UPLINK, mtu: 50 });
       pipeline.controllerStarts();
       const v6 = trapOf(pipeline.run(hook, packet("v6")));
       expect(v6?.reason).toBe("packet-too-big");
       expect(v6?.nexthop).toBe(id);
       setTunnel(pipeline, id, { ...o, underlay: UPLINK, mtu: 35 });
-      expect(pipeline.run(hook, packet("v4")).verdict).toBe("drop");
-      expect(pipeline.drops(1)).toEqual({ "packet-too-big": 2 });
+      const v4 = trapOf(pipeline.run(hook, packet("v4")));
+      expect(v4).toMatchObject({ reason: "packet-too-big", flags: TRAP_FLAG_DIVIDE, nexthop: id });
+      expect(pipeline.drops(1)).toEqual({ "packet-too-big": 1 });
     });
 
     test("without a neighbour on the way the underlay's next hop is to be resolved, the packet as it came", () => {

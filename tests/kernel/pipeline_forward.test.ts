@@ -175,7 +175,7 @@ describe.each(hooks)("on the %s hook", (hook) => {
     ["with a hop limit of 1", udp({ ...V6, ttl: 1 }), "ttl-expired"],
     [
       "larger than the next hop's MTU",
-      udp({ ...V4, destination: "10.98.5.1", payload: new Uint8Array(80) }),
+      udp({ ...V4, destination: "10.98.5.1", fragment: 0x4000, payload: new Uint8Array(80) }),
       "packet-too-big",
     ],
     ["to an unknown MAC", udp({ ...V4, to: "02:00:00:00:09:09" }), "unknown-unicast"],
@@ -183,6 +183,11 @@ describe.each(hooks)("on the %s hook", (hook) => {
     ["to a multicast address by the gateway", udp({ ...V4, destination: "224.0.0.5" }), "broadcast"],
     ["of an unknown Ethernet type to the gateway", ethernet(0x88cc, new Uint8Array(46)), "unsupported-protocol"],
     ["with three VLAN tags", udp({ ...V4, vlans: [0, 1, 2] }), "unsupported-protocol"],
+    [
+      "that nobody is there to fragment",
+      udp({ ...V4, destination: "10.98.5.1", payload: new Uint8Array(80) }),
+      "no-controller",
+    ],
     ["to a neighbour that nobody looks for", udp({ ...V4, destination: "10.98.3.1" }), "no-controller"],
   ] as const)("a packet %s is dropped for that reason", (_name, frame, reason) => {
     expect(pipeline.run(hook, frame).verdict).toBe("drop");

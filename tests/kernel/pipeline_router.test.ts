@@ -230,6 +230,15 @@ describe.each(hooks)("on the %s hook", (hook) => {
       expect(pipeline.drops(1)).toEqual({ fragment: 1 });
     });
 
+    test("of a flow that is being decided are all handed on, more than other packets would be", () => {
+      expect(trapOf(pipeline.run(hook, first))).toMatchObject({ reason: "flow-miss" });
+      for (let i = 0; i < 8; i++)
+        expect(trapOf(pipeline.run(hook, later(V4)))).toMatchObject({ reason: "flow-miss", flags: 0 });
+      const others = Array.from({ length: 4 }, () => trapOf(pipeline.run(hook, udp(V4)))?.reason);
+      expect(others).toEqual(["flow-miss", "flow-miss", undefined, undefined]);
+      expect(pipeline.drops(1)).toEqual({ "hold-limit": 2 });
+    });
+
     test("of another datagram, or another protocol, do not", () => {
       allow(V4);
       pipeline.run(hook, first);

@@ -75,6 +75,12 @@ function describeHook(hook: Hook): void {
         expect((await ping(node, address, 1200)).received).toBe(1);
       }
       node.lab.execSync("a", ["ip", "route", "flush", "cache"]);
+      // What may be fragmented is, also what its sender has fragmented already; policy knows the ports of all pieces.
+      for (const size of ["1400", "5000"]) {
+        const argv = ["ping", "-n", "-c", "1", "-W", "1", "-M", "dont", "-s", size, b.ipv4];
+        const { stdout } = await node.lab.exec("a", argv);
+        expect([size, stdout]).toEqual([size, expect.stringContaining(" 1 received")]);
+      }
       await using _ = await node.serve("b", HTTP_SERVER, "80", "/usr/bin");
       for (const address of addresses) {
         const upload = `head -c 3000000 /dev/urandom > /dev/shm/${node.instance}; sha256sum < /dev/shm/${node.instance}; curl -sf -m 10 -T /dev/shm/${node.instance} http://${inUrl(address)}/x; rm /dev/shm/${node.instance}`;

@@ -24,6 +24,7 @@ const marks: readonly PacketCase[] = RFC6040.flatMap((row, inner) =>
       { o: tunnelCases[0], packet: V4, family: "IPv4 in IPv4" },
       { o: tunnelCases[0], packet: V6, family: "IPv6 in IPv4" },
       { o: tunnelCases[4], packet: V4, family: "IPv4 in IPv6" },
+      { o: tunnelCases[3], packet: V6, family: "IPv6 in IPv6" },
     ].map(({ o, packet, family }): PacketCase => {
       if (o === undefined) throw new Error("no such tunnel");
       const left = o.encap === "vxlan" ? 63 : 64;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Into tunnels: VXLAN (RFC 7348), MPLS in UDP (RFC 7510) and in GRE (RFC 4023), over IPv4 and IPv6. */
 
-import { NEXTHOP_FLAG_DOWN, NEXTHOP_FLAG_RESOLVE } from "../../../sdk/layout/generated.ts";
+import {
+  NEXTHOP_FLAG_DOWN,
+  NEXTHOP_FLAG_RESOLVE,
+  TRAP_FLAG_BRIDGED,
+  TRAP_FLAG_DIVIDE,
+} from "../../../sdk/layout/generated.ts";
 import { outerHeaders, routedEthernet, type TunnelCase, tunnelCases, tunnelId } from "../pipeline_tunnels.ts";
 import { A, B, D, DISCARD, FABRIC, MISSING, TO_BLUE, TO_VRF1, tunnelNet, UPLINK } from "./node.ts";
 import { dropped, out, type PacketCase, type State, type Topic, trapped, tunnelled } from "./packet_case.ts";
@@ -175,9 +180,42 @@ const rules: readonly PacketCase[] = [
     becomes: trapped("packet-too-big", { nexthop: vxlan }, { drop: "packet-too-big" }),
   },
   {
-    name: "and only dropped where they might have been fragmented",
+    name: "and are fragmented by the slow path where they may be",
     given: { tunnels: { [vxlan]: { mtu: 100 } } },
     packet: 'SENT/IP(src=A4,dst=FAR4,ttl=64)/UDP(sport=1,dport=2)/(b"x"*73)',
+    becomes: trapped("packet-too-big", { nexthop: vxlan, flags: TRAP_FLAG_DIVIDE }),
+  },
+  {
+    name: "bridged too, as they would be reported",
+    given: { tunnels: { [vxlan]: { mtu: 100 } } },
+    packet: 'Ether(src=MAC_A,dst=MAC_FAR)/IP(src=A4,dst=FAR4,ttl=64)/UDP(sport=1,dport=2)/(b"x"*73)',
+    becomes: trapped("packet-too-big", { nexthop: vxlan, flags: TRAP_FLAG_DIVIDE | TRAP_FLAG_BRIDGED }),
+  },
+  {
+    name: "bridged into MPLS the Ethernet header counts: 100 bytes into a tunnel for 114",
+    given: { tunnels: { [mpls]: { mtu: 114 } }, fdb: [["02:00:00:00:09:01", mpls, MPLS?.label ?? {}]] },
+    packet: 'Ether(src=MAC_A,dst=MAC_FAR)/IP(src=A4,dst=FAR4,ttl=64,flags="DF")/UDP(sport=1,dport=2)/(b"x"*72)',
+    becomes: tunnelled(
+      FABRIC,
+      `${MPLS_OUTER({ labelTtl: 64 })}/Ether(src=MAC_A,dst=MAC_FAR)/IP(src=A4,dst=FAR4,ttl=64,flags="DF")/UDP(sport=1,dport=2)/(b"x"*72)`,
+    ),
+  },
+  {
+    name: "and into one for 113 they do not fit",
+    given: { tunnels: { [mpls]: { mtu: 113 } }, fdb: [["02:00:00:00:09:01", mpls, MPLS?.label ?? {}]] },
+    packet: 'Ether(src=MAC_A,dst=MAC_FAR)/IP(src=A4,dst=FAR4,ttl=64,flags="DF")/UDP(sport=1,dport=2)/(b"x"*72)',
+    becomes: trapped("packet-too-big", { nexthop: mpls, flags: TRAP_FLAG_BRIDGED }, { drop: "packet-too-big" }),
+  },
+  {
+    name: "100 bytes that are not IP go into a tunnel for 100",
+    given: { tunnels: { [vxlan]: { mtu: 100 } } },
+    packet: 'Ether(src=MAC_A,dst=MAC_FAR,type=0x88b5)/(b"x"*100)',
+    becomes: tunnelled(FABRIC, `${OUTER({ labelTtl: 64 })}/Ether(src=MAC_A,dst=MAC_FAR,type=0x88b5)/(b"x"*100)`),
+  },
+  {
+    name: "101 bytes that are not IP are only dropped",
+    given: { tunnels: { [vxlan]: { mtu: 100 } } },
+    packet: 'Ether(src=MAC_A,dst=MAC_FAR,type=0x88b5)/(b"x"*101)',
     becomes: dropped("packet-too-big"),
   },
   {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Translated flows: A calls a service, whose packets become B's; A's own address or port may change on the way. */
 
-import { INTERFACE_POLICY, TRAP_FLAG_IPV6 } from "../../../sdk/layout/generated.ts";
+import { INTERFACE_POLICY, TRAP_FLAG_DIVIDE, TRAP_FLAG_IPV6 } from "../../../sdk/layout/generated.ts";
 import { tunnelCases, tunnelId } from "../pipeline_tunnels.ts";
 import { A, B, DISCARD, DOWN, LOCAL, NARROW, UNRESOLVED } from "./node.ts";
 import { dropped, out, type PacketCase, type State, type Topic, trapped, tunnelled } from "./packet_case.ts";
@@ -245,6 +245,16 @@ function casesOf({ name, version, a, b, service, pool, icmp }: Family): readonly
         { drop: "packet-too-big" },
       ),
     },
+    ...(version === 6
+      ? []
+      : [
+          {
+            name: say("too big for the way, and to be fragmented: before it is translated"),
+            given: { ...POLICY, flows: [{ ...dnat, nexthop: NARROW }] },
+            packet: `SENT/${ip(version, a, service, 64)}/UDP(sport=1000,dport=2000)/(b"x"*200)`,
+            becomes: trapped("packet-too-big", { nexthop: NARROW, outInterface: B, flags: TRAP_FLAG_DIVIDE }),
+          },
+        ]),
     {
       name: say("to a neighbour whose MAC is not known yet it waits as it is"),
       given: { ...POLICY, flows: [{ ...dnat, nexthop: UNRESOLVED }] },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Routing between two workloads of a VRF: RFC 1812 section 5, RFC 8200, RFC 1624. */
 
-import { INTERFACE_DOWN, ROUTE_DEFAULT } from "../../../sdk/layout/generated.ts";
+import { INTERFACE_DOWN, ROUTE_DEFAULT, TRAP_FLAG_DIVIDE } from "../../../sdk/layout/generated.ts";
 import { B, DISCARD, LOCAL, MISSING, NARROW, RESOLVE, UNRESOLVED } from "./node.ts";
 import { dropped, type Expected, out, type Packet, type PacketCase, type Topic, trapped } from "./packet_case.ts";
 
@@ -316,9 +316,9 @@ const sizes: readonly PacketCase[] = [
     becomes: trapped("packet-too-big", { nexthop: NARROW, outInterface: B }, { drop: "packet-too-big" }),
   },
   {
-    name: "else only dropped",
+    name: "else they are fragmented by the slow path",
     packet: 'SENT/IP(src=A4,dst="10.99.6.1")/UDP(sport=1000,dport=2000)/(b"x"*73)',
-    becomes: dropped("packet-too-big"),
+    becomes: trapped("packet-too-big", { nexthop: NARROW, outInterface: B, flags: TRAP_FLAG_DIVIDE }),
   },
   {
     name: "IPv6 of 100 bytes fits",

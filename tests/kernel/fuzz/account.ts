@@ -5,7 +5,7 @@
  * what XDP leaves to TC is counted there.
  */
 
-import { TrapReasonValue, trapMetaCodec, WEIR_TRAP_MAGIC } from "../../../sdk/layout/generated.ts";
+import { TRAP_FLAG_DIVIDE, TrapReasonValue, trapMetaCodec, WEIR_TRAP_MAGIC } from "../../../sdk/layout/generated.ts";
 import { type Entries, total, totalDrops } from "../packet_ledger.ts";
 import type { Hook } from "../pipeline_harness.ts";
 import type { PacketRunner } from "./runner.ts";
@@ -15,6 +15,7 @@ const REPORTS: readonly number[] = [
   TrapReasonValue["no-route"],
   TrapReasonValue["ttl-expired"],
   TrapReasonValue["packet-too-big"],
+  TrapReasonValue["source-mismatch"],
 ];
 const XDP = { drop: 1, pass: 2, out: 4 } as const;
 const TC = { drop: 2, pass: -1, out: 7 } as const;
@@ -53,7 +54,10 @@ export class Account {
       return;
     }
     this.traps++;
-    if (REPORTS.includes(trapMetaCodec.reason.get(runner.view, 0))) this.reports++;
+    const reason = trapMetaCodec.reason.get(runner.view, 0);
+    const goesOn =
+      reason === TrapReasonValue["packet-too-big"] && trapMetaCodec.flags.get(runner.view, 0) & TRAP_FLAG_DIVIDE;
+    if (REPORTS.includes(reason) && !goesOn) this.reports++;
   }
 
   /** What does not add up with what the programs have counted; undefined if all does. */
