@@ -281,19 +281,14 @@ function casesOf({ name, version, a, b, service, pool, icmp }: Family): readonly
       }),
     ),
     {
-      name: say("a next hop that is down: the controller is asked again"),
+      name: say("a next hop that is down: it goes where what it becomes is routed to"),
       given: {
         ...POLICY,
         flows: [{ ...dnat, nexthop: DOWN }],
         routes: [[`${service}/${version === 4 ? 32 : 128}`, LOCAL]],
       },
       packet: `SENT/${ip(version, a, service)}/U`,
-      becomes: trapped("flow-miss", {
-        nexthop: LOCAL,
-        reverseNexthop: A,
-        generation: 1,
-        ...(version === 6 ? { flags: TRAP_FLAG_IPV6 } : {}),
-      }),
+      becomes: out(B, `ROUTED/${ip(version, a, b, 63)}/UDP(sport=1000,dport=8080)/DATA`),
     },
   ];
 }
