@@ -12,7 +12,8 @@ enum decision_operation {
 	DECISION_SET,    /* insert or replace the pair */
 	DECISION_DELETE, /* remove the pair */
 	DECISION_REROUTE, /* routes have changed: `reroute` of the pair becomes `revision`, unless CHOSEN */
-	DECISION_READ, /* tells what the entry is, and changes nothing */
+	DECISION_READ,      /* tells what the entry is, and changes nothing; ... */
+	DECISION_READ_PAIR, /* ... and where the other direction comes from and goes to */
 };
 
 /* DECISION_STALE becomes "stale". */
@@ -73,7 +74,7 @@ struct flow_update_args { /* 24 bytes */
 	__u32 count;
 	__u32 applied; /* written by the kernel */
 	__u32 removed; /* written by the kernel: entries that DECISION_DELETE took away */
-	__u32 others; /* 1: only what sets and deletes nothing is applied (REROUTE, READ); 0: only what does */
+	__u32 others; /* 1: only what sets and deletes nothing is applied (REROUTE, READ, READ_PAIR); 0: only what does */
 	__u32 reserved;
 };
 

@@ -147,8 +147,11 @@ static __always_inline __u32 slot_take(__u8 family, const union flow_key *key)
 
 static __always_inline __u32 slot_state_of(const struct flow_entry *flow)
 {
-	return flow->action == FLOW_HOLD || (flow->flags & FLOW_FLAG_SINGLE) ? SLOT_SINGLE
-									     : SLOT_PAIR;
+	__u32 translated = flow->action == FLOW_NAT ? SLOT_TRANSLATED : 0;
+
+	if (flow->action == FLOW_HOLD || (flow->flags & FLOW_FLAG_SINGLE))
+		return SLOT_SINGLE | translated;
+	return SLOT_PAIR | translated;
 }
 
 /* The entry that names the slot is in place. The next sweep looks at it. */

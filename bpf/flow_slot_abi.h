@@ -14,10 +14,13 @@ enum slot_state {
 	SLOT_MISSING, /* no entry was found at the last look */
 };
 
+/* Beside SLOT_SINGLE or SLOT_PAIR: what the flow's packets become is not in its key. */
+#define SLOT_TRANSLATED 0x100
+
 /* Element of `flow_slots4`: where the sweep finds an entry, see bpf/flow_slot.h. */
 struct flow_slot4 {           /* 32 bytes */
 	__u64 due;            /* not to be looked at before */
-	__u32 state;          /* enum slot_state */
+	__u32 state;          /* enum slot_state, SLOT_TRANSLATED */
 	struct flow4_key key; /* free: the next free one, plus one, in its first word */
 };
 

@@ -39,7 +39,7 @@ struct swept {
 
 static __always_inline __u32 entries_of(__u32 state)
 {
-	return state == SLOT_PAIR ? 2 : 1;
+	return (state & ~SLOT_TRANSLATED) == SLOT_PAIR ? 2 : 1;
 }
 
 /* Linux 6.1 takes no map key from the memory that a function gets as an argument: copies. */

@@ -290,6 +290,29 @@ static __always_inline __u8 decision_read(struct flow_decision *d)
 	return DECISION_OK;
 }
 
+static __always_inline __u8 decision_read_pair(struct flow_decision *d)
+{
+	__u8 family = d->family == 4 ? 4 : 6;
+	struct flow_entry *flow, *other;
+	union flow_key key, reverse;
+	__u8 result = decision_read(d);
+
+	if (result != DECISION_OK)
+		return result;
+	decision_key(d, &key);
+	flow = flow_find(family, &key);
+	if (!flow)
+		return DECISION_MISSING;
+	flow_key_partner(family, &key, flow, &reverse);
+	other = partner_of(family, flow, &reverse);
+	d->reverse_ingress = other ? other->ingress : 0;
+	d->reverse_nexthop = other ? other->nexthop : 0;
+	d->reverse_mirror = other ? other->mirror : 0;
+	if (other && (other->flags & FLOW_FLAG_CHOSEN))
+		d->flags |= FLOW_FLAG_CHOSEN_BACK;
+	return DECISION_OK;
+}
+
 static long apply_decision(__u32 index, struct flow_update_args *args)
 {
 	__u32 at = args->first + index;
@@ -320,6 +343,8 @@ static long apply_other(__u32 index, struct flow_update_args *args)
 		d->result = decision_reroute(d);
 	else if (d->operation == DECISION_READ)
 		d->result = decision_read(d);
+	else if (d->operation == DECISION_READ_PAIR)
+		d->result = decision_read_pair(d);
 	else
 		return 0;
 	args->applied++;

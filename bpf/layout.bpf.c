@@ -74,6 +74,7 @@ enum rule_direction layout_rule_direction;
 struct policy_root layout_policy_root;
 struct interval_index layout_interval_index;
 struct policy_set layout_policy_set;
+struct flow_review layout_flow_review;
 struct policy_rule layout_policy_rule;
 struct classifier_side layout_classifier_side;
 struct classifier layout_classifier;

@@ -308,4 +308,29 @@ struct command {    /* 128 bytes */
 	__u32 reserved[9];
 };
 
+/* ---- flows after a change ------------------------------------------------------------------ */
+
+/* What a change means for the flows of an interface. */
+#define REVIEW_POLICY 0x1 /* its policies have changed */
+#define REVIEW_WAY    0x2 /* what is behind it may not be where it was */
+#define REVIEW_GONE   0x4 /* it is no more */
+#define REVIEW_OVER   0x8 /* no flow from or to it goes on */
+
+#define WEIR_REVIEW_VRFS 65536
+
+/* A look through the flows by the main thread, in a memory of its own; see wasm/review.ts. */
+struct flow_review {  /* 48 bytes */
+	__u32 filter; /* struct policy_root, its set 1 allows the flows that are meant; 0: all are */
+	__u32 translated; /* 1: those that are translated are meant, too */
+	__u32 interfaces; /* __u8[interface_count]: REVIEW_* */
+	__u32 nexthops; /* __u8[nexthop_count]: 1 where flows to it, or from its tunnel, may go elsewhere */
+	__u32 mirrors;  /* __u8[256]: 1 where there is none any more */
+	__u32 vrfs;     /* __u8[WEIR_REVIEW_VRFS]: 1 where routes have changed */
+	__u32 routes;   /* 1: flows that are meant, of such a VRF, may go elsewhere */
+	__u32 read;     /* enum decision_operation: READ or READ_PAIR */
+	__u32 revision; /* of DECISION_REROUTE */
+	__u32 everyone; /* 1: all flows are looked at, and the filter is asked about those that are left */
+	__u32 reserved[2];
+};
+
 #endif

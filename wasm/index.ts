@@ -41,7 +41,7 @@ import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
 import { isTrap, parseTrapped } from "./trap";
 
-export { collectFlows, lookAgainAtFlows, reviewFlows } from "./review";
+export { collectFlows, judgeFlows, leadFlows, lookAgainAtFlows } from "./review";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
 export function start(address: u32): void {

@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 12;
+export const WEIR_ABI_VERSION: u32 = 13;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -45,6 +45,7 @@ export const DECISION_SET: u32 = 1;
 export const DECISION_DELETE: u32 = 2;
 export const DECISION_REROUTE: u32 = 3;
 export const DECISION_READ: u32 = 4;
+export const DECISION_READ_PAIR: u32 = 5;
 
 // enum decision_result
 export const DECISION_PENDING: u32 = 0;
@@ -334,6 +335,7 @@ export const FLOW_END_COUNTERS_LOST: usize = 8;
 
 // ---- bpf/flow_slot_abi.h
 
+export const SLOT_TRANSLATED: u32 = 0x100;
 export const WEIR_SWEEP_SLICE_NS: u32 = 2000000;
 
 // enum slot_state
@@ -722,6 +724,11 @@ export const FDB_ENTRY_SEEN: usize = 12;
 export const WEIR_CHAIN_FRAMES: u32 = 8;
 export const WEIR_WATCHES: u32 = 4;
 export const WEIR_BURST_SLOTS: u32 = 2048;
+export const REVIEW_POLICY: u32 = 0x1;
+export const REVIEW_WAY: u32 = 0x2;
+export const REVIEW_GONE: u32 = 0x4;
+export const REVIEW_OVER: u32 = 0x8;
+export const WEIR_REVIEW_VRFS: u32 = 65536;
 
 // enum port_kind
 export const PORT_NONE: u32 = 0;
@@ -973,6 +980,19 @@ export const COMMAND_LOG: usize = 86;
 export const COMMAND_REVERSE_MIRROR: usize = 87;
 export const COMMAND_LENT: usize = 88;
 export const COMMAND_CHOSEN: usize = 89;
+
+// struct flow_review
+export const FLOW_REVIEW_SIZE: usize = 48;
+export const FLOW_REVIEW_FILTER: usize = 0;
+export const FLOW_REVIEW_TRANSLATED: usize = 4;
+export const FLOW_REVIEW_INTERFACES: usize = 8;
+export const FLOW_REVIEW_NEXTHOPS: usize = 12;
+export const FLOW_REVIEW_MIRRORS: usize = 16;
+export const FLOW_REVIEW_VRFS: usize = 20;
+export const FLOW_REVIEW_ROUTES: usize = 24;
+export const FLOW_REVIEW_READ: usize = 28;
+export const FLOW_REVIEW_REVISION: usize = 32;
+export const FLOW_REVIEW_EVERYONE: usize = 36;
 
 // ---- bpf/trace_abi.h
 

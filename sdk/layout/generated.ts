@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 12;
+export const WEIR_ABI_VERSION = 13;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -66,8 +66,10 @@ export const decisionOperations = [
   "delete",
   /** routes have changed: `reroute` of the pair becomes `revision`, unless CHOSEN */
   "reroute",
-  /** tells what the entry is, and changes nothing */
+  /** tells what the entry is, and changes nothing; ... */
   "read",
+  /** ... and where the other direction comes from and goes to */
+  "read-pair",
 ] as const;
 export type DecisionOperation = (typeof decisionOperations)[number];
 export const DecisionOperationValue: Readonly<Record<DecisionOperation, number>> = valuesOf(decisionOperations);
@@ -150,7 +152,7 @@ export const flowUpdateArgsCodec = {
   applied: u32(8),
   /** written by the kernel: entries that DECISION_DELETE took away */
   removed: u32(12),
-  /** 1: only what sets and deletes nothing is applied (REROUTE, READ); 0: only what does */
+  /** 1: only what sets and deletes nothing is applied (REROUTE, READ, READ_PAIR); 0: only what does */
   others: u32(16),
 } as const;
 /** 24 bytes. */
@@ -552,6 +554,7 @@ export const flowEndCountersLayout = layout(16, flowEndCountersCodec);
 
 // ---- bpf/flow_slot_abi.h
 
+export const SLOT_TRANSLATED = 0x100;
 /** after which weir_flow_sweep returns */
 export const WEIR_SWEEP_SLICE_NS = 2000000;
 
@@ -571,7 +574,7 @@ export const SlotStateValue: Readonly<Record<SlotState, number>> = valuesOf(slot
 export const flowSlot4Codec = {
   /** not to be looked at before */
   due: u64(0),
-  /** enum slot_state */
+  /** enum slot_state, SLOT_TRANSLATED */
   state: u32(8),
   /** free: the next free one, plus one, in its first word */
   key: struct(12, 20),
@@ -1198,6 +1201,15 @@ export const WEIR_CHAIN_FRAMES = 8;
 export const WEIR_WATCHES = 4;
 /** twice the decisions of a burst */
 export const WEIR_BURST_SLOTS = 2048;
+/** its policies have changed */
+export const REVIEW_POLICY = 0x1;
+/** what is behind it may not be where it was */
+export const REVIEW_WAY = 0x2;
+/** it is no more */
+export const REVIEW_GONE = 0x4;
+/** no flow from or to it goes on */
+export const REVIEW_OVER = 0x8;
+export const WEIR_REVIEW_VRFS = 65536;
 
 export const portKinds = [
   "none",
@@ -1628,6 +1640,32 @@ export const commandCodec = {
 } as const;
 /** 128 bytes. */
 export const commandLayout = layout(128, commandCodec);
+
+/** A look through the flows by the main thread, in a memory of its own; see wasm/review.ts. */
+export const flowReviewCodec = {
+  /** struct policy_root, its set 1 allows the flows that are meant; 0: all are */
+  filter: u32(0),
+  /** 1: those that are translated are meant, too */
+  translated: u32(4),
+  /** __u8[interface_count]: REVIEW_* */
+  interfaces: u32(8),
+  /** __u8[nexthop_count]: 1 where flows to it, or from its tunnel, may go elsewhere */
+  nexthops: u32(12),
+  /** __u8[256]: 1 where there is none any more */
+  mirrors: u32(16),
+  /** __u8[WEIR_REVIEW_VRFS]: 1 where routes have changed */
+  vrfs: u32(20),
+  /** 1: flows that are meant, of such a VRF, may go elsewhere */
+  routes: u32(24),
+  /** enum decision_operation: READ or READ_PAIR */
+  read: u32(28),
+  /** of DECISION_REROUTE */
+  revision: u32(32),
+  /** 1: all flows are looked at, and the filter is asked about those that are left */
+  everyone: u32(36),
+} as const;
+/** 48 bytes. */
+export const flowReviewLayout = layout(48, flowReviewCodec);
 
 // ---- bpf/trace_abi.h
 

@@ -13,6 +13,7 @@ import {
   dropCounterLayout,
   eventLayout,
   flowDecisionLayout,
+  flowReviewLayout,
   flowSlot4Layout,
   flowSlot6Layout,
   frameLinkLayout,
@@ -26,6 +27,7 @@ import {
   WEIR_CHAIN_FRAMES,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
+  WEIR_REVIEW_VRFS,
   WEIR_WATCHES,
   watchedDescriptorLayout,
   workerControlLayout,
@@ -136,8 +138,12 @@ export interface MemoryLayout {
     readonly directory: number;
     readonly set: number;
     readonly addressSets: number;
-    /** __u8[interfaces] */
-    readonly changed: number;
+    /** struct flow_review, and what it refers to. */
+    readonly at: number;
+    readonly interfaces: number;
+    readonly nexthops: number;
+    readonly mirrors: number;
+    readonly vrfs: number;
     readonly slots: Readonly<Record<4 | 6, number>>;
   };
   /** Rings of each port; the trap port's first. */
@@ -150,6 +156,9 @@ export interface PolicyDirectory {
   readonly at: number;
   readonly entries: number;
 }
+
+/** Numbers that mirrors may have. */
+const MIRRORS = 256;
 
 /** Entries of the directory of what tells which flows are meant. */
 export const FILTER_SETS = 2;
@@ -229,7 +238,11 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
       directory: take(FILTER_SETS * 4),
       set: take(sizes.review?.filterBytes ?? 0),
       addressSets: take(sizes.review?.filterBytes ?? 0),
-      changed: take(sizes.review === undefined ? 0 : sizes.interfaces),
+      at: take(flowReviewLayout.size),
+      interfaces: take(sizes.review === undefined ? 0 : sizes.interfaces),
+      nexthops: take(sizes.review === undefined ? 0 : sizes.nexthops),
+      mirrors: take(sizes.review === undefined ? 0 : MIRRORS),
+      vrfs: take(sizes.review === undefined ? 0 : WEIR_REVIEW_VRFS),
       slots: {
         4: mapped((sizes.review?.flowSlots ?? 0) * flowSlot4Layout.size),
         6: mapped((sizes.review?.flowSlots ?? 0) * flowSlot6Layout.size),

@@ -167,3 +167,45 @@ test("a flow that a rule left to the controller stays as decided, until another 
   await node.dp.apply(document([{ ...rule, name: "first", action: "deny" }, ask]));
   expect(node.dp.flows.get(key)?.generation).not.toBe(generation as number);
 });
+
+test("a change of routes or next hops concerns the flows that they lead, in either direction, and no others", async () => {
+  await using node = await DataPlaneNode.start({ name: "ways", hook: "tc" });
+  const hop = (name: string) => ({ name, type: "interface", device: pods.b.device });
+  const route = (prefix: string, via: string, vrf = "red") => ({ vrf, prefix, via });
+  const state = (...routes: object[]) =>
+    node.document(
+      { b: { policies: ["open"] } },
+      {
+        vrfs: [{ name: "red" }, { name: "blue" }],
+        policies: [{ name: "open", default: "allow" }],
+        nexthops: [hop("one"), hop("two")],
+        routes: [route("198.51.100.0/24", "one"), route("2001:db8::/64", "one"), ...routes],
+      },
+    );
+  await node.dp.apply(state());
+  const flow = (src: string, dst: string, sport: number): FlowSetting => {
+    const key = { vrf: "red", proto: "udp", src, sport, dst, dport: 9 };
+    return { ...key, action: "forward", interface: "va" };
+  };
+  const flows = Array.from({ length: 400 }, (_, i) => [
+    flow(pods.a.ipv4, `198.51.100.${i % 256}`, i),
+    flow(pods.a.ipv6, `2001:db8::${(i % 256).toString(16)}`, i),
+  ]).flat();
+  expect(new Set(node.dp.flows.set(flows))).toEqual(new Set(["ok"]));
+  // Two entries each; of 256 addresses the first 144 have two flows.
+  const touched = async (...routes: object[]) => (await node.dp.plan(state(...routes))).flows;
+  expect(await touched(route("198.51.100.0/28", "two"))).toBe(2 * 2 * 16);
+  expect(await touched(route("198.51.100.192/26", "two"))).toBe(2 * 64);
+  expect(await touched(route("2001:db8::80/121", "two"))).toBe(2 * (128 + 16));
+  expect(await touched(route("198.51.100.7/32", "two"), route("2001:db8::7/128", "two"))).toBe(2 * 2 * 2);
+  // By their sources: in the way of their answers.
+  expect(await touched(route("10.97.0.0/30", "two"))).toBe(2 * 400);
+  expect(await touched(route("203.0.113.0/24", "two"))).toBe(0);
+  expect(await touched(route("198.51.100.0/28", "two", "blue"))).toBe(0);
+  // What one of so many prefixes holds is not told apart: all look for their way.
+  const many = Array.from({ length: 5000 }, (_, i) => route(`100.64.${i >> 8}.${i & 255}/32`, "two"));
+  expect(await touched(...many)).toBe(2 * flows.length);
+  const { nexthops, ...rest } = state() as { nexthops: object[] };
+  const discarding = { ...rest, nexthops: [{ name: "one", type: "discard" }, hop("two")] };
+  expect((await node.dp.plan(discarding)).flows).toBe(2 * flows.length);
+});

@@ -21,7 +21,7 @@ import {
 } from "./codec.ts";
 import type { FlowDecider } from "./decider.ts";
 import type { DecisionRecords } from "./decision_records.ts";
-import { changeEntries, type EntryChange } from "./entry_changes.ts";
+import { deleteFlows } from "./deletions.ts";
 import { matcher } from "./selector.ts";
 import { translationOf } from "./translation.ts";
 import type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./types.ts";
@@ -75,13 +75,13 @@ export class Flows {
     const match = matcher(selector, this.#ids);
     let deleted = 0;
     for (const family of [4, 6] as const) {
-      const doomed: EntryChange[] = [];
+      const doomed: RawFlowKey[] = [];
       for (const { key: bytes } of this.#maps[family].entries()) {
         const key = decodeFlowKey(family, bytes);
-        if (match(key)) doomed.push({ operation: "delete", reason: "deleted", key, generation: 0 });
+        if (match(key)) doomed.push(key);
       }
       // Each takes its other direction along; where both are in the list the second one is gone by then.
-      deleted += changeEntries(this.#records, doomed).deleted;
+      deleted += deleteFlows(this.#records, doomed);
     }
     return deleted;
   }

@@ -19,9 +19,11 @@ import { ReplacedXdp } from "../device/replaced_xdp.ts";
 import { Tuning } from "../drivers/index.ts";
 import { FlowDecider } from "../flows/decider.ts";
 import { DecisionRecords } from "../flows/decision_records.ts";
+import { FlowLook } from "../flows/flow_look.ts";
 import { Flows } from "../flows/flows.ts";
 import { PolicyReview } from "../flows/policy_review.ts";
 import { Revalidation } from "../flows/revalidation.ts";
+import { WayReview } from "../flows/way_review.ts";
 import { KernelTables } from "../kernel/tables.ts";
 import type { Parts } from "../reconcile/context.ts";
 import { Followed } from "../reconcile/followed.ts";
@@ -182,12 +184,8 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
   const records = stack.use(new DecisionRecords(pipeline.maps.decisions, update));
   const decider = new FlowDecider(records, lookup, () => policies.revision);
   const flows = new Flows(pipeline.maps, ids, policies, decider, records);
-  const revalidation = new Revalidation(
-    pipeline.maps,
-    tables,
-    records,
-    new PolicyReview(pipeline.maps, records, slowPath),
-  );
+  const look = new FlowLook(pipeline.maps, records);
+  const revalidation = new Revalidation(new PolicyReview(look, slowPath), new WayReview(look, slowPath));
   return { ...parts, moved, flows, revalidation, names: new Names(ids, policies), reconciler: new Reconciler(parts) };
 }
 
