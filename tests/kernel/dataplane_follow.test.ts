@@ -280,6 +280,33 @@ test("a program that somebody took off its device is put back when a device next
   expect(await node.received("a", pods.b.ipv4)).toBe(3);
 });
 
+test("an interface that waits for a device that it lost takes no other one after a restart either", async () => {
+  await using node = await DataPlaneNode.start({ name: "remembered" });
+  await node.dp.apply(node.document({ b: { netns: undefined } }));
+  const mac = macOf(node, "vb");
+  deleteLink(node, "vb");
+  await waitFor(() => status(node, "vb")?.["state"] === "waiting");
+  for (const restart of [1, 2]) {
+    await node.close();
+    if (restart === 1) makeLink(node, pods.b, "02:00:00:00:99:99");
+    await node.open();
+    expect(status(node, "vb")).toMatchObject({
+      state: "waiting",
+      reason: `"vb" is another device than before: its MAC is 02:00:00:00:99:99, not ${mac}, and no netns is given`,
+    });
+  }
+  expect(programsOn(node.lab, NODE, "vb")).toEqual([]);
+  commands(node, NODE, [`link set vb down address ${mac} up`]);
+  await waitFor(() => status(node, "vb")?.["state"] === "up");
+  expect(await node.received("a", pods.b.ipv4)).toBe(3);
+  // It has its device, so that nothing is remembered; taken out and put in, it takes any.
+  await node.dp.apply(node.document({ b: { netns: undefined } }, { interfaces: [] }));
+  deleteLink(node, "vb");
+  makeLink(node, pods.b, "02:00:00:00:99:98");
+  await node.dp.apply(node.document({ b: { netns: undefined } }));
+  expect(status(node, "vb")).toMatchObject({ state: "up" });
+});
+
 test("a state that names a device which a renamed interface has is refused, and one that waits does not take it", async () => {
   await using node = await DataPlaneNode.start({ name: "names" });
   await node.dp.apply(node.document());

@@ -12,6 +12,7 @@ import { Attacher } from "../device/attach.ts";
 import { Devices } from "../device/devices.ts";
 import { directPorts } from "../device/direct_ports.ts";
 import { LiveInterfaces } from "../device/live_interfaces.ts";
+import { LostDevices } from "../device/lost_devices.ts";
 import { RaisedPacketLimits } from "../device/packet_limits.ts";
 import { PeerFeatures } from "../device/peer_features.ts";
 import { preflight } from "../device/preflight.ts";
@@ -168,6 +169,7 @@ function wire({ paths, netns, store, stack, workers }: Early, kernel: Kernel, sl
     packetLimits: new RaisedPacketLimits(store),
     tuning: new Tuning(store, "tuned"),
     replacedXdp: new ReplacedXdp(store, paths),
+    lostDevices: new LostDevices(store),
     followed: new Followed(underlay),
     ways: new Ways(),
     policies,

@@ -8,6 +8,7 @@ import type { Attacher } from "../device/attach.ts";
 import type { Device, Devices } from "../device/devices.ts";
 import type { DirectSockets } from "../device/live.ts";
 import type { LiveInterfaces } from "../device/live_interfaces.ts";
+import type { LostDevices } from "../device/lost_devices.ts";
 import type { RaisedPacketLimits } from "../device/packet_limits.ts";
 import type { PeerFeatures } from "../device/peer_features.ts";
 import type { ReplacedXdp } from "../device/replaced_xdp.ts";
@@ -45,6 +46,7 @@ export interface Parts {
   readonly packetLimits: RaisedPacketLimits;
   readonly tuning: Tuning;
   readonly replacedXdp: ReplacedXdp;
+  readonly lostDevices: LostDevices;
   readonly followed: Followed;
   readonly ways: Ways;
   readonly policies: Policies;

@@ -37,8 +37,14 @@ export function deviceOf(run: Run, object: Interface): FoundDevice {
 }
 
 /** What went, when it went: a new device must prove to be the same. */
-export function lostDevice({ device, lost }: LiveInterface): KnownDevice | undefined {
-  return device === undefined ? lost : { ifindex: device.ifindex, mac: device.mac, seen: "gone" };
+export function lostDevice(run: Run, object: Interface, before: LiveInterface | undefined): KnownDevice | undefined {
+  if (before !== undefined) {
+    const { device, lost } = before;
+    return device === undefined ? lost : { ifindex: device.ifindex, mac: device.mac, seen: "gone" };
+  }
+  if (!run.resuming || object.parent !== undefined) return undefined;
+  const earlier = earlierDevice(run, object);
+  return earlier === undefined ? undefined : { ...earlier, seen: "gone" };
 }
 
 const seenHere = ({ ifindex, mac }: Device): KnownDevice => ({ ifindex, mac, seen: "here" });
@@ -48,14 +54,14 @@ function knownDevice(run: Run, object: Interface, live: LiveInterface | undefine
   return live.device === undefined ? live.lost : seenHere(live.device);
 }
 
-/** The device that an earlier process left in the kernel's tables. */
+/** The device that an earlier process left in the kernel's tables, or had lost before it ended. */
 function earlierDevice(run: Run, { name }: Interface): KnownDevice | undefined {
   const id = run.ids.interface.get(name);
-  if (id === undefined) return undefined;
+  if (id === undefined) return run.lostDevices.get(name);
   const { interfaces } = run.tables;
   const base = interfaces.at(id);
   const ifindex = interfaceCodec.ifindex.get(interfaces.view, base);
-  if (ifindex === 0) return undefined;
+  if (ifindex === 0) return run.lostDevices.get(name);
   return { ifindex, mac: interfaceCodec.deviceMac.bytes(interfaces.bytes, base).slice(), seen: "earlier" };
 }
 

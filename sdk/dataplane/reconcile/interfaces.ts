@@ -40,7 +40,7 @@ export function writeInterface(run: Run, object: Interface, found: FoundDevice =
     vrf: run.ids.take("vrf", vrfOf(object)),
     nexthop: run.ids.take("nexthop", object.name),
     device,
-    lost: device === undefined && before !== undefined ? lostDevice(before) : undefined,
+    lost: device === undefined ? lostDevice(run, object, before) : undefined,
     refused: found.refused,
     record: undefined,
     addresses: device === undefined ? NO_ADDRESSES : interfaceAddresses(object),
@@ -52,6 +52,7 @@ export function writeInterface(run: Run, object: Interface, found: FoundDevice =
   };
   if (before === undefined && !run.resuming) run.tables.clearCounters(id);
   keepLive(run, object.name, live);
+  if (object.parent === undefined) run.retire.push(() => run.lostDevices.set(object.name, live.lost));
   if (device === undefined) {
     run.tables.nexthops.set(interfaceNexthop(live.nexthop, live, macOf(object)), run.undo);
     if (before !== undefined) retireDevice(run, before, undefined);
@@ -296,6 +297,7 @@ export function removeInterface(run: Run, name: string): void {
   run.retire.push(() => {
     if (attachment !== undefined) run.attacher.retire(attachment, undefined);
     run.replacedXdp.restore(name);
+    run.lostDevices.set(name, undefined);
     if (before.direct !== undefined && before.object.parent === undefined) run.direct.remove(before.id);
     run.peers.restore(name);
     run.packetLimits.restore(name);
