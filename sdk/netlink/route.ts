@@ -16,7 +16,7 @@ import {
   RTM_NEWROUTE,
 } from "./constants.ts";
 import { type WirePrefix, wireAddress, wirePrefix } from "./ip.ts";
-import type { MessageWriter } from "./message.ts";
+import type { MessageWriter, NetlinkMessage } from "./message.ts";
 import {
   decodeRoute,
   decodeRouteAnswer,
@@ -123,43 +123,60 @@ export function listRoutes(socket: NetlinkSocket, filter: RouteFilter = {}): Rou
   });
 }
 
+/** Which routes of a family are meant, and who takes them. */
+type VisitedRoutes = RouteFilter & { readonly family: Family };
+
 /**
  * Visits the routes of one family without making a list of them.
  * @param begin as in `NetlinkSocket.visit`
  */
 export function visitRoutes(
   socket: NetlinkSocket,
-  filter: RouteFilter & { readonly family: Family },
+  filter: VisitedRoutes,
   begin: () => (route: RouteInfo) => void,
 ): void {
-  const { family } = filter;
-  let visitor: (route: RouteInfo) => void;
   try {
-    socket.visit(
-      "list routes",
-      RTM_GETROUTE,
-      (writer) => {
-        const header = writer.reserve(RTMSG_SIZE);
-        writer.view.setUint8(header, familyNumber(family));
-        if (filter.protocol !== undefined) writer.view.setUint8(header + 5, filter.protocol);
-        if (filter.type !== undefined) writer.view.setUint8(header + 7, routeTypes.indexOf(filter.type));
-        if (filter.table !== undefined) writer.u32(RTA_TABLE, filter.table);
-        if (filter.ifindex !== undefined) writer.u32(RTA_OIF, filter.ifindex);
-      },
-      () => {
-        visitor = begin();
-        return (message) => {
-          const route = decodeRoute(message);
-          if (route !== undefined) visitor(route);
-        };
-      },
-    );
+    socket.visit(LIST, RTM_GETROUTE, (writer) => writeFilter(writer, filter), decoded(begin));
   } catch (error) {
-    // A table exists from its first route on, separately for each family.
-    if (error instanceof WeirError && error.code === "ENOENT" && filter.table !== undefined) return;
-    throw error;
+    if (!isMissingTable(error, filter)) throw error;
   }
 }
+
+/** The same, some routes at each turn; see `NetlinkSocket.walk`. */
+export function* walkRoutes(
+  socket: NetlinkSocket,
+  filter: VisitedRoutes,
+  begin: () => (route: RouteInfo) => void,
+): Generator<void> {
+  try {
+    yield* socket.walk(LIST, RTM_GETROUTE, (writer) => writeFilter(writer, filter), decoded(begin));
+  } catch (error) {
+    if (!isMissingTable(error, filter)) throw error;
+  }
+}
+
+const LIST = "list routes";
+
+function writeFilter(writer: MessageWriter, { family, protocol, type, table, ifindex }: VisitedRoutes): void {
+  const header = writer.reserve(RTMSG_SIZE);
+  writer.view.setUint8(header, familyNumber(family));
+  if (protocol !== undefined) writer.view.setUint8(header + 5, protocol);
+  if (type !== undefined) writer.view.setUint8(header + 7, routeTypes.indexOf(type));
+  if (table !== undefined) writer.u32(RTA_TABLE, table);
+  if (ifindex !== undefined) writer.u32(RTA_OIF, ifindex);
+}
+
+const decoded = (begin: () => (route: RouteInfo) => void) => () => {
+  const visitor = begin();
+  return (message: NetlinkMessage) => {
+    const route = decodeRoute(message);
+    if (route !== undefined) visitor(route);
+  };
+};
+
+/** A table exists from its first route on, separately for each family. */
+const isMissingTable = (error: unknown, { table }: RouteFilter): boolean =>
+  error instanceof WeirError && error.code === "ENOENT" && table !== undefined;
 
 /** Where the kernel would send a packet (`ip route get`). @throws WeirError `ENETUNREACH`, `EHOSTUNREACH`, `EACCES` */
 export function lookupRoute(socket: NetlinkSocket, address: string, o: RouteLookup = {}): RouteInfo {

@@ -67,6 +67,23 @@ export function setNetlinkOption(fd: number, option: number, value: number, name
   setsockopt(fd, SOL_NETLINK, option, buffer, name);
 }
 
+/** A request that is being answered. */
+interface Exchange {
+  readonly operation: string;
+  readonly sequence: number;
+  readonly onAnswer: ((message: NetlinkMessage) => void) | undefined;
+  /** No change has interrupted the dump. */
+  consistent: boolean;
+}
+
+const interrupted = (operation: string): WeirError =>
+  new WeirError({
+    code: "EINTR",
+    operation,
+    reason: `the table changed during each of ${DUMP_ATTEMPTS} attempts`,
+    hint: "try again, or watch for changes instead",
+  });
+
 /** Fills in what follows the message's header: the family's own header and the attributes. */
 export type BuildRequest = (writer: MessageWriter) => void;
 
@@ -160,12 +177,25 @@ export class NetlinkSocket implements Disposable {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       if (this.#exchange(operation, type, NLM_F_REQUEST | NLM_F_DUMP, build, begin())) return;
     }
-    throw new WeirError({
-      code: "EINTR",
-      operation,
-      reason: `the table changed during each of ${DUMP_ATTEMPTS} attempts`,
-      hint: "try again, or watch for changes instead",
-    });
+    throw interrupted(operation);
+  }
+
+  /**
+   * Like {@link visit}, a part of the table at each turn. The socket is good for nothing else until it is done, and the
+   * table may change meanwhile: who watches it, too, knows how.
+   */
+  *walk(
+    operation: string,
+    type: number,
+    build: BuildRequest,
+    begin: () => (message: NetlinkMessage) => void,
+  ): Generator<void> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const exchange = this.#send(operation, type, NLM_F_REQUEST | NLM_F_DUMP, build, begin());
+      while (!this.#receiveSome(exchange)) yield;
+      if (exchange.consistent) return;
+    }
+    throw interrupted(operation);
   }
 
   /**
@@ -195,6 +225,18 @@ export class NetlinkSocket implements Disposable {
     build: BuildRequest,
     onAnswer: ((message: NetlinkMessage) => void) | undefined,
   ): boolean {
+    const exchange = this.#send(operation, type, flags, build, onAnswer);
+    while (!this.#receiveSome(exchange));
+    return exchange.consistent;
+  }
+
+  #send(
+    operation: string,
+    type: number,
+    flags: number,
+    build: BuildRequest,
+    onAnswer: ((message: NetlinkMessage) => void) | undefined,
+  ): Exchange {
     if (this.#closed) {
       throw new WeirError({ code: "EBADF", operation, reason: "the netlink socket is closed" });
     }
@@ -202,25 +244,28 @@ export class NetlinkSocket implements Disposable {
     this.#writer.begin(type, flags, sequence);
     build(this.#writer);
     sendto(this.#fd, this.#request, this.#writer.finish(), 0);
-    let consistent = true;
+    return { operation, sequence, onAnswer, consistent: true };
+  }
+
+  /** Takes the next datagram. @returns whether it was the last one of the answer */
+  #receiveSome(exchange: Exchange): boolean {
+    const { operation, sequence, onAnswer } = exchange;
     let done = false;
-    while (!done) {
-      const length = this.#receive(operation);
-      forEachMessage(this.#answer, length, (message) => {
-        // Left over from a request whose decoder threw.
-        if (message.sequence !== sequence) return true;
-        if ((message.flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
-        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          done = true;
-          const error = acknowledgedError(message, operation);
-          if (error !== undefined) throw error;
-          return false;
-        }
-        if (message.type !== NLMSG_NOOP) onAnswer?.(message);
-        return true;
-      });
-    }
-    return consistent;
+    const length = this.#receive(operation);
+    forEachMessage(this.#answer, length, (message) => {
+      // Left over from a request whose decoder threw.
+      if (message.sequence !== sequence) return true;
+      if ((message.flags & NLM_F_DUMP_INTR) !== 0) exchange.consistent = false;
+      if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+        done = true;
+        const error = acknowledgedError(message, operation);
+        if (error !== undefined) throw error;
+        return false;
+      }
+      if (message.type !== NLMSG_NOOP) onAnswer?.(message);
+      return true;
+    });
+    return done;
   }
 
   #receive(operation: string): number {

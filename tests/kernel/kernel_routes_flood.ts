@@ -67,6 +67,37 @@ export class RouteFlood {
     return this.#run((i) => `route del ${lineOf(i, 3)}`, 0);
   }
 
+  /**
+   * The table is read anew, as after an address went, while routes come and go.
+   * @returns longest time in which nothing else in this process got its turn, in milliseconds
+   */
+  async readAnew(): Promise<number> {
+    using netlink = this.#lab.netlink("n1");
+    const ifindex = netlink.link("f0")?.index ?? 0;
+    netlink.addAddress({ ifindex, address: "198.51.100.9/32" });
+    netlink.deleteAddress({ ifindex, address: "198.51.100.9/32" });
+    // It begins in a tenth of a second.
+    await waitFor(() => this.#status.pending > 0, { what: "the table to be read anew", intervalMs: 1 });
+    using stalls = new Stalls();
+    let meanwhile = 0;
+    for (; this.#status.pending > 0 && meanwhile < 200; meanwhile++) {
+      netlink.addRoute({
+        destination: `fd20:${meanwhile.toString(16)}::/48`,
+        table: FLOOD_TABLE,
+        gateway: "2001:db8::2",
+      });
+      netlink.deleteRoute({ destination: `fd20:${meanwhile.toString(16)}::/48`, table: FLOOD_TABLE });
+      netlink.addRoute({ destination: `172.30.${meanwhile}.0/24`, table: FLOOD_TABLE, gateway: "192.0.2.2" });
+      await Bun.sleep(1);
+    }
+    for (let i = 0; i < meanwhile; i += 2) netlink.deleteRoute({ destination: `172.30.${i}.0/24`, table: FLOOD_TABLE });
+    await this.#caughtUp();
+    await waitFor(() => this.#status.pending === 0, { what: "the end of the listing", timeoutMs: 120_000 });
+    for (let i = 1; i < meanwhile; i += 2) netlink.deleteRoute({ destination: `172.30.${i}.0/24`, table: FLOOD_TABLE });
+    await this.#caughtUp();
+    return stalls.longestMs;
+  }
+
   async #run(line: (i: number) => string, count: number): Promise<FloodStep> {
     const lines: string[] = [];
     for (let i = 0; i < this.#count; i++) lines.push(line(i));

@@ -17,6 +17,8 @@ test(`${COUNT} routes of a kernel table come into the VRF, change and go, each a
   expect(dp.usage().tables.routes4.used + dp.usage().tables.routes6.used).toBe(COUNT);
   await flood.change();
   expect(await flood.differences()).toEqual([]);
+  await flood.readAnew();
+  expect(await flood.differences()).toEqual([]);
   // Another process finds what this one left.
   await overlay.close("n1");
   const next = await overlay.open("n1");

@@ -26,6 +26,9 @@ async function run(): Promise<boolean> {
       const { ipSeconds, seconds, longestStallMs } = await flood[step]();
       Bun.gc(true);
       const heap = Math.round(process.memoryUsage().heapUsed / 2 ** 20);
+      if (step === "change") {
+        console.log(`${count} routes are read anew: longest stall ${(await flood.readAnew()).toFixed(0)} ms`);
+      }
       const different = await flood.differences();
       same &&= different.length === 0;
       const verdict = different.length === 0 ? "the same" : `DIFFERENT at ${different.join(" ")}`;

@@ -30,8 +30,10 @@ export interface Brought {
   readonly isDone: boolean;
 }
 
-/** Destinations that are brought in before other work gets its turn: some tens of milliseconds. */
-const SLICE = 4096;
+/** Time after which other work gets its turn, and how many destinations are brought in until then. */
+const SLICE_MS = 10;
+const LEAST_SLICE = 128;
+const MOST_SLICE = 4096;
 
 /** Objects of the owner `kernel`. */
 export class DerivedRoutes {
@@ -44,6 +46,8 @@ export class DerivedRoutes {
   isBringing = false;
   /** There may be next hops that no route needs. */
   #strays = false;
+  /** Destinations of a turn, by how long those of the last ones took. */
+  #size = 1024;
 
   /** @param room routes of a family that the kernel's map has room for */
   constructor(state: DesiredState, vrfs: ReadonlyMap<string, MirroredVrf>, room: (family: Family) => number) {
@@ -90,7 +94,11 @@ export class DerivedRoutes {
     const nexthops = this.#strays ? this.#wantedNexthops() : undefined;
     const missing = [...(nexthops ?? [])].filter(([key, put]) => !sameValue(this.#owned("nexthops", key), put));
     bring(missing.map(([key, put]) => ({ kind: "nexthops", key, put })));
+    const start = performance.now();
+    const waiting = vrfs.reduce((sum, { table }) => sum + table.dirty.size, 0);
     bring(this.#slice());
+    // A small turn says little of a large one.
+    if (waiting >= this.#size) this.#resize(performance.now() - start);
     const isDone = vrfs.every(({ table }) => table.dirty.size === 0);
     if (nexthops !== undefined && isDone) {
       const strays = [...derivedNexthops(this.#state)].filter(({ name }) => !nexthops.has(name));
@@ -98,6 +106,11 @@ export class DerivedRoutes {
       this.#strays = false;
     }
     return { failures, isDone };
+  }
+
+  #resize(elapsedMs: number): void {
+    const fitting = Math.round((this.#size * SLICE_MS) / Math.max(elapsedMs, 1));
+    this.#size = Math.min(Math.max(fitting, this.#size >> 1, LEAST_SLICE), this.#size << 1, MOST_SLICE);
   }
 
   /** A VRF follows its table no more: next hops that only its routes needed go with the next turn. */
@@ -125,7 +138,7 @@ export class DerivedRoutes {
     const added: { readonly change: DerivedChange; readonly destination: string; readonly refused: Set<string> }[] = [];
     const left = { 4: this.#room(4), 6: this.#room(6) };
     let removed = false;
-    let budget = SLICE;
+    let budget = this.#size;
     for (const { name, table, routeTo, refused } of this.#vrfs.values()) {
       for (const destination of table.dirty) {
         if (budget-- <= 0) break;

@@ -28,10 +28,13 @@ export class Exporter {
     return this.#present.size;
   }
 
-  /** Takes note of what the table has, of an earlier process too. */
-  relist(): void {
+  /**
+   * Takes note of what the table has, of an earlier process too.
+   * @param routes of the table, others than Weir's among them. Default: as it is now.
+   */
+  relist(routes: Iterable<RouteInfo> = exportedRoutes(this.#netlink, this.table)): void {
     this.#present.clear();
-    for (const route of exportedRoutes(this.#netlink, this.table)) this.#note(route);
+    for (const route of routes) if (isExported(route, this.table)) this.#note(route);
     this.reconsider();
   }
 

@@ -12,6 +12,7 @@ import { KernelLinks } from "./kernel_links.ts";
 import { type KernelWay, KernelWays } from "./kernel_way.ts";
 import { type KernelRoutesStatus, MirroredVrf } from "./mirrored_vrf.ts";
 import { OwnPrefixes } from "./own_prefixes.ts";
+import { Relisting } from "./relisting.ts";
 import type { Surroundings } from "./target.ts";
 import { underlayFamily, withdrawDerived } from "./withdraw.ts";
 
@@ -55,6 +56,9 @@ export class KernelRoutes implements Disposable {
   #reconsider = false;
   /** Time that the last listing took. */
   #relistMs = 0;
+  #relisting: Relisting | undefined;
+  /** Something that the listing at hand may not show happened after it began. */
+  #relistAgain = false;
 
   constructor(parts: KernelRoutesParts) {
     this.#parts = parts;
@@ -126,7 +130,10 @@ export class KernelRoutes implements Disposable {
 
   /** What became of a VRF's table; `undefined` for a VRF without one. */
   status(vrf: string): KernelRoutesStatus | undefined {
-    return this.#vrfs.get(vrf)?.status;
+    const status = this.#vrfs.get(vrf)?.status;
+    if (status === undefined || this.#relisting === undefined) return status;
+    // What differs shows at the end of the listing.
+    return { ...status, pending: status.pending + 1 };
   }
 
   #follow({ name, kernelRoutes: config }: Vrf): void {
@@ -191,6 +198,7 @@ export class KernelRoutes implements Disposable {
   }
 
   #routeChanged(event: Extract<WatchEvent, { kind: "route" }>): void {
+    this.#relisting?.note(event);
     for (const { table, exporter } of this.#vrfs.values()) {
       if (event.route.table !== table.table) continue;
       exporter?.changed(event.change, event.route);
@@ -221,14 +229,29 @@ export class KernelRoutes implements Disposable {
   #relistAll(): void {
     clearTimeout(this.#relistTimer);
     this.#relistTimer = undefined;
-    const start = performance.now();
-    this.#attempt(() => {
-      this.#links.relist(this.#parts.netlink);
-      for (const vrf of this.#vrfs.values()) this.#relist(vrf);
+    if (this.#relisting !== undefined) {
+      this.#relistAgain = true;
+      return;
+    }
+    const { netlink } = this.#parts;
+    this.#attempt(() => this.#links.relist(netlink));
+    this.#relisting = new Relisting({
+      netlink,
+      vrfs: this.#vrfs,
+      onProgress: () => this.#schedule(),
+      onDone: (busyMs) => this.#relisted(busyMs),
+      onFailure: (error) => this.#report([error], "read the kernel's routes anew"),
     });
-    this.#relistMs = performance.now() - start;
+  }
+
+  #relisted(busyMs: number): void {
+    this.#relisting = undefined;
+    this.#relistMs = busyMs;
+    this.#removeLost();
     this.#reconsider = true;
     this.#schedule();
+    if (this.#relistAgain) this.#relistSoon();
+    this.#relistAgain = false;
   }
 
   #schedule(delayMs = GATHER_MS): void {
@@ -269,6 +292,8 @@ export class KernelRoutes implements Disposable {
   }
 
   #forgetWays(): void {
+    // A listing has some that nobody else knows.
+    if (this.#relisting !== undefined) return;
     let active = 0;
     for (const { table } of this.#vrfs.values()) active += table.ways.size;
     if (this.#ways.size < SPARE_WAYS + 2 * active) return;
@@ -301,6 +326,8 @@ export class KernelRoutes implements Disposable {
     clearTimeout(this.#relistTimer);
     this.#flushTimer = undefined;
     this.#relistTimer = undefined;
+    this.#relisting?.[Symbol.dispose]();
+    this.#relisting = undefined;
   }
 
   /** Takes what VRFs have exported out of the kernel's tables, before everything is removed. */

@@ -4,9 +4,13 @@ import type { Family } from "../../address.ts";
 import type { RouteInfo, RouteMode, RouteNextHop } from "../../netlink/index.ts";
 import { routeProtocols } from "../../netlink/index.ts";
 import { hopKey, type KernelRoute, type KernelWay, type KernelWays } from "./kernel_way.ts";
+import { ShardedMap } from "./sharded_map.ts";
 
 /** Routes to one destination, those of the lowest priority first, of one priority the one that the kernel takes first. */
 type Entry = KernelRoute | readonly KernelRoute[];
+
+/** Destinations that are compared at a turn. */
+const COMPARED = 1024;
 
 /** Follows one table. Destinations whose route may be another one are `dirty` until somebody has looked at them. */
 export class TableMirror {
@@ -16,7 +20,7 @@ export class TableMirror {
   /** There are other ways in use than when this was last set to false. */
   waysChanged = false;
   readonly #ways: KernelWays;
-  #entries = new Map<string, Entry>();
+  #entries = new ShardedMap<Entry>();
   /** How many destinations lead each way. */
   #uses = new Map<KernelWay, number>();
 
@@ -49,31 +53,57 @@ export class TableMirror {
    * @param list visits the routes of a family, and calls `begin` before each attempt
    */
   relist(list: (family: Family, begin: () => (route: RouteInfo) => void) => void): void {
-    const before = this.#entries;
-    this.#entries = new Map();
-    this.#uses = new Map();
-    this.waysChanged = true;
+    const copy = this.emptyCopy();
     for (const family of [4, 6] as const) {
       list(family, () => {
-        // An attempt that was interrupted is forgotten, the other family's routes are not.
-        for (const destination of this.#entries.keys()) {
-          if (destination.includes(":") === (family === 6)) this.#entries.delete(destination);
-        }
-        return (route) => this.#append(route);
+        copy.forget(family);
+        return (route) => copy.append(route);
       });
     }
-    for (const entry of this.#entries.values()) this.#count(winnerOf(entry), 1);
-    for (const [destination, entry] of this.#entries) {
-      if (winnerOf(before.get(destination)) !== winnerOf(entry)) this.dirty.add(destination);
-    }
-    for (const destination of before.keys()) if (!this.#entries.has(destination)) this.dirty.add(destination);
+    const comparing = this.take(copy);
+    while (comparing.next().done !== true);
   }
 
-  #append(route: RouteInfo): void {
+  /** A copy of the table to be filled by `append` and events, and taken over then. */
+  emptyCopy(): TableMirror {
+    return new TableMirror(this.table, this.#ways);
+  }
+
+  /** A listing that was interrupted begins again; the other family's routes stay. */
+  forget(family: Family): void {
+    for (const [destination, entry] of this.#entries) {
+      if (destination.includes(":") !== (family === 6)) continue;
+      this.#entries.delete(destination);
+      this.#count(winnerOf(entry), -1);
+    }
+  }
+
+  /** A route of a listing. One that is known already stays as it is. */
+  append(route: RouteInfo): void {
     if (!isMirrored(route, this.table)) return;
     const known = this.#entries.get(route.destination);
     const added = this.#ways.routeOf(route);
-    this.#entries.set(route.destination, known === undefined ? added : inserted(listOf(known), added, "append"));
+    this.#put(route.destination, known === undefined ? added : inserted(listOf(known), added, "append"));
+  }
+
+  /**
+   * Takes over what another copy has, at once; differences become dirty, a part of them at each turn. Changes may come in
+   * between, but no other copy.
+   */
+  *take(copy: TableMirror): Generator<void> {
+    const before = this.#entries;
+    this.#entries = copy.#entries;
+    this.#uses = copy.#uses;
+    this.waysChanged = true;
+    let turn = 0;
+    for (const [destination, was] of before) {
+      if (winnerOf(was) !== winnerOf(this.#entries.get(destination))) this.dirty.add(destination);
+      if (++turn % COMPARED === 0) yield;
+    }
+    for (const destination of this.#entries.keys()) {
+      if (!before.has(destination)) this.dirty.add(destination);
+      if (++turn % COMPARED === 0) yield;
+    }
   }
 
   /** A route came, or was changed. */
@@ -155,13 +185,18 @@ export class TableMirror {
   }
 
   #set(destination: string, entry: Entry | undefined): void {
+    if (this.#put(destination, entry)) this.dirty.add(destination);
+  }
+
+  /** @returns whether another route than before is taken */
+  #put(destination: string, entry: Entry | undefined): boolean {
     const [was, is] = [winnerOf(this.#entries.get(destination)), winnerOf(entry)];
     if (entry === undefined) this.#entries.delete(destination);
     else this.#entries.set(destination, entry);
-    if (was === is) return;
+    if (was === is) return false;
     this.#count(was, -1);
     this.#count(is, 1);
-    this.dirty.add(destination);
+    return true;
   }
 
   #count(route: KernelRoute | undefined, difference: number): void {
