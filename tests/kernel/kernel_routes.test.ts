@@ -205,6 +205,37 @@ describe("mirrored routes", () => {
   const via = (prefix: string) => route(prefix)?.via;
 
   test(
+    "that EVPN left carry the router MACs of their gateways, and a VNI of their own comes first",
+    async () => {
+      await begin({ encap: "vxlan", vni: 77 });
+      const ip = (line: string) => {
+        const { status, stderr } = overlay.lab.execSync("n1", ["ip", ...line.split(" ")]);
+        expect([status, stderr]).toEqual([0, ""]);
+      };
+      ip("link add br77 up type bridge");
+      ip("link add vx up type vxlan external dstport 4799");
+      ip(`route add 10.70.0.0/16 via 192.0.2.2 dev br77 onlink table ${TABLE}`);
+      ip(`route add 10.71.0.0/16 encap ip id 4242 dst 192.0.2.3 dev vx table ${TABLE}`);
+      await settled(dp, 2);
+      expect(route("10.70.0.0/16")).toMatchObject({ via: "kernel:vxlan:192.0.2.2", vni: 77 });
+      expect(route("10.71.0.0/16")).toMatchObject({ via: "kernel:vxlan:192.0.2.3", vni: 4242 });
+      for (const mac of ["02:00:00:00:99:02", "02:00:00:00:99:03"]) {
+        ip(`neigh replace 192.0.2.2 dev br77 lladdr ${mac} nud noarp extern_learn`);
+        await waitFor(() => via("10.70.0.0/16") === `kernel:vxlan:192.0.2.2@${mac}`, { what: "the router's MAC" });
+        expect(dp.tables.nexthops.get(via("10.70.0.0/16") ?? "")).toMatchObject({
+          remote: "192.0.2.2",
+          routerMac: mac,
+        });
+      }
+      ip("neigh delete 192.0.2.2 dev br77");
+      await waitFor(() => via("10.70.0.0/16") === "kernel:vxlan:192.0.2.2", { what: "the router's MAC to go" });
+      for (const device of ["br77", "vx"]) ip(`link delete ${device}`);
+      await settled(dp, 0);
+    },
+    patience(30_000),
+  );
+
+  test(
     "of several ways become an ecmp with their weights, which follows the kernel's nexthop objects",
     async () => {
       await begin({ encap: "vxlan", vni: 77 });

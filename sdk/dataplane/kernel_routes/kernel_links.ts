@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The kernel's links and nexthop objects, as far as routes need to know of them. */
-import type { LinkInfo, Netlink, NexthopInfo, WatchEvent } from "../../netlink/index.ts";
+/** The kernel's links, nexthop objects and neighbours, as far as routes need to know of them. */
+import type { LinkInfo, NeighbourInfo, Netlink, NexthopInfo, WatchEvent } from "../../netlink/index.ts";
 import type { KernelWay } from "./kernel_way.ts";
 
 interface Link {
@@ -12,9 +12,13 @@ interface Link {
 export class KernelLinks {
   readonly #links = new Map<number, Link>();
   readonly #nexthops = new Map<number, NexthopInfo>();
+  /** MACs that a control plane entered, by device and address. */
+  readonly #routerMacs = new Map<string, string>();
 
-  /** Reads both tables. */
+  /** Reads the tables. */
   relist(netlink: Netlink): void {
+    this.#routerMacs.clear();
+    for (const neighbour of netlink.neighbours()) this.#noteNeighbour("new", neighbour);
     this.#links.clear();
     for (const link of netlink.links()) this.#links.set(link.index, linkOf(link));
     this.#nexthops.clear();
@@ -48,6 +52,25 @@ export class KernelLinks {
   nexthopChanged(event: Extract<WatchEvent, { kind: "nexthop" }>): void {
     if (event.change === "new") this.#nexthops.set(event.nexthop.id, event.nexthop);
     else this.#removeNexthop(event.nexthop.id);
+  }
+
+  /** The MAC that a control plane has entered for a neighbour. */
+  routerMac(ifindex: number, address: string): string | undefined {
+    return this.#routerMacs.get(`${ifindex} ${address}`);
+  }
+
+  /** @returns whether what {@link routerMac} tells is another than before */
+  neighbourChanged({ change, neighbour }: Extract<WatchEvent, { kind: "neighbour" }>): boolean {
+    return this.#noteNeighbour(change, neighbour);
+  }
+
+  #noteNeighbour(change: "new" | "delete", neighbour: NeighbourInfo): boolean {
+    const key = `${neighbour.ifindex} ${neighbour.address}`;
+    const mac = change === "new" && neighbour.externallyLearned ? neighbour.mac : undefined;
+    if (mac === this.#routerMacs.get(key)) return false;
+    if (mac === undefined) this.#routerMacs.delete(key);
+    else this.#routerMacs.set(key, mac);
+    return true;
   }
 
   #removeNexthop(id: number): void {

@@ -68,6 +68,9 @@ export class KernelRoutes implements Disposable {
       },
       sourceTo: (address) => sourceTo(parts.netlink, address),
       interfaceOn: (ifindex) => this.#interfaceOn(ifindex),
+      routerMac: (ifindex, gateway) =>
+        // On an interface of Weir's own it is a neighbour in the underlay.
+        this.#interfaceOn(ifindex) === undefined ? this.#links.routerMac(ifindex, gateway) : undefined,
       nexthop: (id) => this.#links.nexthop(id),
     };
     this.#derived = new DerivedRoutes(parts.state, this.#vrfs, parts.room);
@@ -140,9 +143,13 @@ export class KernelRoutes implements Disposable {
     if (config === undefined || this.#vrfs.has(name)) return;
     const { netlink } = this.#parts;
     if (this.#watch === undefined) {
-      this.#watch = netlink.watch(["link", "address", "nexthop", "route"], (event) => this.#handle(event), {
-        bufferBytes: BUFFER_BYTES,
-      });
+      this.#watch = netlink.watch(
+        ["link", "address", "neighbour", "nexthop", "route"],
+        (event) => this.#handle(event),
+        {
+          bufferBytes: BUFFER_BYTES,
+        },
+      );
       this.#links.relist(netlink);
     }
     const exporter =
@@ -185,6 +192,11 @@ export class KernelRoutes implements Disposable {
       case "nexthop":
         this.#links.nexthopChanged(event);
         if (event.change === "delete") this.#removeLost();
+        this.#reconsider = true;
+        this.#schedule();
+        break;
+      case "neighbour":
+        if (!this.#links.neighbourChanged(event)) break;
         this.#reconsider = true;
         this.#schedule();
         break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where routes of the kernel lead. Of many routes few lead to different places: each place is one object. */
-import type { RouteInfo, RouteNextHop, RouteType } from "../../netlink/index.ts";
+import type { RouteEncap, RouteInfo, RouteNextHop, RouteType } from "../../netlink/index.ts";
 
 /** Where a route of the kernel leads. */
 export interface KernelWay {
@@ -66,6 +66,10 @@ export class KernelWays {
 
 /** What of a next hop makes it another one. That it is down is no part of it: Weir finds out by itself. */
 export function hopKey({ ifindex, gateway, weight, encap, encapType }: RouteNextHop): string {
-  const tunnel = encapType === 0 ? "" : encap?.type === "mpls" ? encap.labels.join("/") : `type ${encapType}`;
-  return ` ${ifindex}>${gateway}*${weight}${tunnel}`;
+  return ` ${ifindex}>${gateway}*${weight}${encapType === 0 ? "" : tunnelKey(encapType, encap)}`;
+}
+
+function tunnelKey(encapType: number, encap: RouteEncap | undefined): string {
+  if (encap === undefined) return `type ${encapType}`;
+  return encap.type === "mpls" ? encap.labels.join("/") : `${encap.id} ${encap.source}>${encap.destination}`;
 }

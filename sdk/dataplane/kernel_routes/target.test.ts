@@ -30,6 +30,7 @@ const around: Surroundings = {
   underlayFamily: 4,
   sourceTo: (address) => (address === "2001:db8::2" ? "2001:db8::1" : undefined),
   interfaceOn: (ifindex) => interfaces[ifindex],
+  routerMac: (ifindex, gateway) => (ifindex === 9 && gateway === "192.0.2.2" ? "02:00:00:00:99:02" : undefined),
   nexthop: (id) => objects.get(id),
 };
 const vxlan = { table: 100, encap: "vxlan", vni: 77 } as const;
@@ -59,6 +60,37 @@ describe("a way with an encapsulation", () => {
     expect(to({})).toEqual({ ignored: "no-label" });
     expect(to({}, labelled(200, 201))).toEqual({ ignored: "encapsulated" });
     expect(resolveWay(way(via("192.0.2.2", labelled(200))), vxlan, around)).toEqual({ ignored: "encapsulated" });
+  });
+
+  test("of its own that names a VNI is a tunnel to its end", () => {
+    const own = (o: object) =>
+      via("10.0.0.1", {
+        encapType: 2,
+        encap: { type: "ip", id: 4242n, source: "0.0.0.0", destination: "192.0.2.3", ttl: 0, typeOfService: 0, ...o },
+      });
+    expect(resolveWay(way(own({})), vxlan, around)).toEqual({
+      target: { via: "kernel:vxlan:192.0.2.3", vni: 4242 },
+      nexthops: [{ name: "kernel:vxlan:192.0.2.3", type: "tunnel", encap: "vxlan", remote: "192.0.2.3" }],
+    });
+    expect(resolveWay(way(own({ id: 1n << 24n })), vxlan, around)).toEqual({ ignored: "encapsulated" });
+    expect(resolveWay(way(own({ destination: "0.0.0.0" })), vxlan, around)).toEqual({ ignored: "unusable-gateway" });
+    expect(resolveWay(way(own({})), { ...mpls, label: 100 }, around)).toEqual({ ignored: "encapsulated" });
+    expect(resolveWay(way(own({})), plain, around)).toEqual({ ignored: "encapsulated" });
+  });
+
+  test("carries the MAC that a control plane has entered for its gateway", () => {
+    expect(resolveWay(way(via("192.0.2.2", { ifindex: 9 })), vxlan, around)).toEqual({
+      target: { via: "kernel:vxlan:192.0.2.2@02:00:00:00:99:02", vni: 77 },
+      nexthops: [
+        {
+          name: "kernel:vxlan:192.0.2.2@02:00:00:00:99:02",
+          type: "tunnel",
+          encap: "vxlan",
+          remote: "192.0.2.2",
+          routerMac: "02:00:00:00:99:02",
+        },
+      ],
+    });
   });
 
   test("is none without a gateway that a tunnel can end at", () => {

@@ -43,12 +43,17 @@ export interface Surroundings {
   sourceTo(address: string): string | undefined;
   /** The interface of the state that has a device to itself. */
   interfaceOn(ifindex: number): Interface | undefined;
+  /** MAC of a gateway that a control plane entered for a device, as for the router MACs of EVPN. */
+  routerMac(ifindex: number, gateway: string): string | undefined;
   /** A nexthop object of the kernel. */
   nexthop(id: number): NexthopInfo | undefined;
 }
 
 /** Members that an ecmp next hop can have (schema). */
 const MOST_MEMBERS = 1024;
+
+/** 24 bits (RFC 7348 section 5). */
+const MAX_VNI = 0xff_ffff;
 
 /** Longest name of an object (schema). */
 const MOST_NAME = 63;
@@ -118,18 +123,29 @@ function ecmp(members: readonly (Target & { readonly weight: number })[], nextho
 }
 
 function tunnelled(hop: Hop, config: KernelRoutesConfig, encap: Encap, around: Surroundings): Resolution {
-  if (hop.gateway === undefined) return { ignored: "no-gateway" };
-  const gateway = parseAddress(hop.gateway);
-  if (gateway === undefined || isLinkLocal(gateway) || isUnusableForHost(gateway))
-    return { ignored: "unusable-gateway" };
-  const isUnderlays = gateway.family === around.underlayFamily;
-  const local = isUnderlays ? undefined : around.sourceTo(hop.gateway);
+  // With `encap ip` the route itself says where the tunnel ends, and which one it is.
+  const own = encap === "vxlan" && (hop.encap?.type === "ip" || hop.encap?.type === "ip6") ? hop.encap : undefined;
+  const remote = own?.destination ?? hop.gateway;
+  if (remote === undefined) return { ignored: "no-gateway" };
+  const end = parseAddress(remote);
+  if (end === undefined || isLinkLocal(end) || isUnusableForHost(end)) return { ignored: "unusable-gateway" };
+  const isUnderlays = end.family === around.underlayFamily;
+  const local = isUnderlays ? undefined : around.sourceTo(remote);
   if (!isUnderlays && local === undefined) return { ignored: "unusable-gateway" };
-  const name = `kernel:${encap}:${hop.gateway}`;
-  const nexthop: Nexthop = { name, type: "tunnel", encap, remote: hop.gateway, ...(local && { local }) };
+  const nexthop: Nexthop = {
+    name: `kernel:${encap}:${remote}`,
+    type: "tunnel",
+    encap,
+    remote,
+    ...(local && { local }),
+  };
   if (encap === "vxlan") {
-    if (hop.encapType !== 0) return { ignored: "encapsulated" };
-    return { target: { via: nexthop.name, vni: config.vni ?? 0 }, nexthops: [nexthop] };
+    const vni = own === undefined ? (config.vni ?? 0) : Number(own.id);
+    if ((hop.encapType !== 0 && own === undefined) || vni > MAX_VNI) return { ignored: "encapsulated" };
+    const { ifindex, gateway } = hop;
+    const mac = ifindex === undefined || gateway === undefined ? undefined : around.routerMac(ifindex, gateway);
+    const tunnel = mac === undefined ? nexthop : { ...nexthop, name: nameOf(`${nexthop.name}@${mac}`), routerMac: mac };
+    return { target: { via: tunnel.name, vni }, nexthops: [tunnel] };
   }
   const labels = hop.encap?.type === "mpls" ? hop.encap.labels : undefined;
   if (hop.encapType !== 0 && labels?.length !== 1) return { ignored: "encapsulated" };
@@ -145,12 +161,14 @@ function plain(hop: Hop, around: Surroundings): Resolution {
   // A workload is the only neighbour on its interface.
   if (on.role === "workload") return { target: { via: on.name }, nexthops: [] };
   if (hop.gateway === undefined) return { ignored: "no-gateway" };
-  const full = `kernel:${on.name}:${hop.gateway}`;
-  const name = full.length <= MOST_NAME ? full : `kernel:${digest(full)}`;
+  const name = nameOf(`kernel:${on.name}:${hop.gateway}`);
   return {
     target: { via: name },
     nexthops: [{ name, type: "interface", device: on.name, gateway: hop.gateway }],
   };
 }
+
+/** A name that fits. */
+const nameOf = (full: string): string => (full.length <= MOST_NAME ? full : `kernel:${digest(full)}`);
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 24);
