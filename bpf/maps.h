@@ -72,8 +72,8 @@ struct {
 } interface_addresses SEC(".maps");
 
 /*
- * Interface and address -> second (CLOCK_MONOTONIC) in which the controller was told of it, trap
- * ip-learn. Writer and reader: pipeline.
+ * Interface and address, or MAC behind zeros -> second (CLOCK_MONOTONIC) in which the controller
+ * was told of it: traps ip-learn and mac-learn. Writer and reader: pipeline.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

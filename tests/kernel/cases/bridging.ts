@@ -7,6 +7,7 @@ import {
   INTERFACE_LEARN_MAC,
   TRAP_FLAG_MOVED,
 } from "../../../sdk/layout/generated.ts";
+import { tunnelCases, tunnelId } from "../pipeline_tunnels.ts";
 import { A, B, D, DISCARD, LOCAL, MISSING, TO_BLUE } from "./node.ts";
 import { dropped, out, type PacketCase, type Topic, trapped } from "./packet_case.ts";
 
@@ -111,6 +112,8 @@ const bridge: readonly PacketCase[] = [
   },
 ];
 
+const VXLAN = tunnelCases[0] === undefined ? 0 : tunnelId(tunnelCases[0]);
+
 const learning: readonly PacketCase[] = [
   {
     name: "a new source MAC is told, and kept",
@@ -149,6 +152,22 @@ const learning: readonly PacketCase[] = [
   {
     name: "an entry that was given is not taken over",
     given: { interfaces: { [A]: { flags: INTERFACE_BRIDGE_LEARN } }, fdb: [["02:00:00:00:0f:0f", B]] },
+    packet: `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}`,
+    becomes: out(B, `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}`),
+  },
+  {
+    name: "that its MAC came from another node is told",
+    given: { interfaces: { [A]: { flags: INTERFACE_BRIDGE_LEARN } }, fdb: [["02:00:00:00:0f:0f", VXLAN, { vni: 77 }]] },
+    packet: `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}`,
+    becomes: trapped("mac-learn", { flags: TRAP_FLAG_MOVED }),
+  },
+  {
+    name: "once, and the entry stays",
+    given: {
+      interfaces: { [A]: { flags: INTERFACE_BRIDGE_LEARN } },
+      fdb: [["02:00:00:00:0f:0f", VXLAN, { vni: 77 }]],
+      before: [{ packet: `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}` }],
+    },
     packet: `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}`,
     becomes: out(B, `Ether(src=MAC_NOBODY,dst=MAC_B)/${U4}`),
   },

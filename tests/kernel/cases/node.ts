@@ -81,7 +81,7 @@ const VRFS: Readonly<Record<number, number>> = { [D]: BLUE, [FABRIC]: UNDERLAY_V
 
 /** Tables whose entries are all a case's own. */
 const TABLES = [
-  ...["routes4", "routes6", "fdb", "labels", "vnis", "tunnels", "flows4", "flows6", "fragments"],
+  ...["routes4", "routes6", "fdb", "labels", "vnis", "tunnels", "flows4", "flows6", "fragments", "told_addresses"],
   ...["devices", "underlay_addresses", "interface_addresses"],
 ];
 
