@@ -47,6 +47,7 @@ enum drop_reason {
 	DROP_POLICED,
 	DROP_MIRROR,
 	DROP_ECN,
+	DROP_NO_SERVICE, /* for a service's address, but for none of its ports; or from what serves it, unasked */
 };
 
 /* What one interface dropped for one reason: `drop_counters` (per CPU) has one for each. */

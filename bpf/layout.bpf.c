@@ -81,6 +81,7 @@ struct classifier layout_classifier;
 struct classifier_rule layout_classifier_rule;
 struct set_rules layout_set_rules;
 struct address_sets layout_address_sets;
+struct host_service layout_host_service;
 
 /* qos_abi.h */
 struct class_marks layout_class_marks;

@@ -132,14 +132,31 @@ struct set_rules { /* 8 bytes */
 	__u32 row; /* offset of __u32[width] */
 };
 
-/* Which address sets hold an address: an update of a set rewrites this, and no rule. */
-struct address_sets { /* 40 bytes */
+/* Which address sets hold an address: an update of a set rewrites this, and no rule. The host's services beside them. */
+struct address_sets { /* 44 bytes */
 	__u32 bytes;  /* of it all */
 	__u32 set_count;
 	__u32 width; /* words of a row */
 	struct interval_index ipv4;
 	struct interval_index ipv6;
-	__u32 reserved;
+	__u32 service_count;
+	__u32 services; /* struct host_service[service_count] */
 };
+
+/*
+ * A service of the host that workloads ask for by an address of its own: the first packet of a
+ * flow to it, once policy has allowed it, has the flow translated.
+ */
+struct host_service {    /* 48 bytes */
+	__u16 interface; /* id of the host's */
+	__u16 port;      /* ports in host order */
+	__u16 backend_port;
+	__u8 protocol;
+	__u8 reserved[9];
+	__u8 address[16]; /* IPv4: mapped */
+	__u8 backend[16];
+};
+
+_Static_assert(sizeof(struct host_service) == 48, "host_service");
 
 #endif

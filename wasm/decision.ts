@@ -76,6 +76,8 @@ import {
   FLOW_FLAG_SINGLE,
   FLOW_FORWARD,
   FLOW_NAT,
+  HOST_SERVICE_BACKEND,
+  HOST_SERVICE_BACKEND_PORT,
   PENDING_PACKET_DECISION,
   PENDING_PACKET_FRAME,
   PENDING_PACKET_LENGTH,
@@ -106,6 +108,7 @@ import {
 } from "./parse";
 import { hit } from "./policy/judge";
 import { policyRevision } from "./policy/table";
+import { newSource0, newSource1 } from "./service";
 import { mayGoWithout } from "./stateless";
 import {
   begunVrfOf,
@@ -281,6 +284,17 @@ export function adoptVerdict(decision: u32, command: usize): void {
   memory.copy(record + FLOW_DECISION_NEW_DESTINATION, command + COMMAND_NEW_DESTINATION, 16);
   store<u16>(record + FLOW_DECISION_NEW_SOURCE_PORT, load<u16>(command + COMMAND_NEW_SOURCE_PORT));
   store<u16>(record + FLOW_DECISION_NEW_DESTINATION_PORT, load<u16>(command + COMMAND_NEW_DESTINATION_PORT));
+}
+
+/** Has a decision that lets the packets of the flow that was parsed last through translate them to a service. */
+export function translateTo(decision: u32, service: usize): void {
+  const record = recordOf(decision);
+  store<u8>(record + FLOW_DECISION_ACTION, FLOW_NAT);
+  store<u64>(record + FLOW_DECISION_NEW_SOURCE, newSource0);
+  store<u64>(record + FLOW_DECISION_NEW_SOURCE + 8, newSource1);
+  memory.copy(record + FLOW_DECISION_NEW_DESTINATION, service + HOST_SERVICE_BACKEND, 16);
+  store<u16>(record + FLOW_DECISION_NEW_SOURCE_PORT, bswap<u16>(<u16>sourcePort));
+  store<u16>(record + FLOW_DECISION_NEW_DESTINATION_PORT, bswap<u16>(load<u16>(service + HOST_SERVICE_BACKEND_PORT)));
 }
 
 /** Lets a packet wait until its decision is in the kernel. There must be room (`decisionsLeft`). */

@@ -140,6 +140,7 @@ export const DROP_NAT_EXHAUSTED: u32 = 32;
 export const DROP_POLICED: u32 = 33;
 export const DROP_MIRROR: u32 = 34;
 export const DROP_ECN: u32 = 35;
+export const DROP_NO_SERVICE: u32 = 36;
 
 // enum sample_hook
 export const SAMPLE_NONE: u32 = 0;
@@ -637,12 +638,23 @@ export const SET_RULES_SET: usize = 0;
 export const SET_RULES_ROW: usize = 4;
 
 // struct address_sets
-export const ADDRESS_SETS_SIZE: usize = 40;
+export const ADDRESS_SETS_SIZE: usize = 44;
 export const ADDRESS_SETS_BYTES: usize = 0;
 export const ADDRESS_SETS_SET_COUNT: usize = 4;
 export const ADDRESS_SETS_WIDTH: usize = 8;
 export const ADDRESS_SETS_IPV4: usize = 12;
 export const ADDRESS_SETS_IPV6: usize = 24;
+export const ADDRESS_SETS_SERVICE_COUNT: usize = 36;
+export const ADDRESS_SETS_SERVICES: usize = 40;
+
+// struct host_service
+export const HOST_SERVICE_SIZE: usize = 48;
+export const HOST_SERVICE_INTERFACE: usize = 0;
+export const HOST_SERVICE_PORT: usize = 2;
+export const HOST_SERVICE_BACKEND_PORT: usize = 4;
+export const HOST_SERVICE_PROTOCOL: usize = 6;
+export const HOST_SERVICE_ADDRESS: usize = 16;
+export const HOST_SERVICE_BACKEND: usize = 32;
 
 // ---- bpf/qos_abi.h
 

@@ -3,7 +3,7 @@
 
 import { ask } from "./ask";
 import { count, get } from "./control";
-import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards, mirrorOf, ruleOf } from "./decision";
+import { UNDECIDED, awaitDecision, decide, decisionFor, dropReasonOf, forwards, mirrorOf, ruleOf, translateTo } from "./decision";
 import { drop, reportDrop } from "./drops";
 import { findHeld, holdBehind } from "./hold";
 import { unreachable } from "./icmp";
@@ -13,6 +13,7 @@ import {
   DROP_HOLD_TIMEOUT,
   DROP_INVALID_PACKET,
   DROP_NO_ROUTE,
+  DROP_NO_SERVICE,
   DROP_POLICY_DENY,
   FLOW_DROP,
   FLOW_FORWARD,
@@ -32,6 +33,7 @@ import * as parsed from "./parse";
 import { direction, egressHits, ingressHits, judge, mirror, rule } from "./policy/judge";
 import { loadPolicy } from "./policy/table";
 import { REJECT_IDLE_SECONDS, rejectPacket } from "./reject";
+import { findService, NO_SERVICE, REFUSED } from "./service";
 import { isLate } from "./settled";
 import { decideAlone, isStateless } from "./stateless";
 import { generationOf, mayEndFlow, nexthopIdOf, parseBegun } from "./trap";
@@ -100,8 +102,16 @@ function decideFlow(packet: usize, length: u32, judged: u32): void {
     verdict = get(WORKER_CONTROL_ASK_OTHERWISE);
   }
   if (verdict == RULE_ALLOW) {
+    const service = findService(packet);
+    if (service == REFUSED) {
+      // Without a decision: what is refused here may be another flow's answer as soon as that has begun.
+      drop(packet, length, DROP_NO_SERVICE);
+      return;
+    }
     count(WORKER_CONTROL_ALLOWED);
-    awaitDecision(packet, length, decide(packet, FLOW_FORWARD, 0, rule, mirror, 0, egressHits, ingressHits));
+    const decision = decide(packet, FLOW_FORWARD, 0, rule, mirror, 0, egressHits, ingressHits);
+    if (service != NO_SERVICE) translateTo(decision, service);
+    awaitDecision(packet, length, decision);
     return;
   }
   const rejected = verdict == RULE_REJECT;

@@ -285,6 +285,11 @@ function icmpCounterpart(type: u32): u32 {
   return paired ? ((type - 1) ^ 1) + 1 : 0;
 }
 
+/** True of an address that is good on its link only: 169.254.0.0/16, fe80::/10. */
+export function isLinkLocal(half0: u64, half1: u64): bool {
+  return family == 4 ? (<u32>(half1 >> 32) & 0xffff) == 0xfea9 : (half0 & 0xc0ff) == 0x80fe;
+}
+
 /** True if the two halves are no address of a single host: multicast, unspecified, IPv4 broadcast or loopback. */
 export function isNoHost(half0: u64, half1: u64): bool {
   if (family == 4) {

@@ -223,6 +223,8 @@ export const dropReasons = [
   "policed",
   "mirror",
   "ecn",
+  /** for a service's address, but for none of its ports; or from what serves it, unasked */
+  "no-service",
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 export const DropReasonValue: Readonly<Record<DropReason, number>> = valuesOf(dropReasons);
@@ -1064,7 +1066,7 @@ export const setRulesCodec = {
 /** 8 bytes. */
 export const setRulesLayout = layout(8, setRulesCodec);
 
-/** Which address sets hold an address: an update of a set rewrites this, and no rule. */
+/** Which address sets hold an address: an update of a set rewrites this, and no rule. The host's services beside them. */
 export const addressSetsCodec = {
   /** of it all */
   bytes: u32(0),
@@ -1073,9 +1075,26 @@ export const addressSetsCodec = {
   width: u32(8),
   ipv4: struct(12, 12),
   ipv6: struct(24, 12),
+  serviceCount: u32(36),
+  /** struct host_service[service_count] */
+  services: u32(40),
 } as const;
-/** 40 bytes. */
-export const addressSetsLayout = layout(40, addressSetsCodec);
+/** 44 bytes. */
+export const addressSetsLayout = layout(44, addressSetsCodec);
+
+export const hostServiceCodec = {
+  /** id of the host's */
+  interface: u16(0),
+  /** ports in host order */
+  port: u16(2),
+  backendPort: u16(4),
+  protocol: u8(6),
+  /** IPv4: mapped */
+  address: bytes(16, 16),
+  backend: bytes(32, 16),
+} as const;
+/** 48 bytes. */
+export const hostServiceLayout = layout(48, hostServiceCodec);
 
 // ---- bpf/qos_abi.h
 

@@ -42,6 +42,43 @@ test.each([
   ).toContain(message);
 });
 
+const service = { address: "169.254.169.254", port: 80, backend: { address: "127.0.0.1", port: 8775 } };
+const services = (...list: object[]) => ({ ...lo, services: list.map((fields) => ({ ...service, ...fields })) });
+
+test("services may share an address or a port, and each address is a route to the host once", () => {
+  const state = new DesiredState();
+  const six = { address: "fe80::a9fe:a9fe", backend: { address: "::1", port: 8775 } };
+  apply(state, { vrfs, interfaces: [services({}, { port: 81 }, { proto: "udp" }, six)] });
+  expect([...state.objects("routes")].map(({ prefix, via }) => `${prefix} ${via}`).sort()).toEqual([
+    "169.254.169.254/32 lo",
+    "fe80::a9fe:a9fe/128 lo",
+  ]);
+});
+
+test.each([
+  [{ address: "224.0.0.1" }, '/interfaces/1/services/0/address is "224.0.0.1", which no service can have'],
+  [{ address: "::2" }, '/interfaces/1/services/0/backend/address is "127.0.0.1", of another family than the service'],
+  [{ port: 0 }, "/interfaces/1/services/0/port must be an integer from 1 to 65535"],
+  [{ proto: "icmp" }, "/interfaces/1/services/0/proto must be one of tcp, udp"],
+  [
+    { address: "10.97.0.1" },
+    '/interfaces/1/services/0/address is "10.97.0.1", which interface "h0" of VRF "red" has too',
+  ],
+])("a service with %j is refused", (fields, message) => {
+  expect(refused([{ ...workload, addresses: ["10.97.0.1"] }, services(fields)])).toContain(message);
+});
+
+test("a service is there once, not at an address of the host's own, and only of the host", () => {
+  expect(refused([services({}, { proto: "tcp" })])).toContain(
+    "/interfaces/0/services/1 repeats /interfaces/0/services/0",
+  );
+  const own = { ...services({ address: "10.97.255.1" }), addresses: ["10.97.255.1"] };
+  expect(refused([own])).toContain('/interfaces/0/services/0/address is "10.97.255.1"');
+  expect(refused([{ ...workload, services: [service] }])).toContain(
+    "/interfaces/0/services has no meaning for role workload",
+  );
+});
+
 test("a VRF has the host once, and only the host has a kernel table", () => {
   const other = { ...lo, name: "other", device: "d0" };
   expect(refused([lo, other])).toContain('/interfaces/1/vrf is "red", where the host is by interface "lo"');

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Interfaces of role host: which fields they have, and what may lead to the host's own stack. */
+import { formatAddress, isUnusableForHost, parseAddress } from "../../address.ts";
+import { protocolOf } from "../host/host_services.ts";
 import { type Interface, invalid, type KindObjects } from "../schema/index.ts";
 import type { AnyChange, DesiredState } from "../state/desired.ts";
 import { UNDERLAY_VRF } from "../state/references.ts";
@@ -42,12 +44,35 @@ export function checkHost(object: Interface, pointer: string): void {
   if (object.kernelTable === LOCAL_TABLE) {
     throw invalid(`${pointer}/kernelTable`, "is 255, the table of the kernel's own addresses", "choose another table");
   }
+  checkServices(object, pointer);
 }
 
 /** Fields of role host that an interface of another role has. */
-export function checkNoHost({ kernelTable, role }: Interface, pointer: string): void {
-  if (kernelTable === undefined) return;
-  throw invalid(`${pointer}/kernelTable`, `has no meaning for role ${role}`, "leave it out");
+export function checkNoHost(object: Interface, pointer: string): void {
+  for (const field of ["kernelTable", "services"] as const) {
+    if (object[field] === undefined) continue;
+    throw invalid(`${pointer}/${field}`, `has no meaning for role ${object.role}`, "leave it out");
+  }
+}
+
+/** Services are told apart, can be reached, and answered in the same family. */
+export function checkServices({ services = [] }: Interface, pointer: string): void {
+  const taken = new Map<string, number>();
+  for (const [i, service] of services.entries()) {
+    const at = `${pointer}/services/${i}`;
+    const [address, backend] = [parseAddress(service.address), parseAddress(service.backend.address)];
+    if (address === undefined || isUnusableForHost(address)) {
+      throw invalid(`${at}/address`, `is "${service.address}", which no service can have`, "give a unicast address");
+    }
+    if (backend?.family !== address.family) {
+      const problem = `is "${service.backend.address}", of another family than the service`;
+      throw invalid(`${at}/backend/address`, problem, `give an IPv${address.family} address of the host`);
+    }
+    const key = `${formatAddress(address.bytes)} ${service.port} ${protocolOf(service)}`;
+    const first = taken.get(key);
+    if (first !== undefined) throw invalid(at, `repeats ${pointer}/services/${first}`, "give it once");
+    taken.set(key, i);
+  }
 }
 
 /** The host is in a VRF once: its kernel has one way to each destination there. */

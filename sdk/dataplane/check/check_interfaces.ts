@@ -56,6 +56,12 @@ export function checkInterfaces(state: DesiredState, locate: Locate): void {
       const key = checkHostAddress(text, at);
       claim(addresses, `${vrf} ${key}`, object.name, at, `is "${text}"`, vrf);
     }
+    for (const [i, { address }] of (object.services ?? []).entries()) {
+      // Several services of an interface may share an address, which nobody else has.
+      const key = `${vrf} ${canonical(address)}`;
+      if (addresses.get(key) !== object.name || object.addresses?.map(canonical).includes(canonical(address)) === true)
+        claim(addresses, key, object.name, `${pointer}/services/${i}/address`, `is "${address}"`, vrf);
+    }
     if (object.mac !== undefined) {
       const mac = object.mac.toLowerCase();
       if ((Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 || mac === "00:00:00:00:00:00") {

@@ -5,7 +5,7 @@ import { nexthopCodec } from "../../layout/index.ts";
 import type { Netlink } from "../../netlink/index.ts";
 import type { LiveInterfaces } from "../device/live_interfaces.ts";
 import type { StructArray } from "../kernel/struct_array.ts";
-import { type Interface, NODE_KEY, splitKey } from "../schema/index.ts";
+import { type HostService, type Interface, NODE_KEY, splitKey } from "../schema/index.ts";
 import type { DesiredState, StateChanges } from "../state/desired.ts";
 import type { Ids } from "../state/ids.ts";
 import { isReservedNexthop } from "../state/references.ts";
@@ -140,6 +140,7 @@ export class HostNetwork implements Disposable {
     if (device === undefined) return;
     const addresses = this.#addresses(host);
     this.#report(settings.setAddresses(name, netlink, device.ifindex, addresses), `set the addresses of "${name}"`);
+    settings.setLocalnet(name, device.name, (host.services ?? []).some(isLoopback));
     const before = this.#routes.get(name);
     if (before !== undefined && before.table !== kernelTable) before.withdraw();
     const routes =
@@ -238,6 +239,9 @@ export class HostNetwork implements Disposable {
     this.#routes.clear();
   }
 }
+
+/** Whether a service leads to where IPv4's stack takes packets from outside for forged ones, unless it is told otherwise. */
+const isLoopback = ({ backend }: HostService): boolean => backend.address.startsWith("127.");
 
 /** The first address of each family. */
 function sourcesOf(addresses: readonly string[]): { [F in Family]?: string } {

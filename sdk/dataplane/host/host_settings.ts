@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the host's own stack gets for an interface of role host, in the store, so that whoever ends it can take it back. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Family } from "../../address.ts";
 import { WeirError } from "../../errors.ts";
 import { type Netlink, routeProtocols } from "../../netlink/index.ts";
@@ -13,6 +14,8 @@ interface Saved {
   readonly addresses: readonly string[];
   /** Ids of the kernel's nexthop objects that lead to the device, by family. */
   readonly nexthops: { readonly [F in Family]?: number };
+  /** File of a setting of the device, and how it was; absent: it was not changed. */
+  readonly localnet?: { readonly file: string; readonly before: string };
 }
 
 const NOTHING: Pick<Saved, "addresses" | "nexthops"> = { addresses: [], nexthops: {} };
@@ -48,15 +51,36 @@ export class HostSettings {
     const gone = own.filter((address) => !given.includes(address));
     const missing = given.filter((address) => !present.has(address));
     if (missing.length === 0 && gone.length === 0 && before !== undefined) return [];
-    this.#saved.set(name, { ifindex, nexthops, addresses: [...given, ...gone] });
+    const rest = { ...before, ifindex, nexthops };
+    this.#saved.set(name, { ...rest, addresses: [...given, ...gone] });
     const failures = [
       ...gone.map((address) => attempt(() => removeAddress(netlink, ifindex, address))),
       ...missing.map((address) =>
         attempt(() => netlink.addAddress({ ifindex, address, noDad: address.includes(":") })),
       ),
     ];
-    this.#saved.set(name, { ifindex, nexthops, addresses: given });
+    this.#saved.set(name, { ...rest, addresses: given });
     return failures.flatMap((failure) => failure ?? []);
+  }
+
+  /**
+   * Lets the host's stack take packets for 127.0.0.0/8 from the device, or takes that back. Must be called in the node's
+   * namespace.
+   */
+  setLocalnet(name: string, device: string, wanted: boolean): void {
+    const saved = this.#saved.get(name);
+    if (saved === undefined || wanted === (saved.localnet !== undefined)) return;
+    const { localnet, ...rest } = saved;
+    if (localnet !== undefined) {
+      restoreFile(localnet);
+      this.#saved.set(name, rest);
+      return;
+    }
+    const file = `/proc/sys/net/ipv4/conf/${device}/route_localnet`;
+    const before = readFileSync(file, "utf8").trim();
+    if (before === "1") return;
+    this.#saved.set(name, { ...rest, localnet: { file, before } });
+    writeFileSync(file, "1");
   }
 
   /** Id of the nexthop object that leads to the interface's device; it is made if it is not there. */
@@ -80,7 +104,7 @@ export class HostSettings {
     return Object.values(this.#saved.get(name)?.nexthops ?? {});
   }
 
-  /** Takes everything back; the kernel takes the routes that refer to a nexthop object along. */
+  /** Takes everything back, in the node's namespace; the kernel takes the routes that refer to a nexthop object along. */
   restore(name: string, netlink: Netlink): void {
     const saved = this.#saved.get(name);
     if (saved === undefined) return;
@@ -88,6 +112,7 @@ export class HostSettings {
       const found = netlink.nexthop(id);
       if (found?.ifindex === saved.ifindex && found.protocol === routeProtocols.weir) netlink.deleteNexthop(id);
     }
+    if (saved.localnet !== undefined) restoreFile(saved.localnet);
     for (const address of saved.addresses) removeAddress(netlink, saved.ifindex, address);
     this.#saved.delete(name);
   }
@@ -95,6 +120,10 @@ export class HostSettings {
   restoreAll(netlink: Netlink): void {
     for (const name of this.names()) this.restore(name, netlink);
   }
+}
+
+function restoreFile({ file, before }: { readonly file: string; readonly before: string }): void {
+  if (existsSync(file)) writeFileSync(file, before);
 }
 
 /** One that is gone, or whose device is, needs nothing. */

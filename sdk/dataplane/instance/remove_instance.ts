@@ -41,7 +41,7 @@ export function removeInstance(paths: InstancePaths, netns: string | undefined, 
   if (open !== undefined) {
     using devices = new Devices(netns);
     for (const table of exportedTables(open)) withdrawExports(devices.netlink, table);
-    new HostSettings(open).restoreAll(devices.netlink);
+    withNetns(netns, () => new HostSettings(open).restoreAll(devices.netlink));
     withNetns(netns, () => {
       const tuning = [new Tuning(open, "tuned"), new Tuning(open, "fixed")];
       const others = [new PeerFeatures(open), new RaisedPacketLimits(open), new ReplacedXdp(open, paths)];

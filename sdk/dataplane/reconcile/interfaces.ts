@@ -316,7 +316,7 @@ function noteStale(run: Run, before: LiveInterface | undefined, now: Interface):
     [now.addresses, now.allowedAddresses, now.sourceCheck, now.mac],
   );
   if (!same) noteAllStale(run, before);
-  if (!sameValue(policiesOf(old), policiesOf(now))) {
+  if (!sameValue([policiesOf(old), old.services], [policiesOf(now), now.services])) {
     run.stale.policies.add(before.id);
     run.stale.rules = undefined;
   }

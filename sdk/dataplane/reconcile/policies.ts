@@ -9,8 +9,10 @@ import {
   type PolicyInput,
   type PolicyRoom,
   type RuleReference,
+  ServiceImages,
 } from "../../slowpath/index.ts";
 import { HOST_POLICY, hostPolicy, policiesOf } from "../host/host_object.ts";
+import { hostServices, servicesChanged } from "../host/host_services.ts";
 import type { Interface } from "../schema/index.ts";
 import type { AnyChange } from "../state/desired.ts";
 import { changedRules } from "./changed_rules.ts";
@@ -35,6 +37,7 @@ export class Policies {
   /** Of gone tables too: the flows that these decided still name their rules. */
   readonly #rules = new Map<number, RuleReference>();
   #revision = 0;
+  readonly #services = new ServiceImages();
 
   constructor(engine: PolicyEngine) {
     this.#engine = engine;
@@ -74,7 +77,7 @@ export class Policies {
     const before = { slots: this.#slots, compiled: this.#compiled };
     const slots = this.#slotsFor(run);
     const sameSlots = slots.length === before.slots.length && slots.every((s, i) => s === before.slots[i]);
-    if (changes.length === 0 && sameSlots) return () => {};
+    if (changes.length === 0 && sameSlots && !servicesChanged(run)) return () => {};
     const compiled = this.#compile(run, slots);
     run.undo.push(() => {
       this.#slots = before.slots;
@@ -90,13 +93,15 @@ export class Policies {
   }
 
   #compile(run: Run, slots: readonly (string | undefined)[]): CompiledPolicy {
-    return this.#compiler.compile({
+    const { addressSets: room } = this.#engine.policyRoom;
+    const compiled = this.#compiler.compile({
       revision: this.#revision + 1,
       sets: slots.map((list) => this.#policiesOf(run, list)),
       mirrors: new Map([...run.state.objects("mirrors")].map(({ name }) => [name, run.ids.take("mirror", name)])),
       prefixSets: prefixSetsOf(run),
       room: this.#engine.policyRoom,
     });
+    return { ...compiled, addressSets: this.#services.append(compiled.addressSets, hostServices(run), room) };
   }
 
   #policiesOf(run: Run, list: string | undefined): PolicyInput[] {

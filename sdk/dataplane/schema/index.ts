@@ -3,7 +3,7 @@
 export { type FdbEntry, FdbSchema, type Label, LabelSchema, type Vni, VniSchema } from "./bridging.ts";
 export { APPLY_STATE, below, INVALID_STATE, invalid } from "./errors.ts";
 export { type NewFlows, NewFlowsSchema } from "./flow_guard.ts";
-export { DEFAULT_GATEWAYS, type Interface, InterfaceSchema } from "./interface.ts";
+export { DEFAULT_GATEWAYS, type HostService, type Interface, InterfaceSchema } from "./interface.ts";
 export { type KernelRoutesConfig, KernelRoutesSchema } from "./kernel_routes.ts";
 export { fdbKey, type Key, keyOf, keyText, NODE_KEY, routeKey, splitKey } from "./keys.ts";
 export { type Mirror, MirrorSchema } from "./mirror.ts";

@@ -8,6 +8,28 @@ import { type Static, Type } from "./typebox.ts";
 /** Gateway addresses of an interface that names none: link-local, so that they are right in every network. */
 export const DEFAULT_GATEWAYS: readonly string[] = ["169.254.1.1", "fe80::1"];
 
+const port = (description: string) => integer(1, 65_535, description);
+
+const HostServiceSchema = Type.Object(
+  {
+    name: Type.Optional(Type.String({ maxLength: 63, description: "For people.", expects: "a text" })),
+    address: address("What workloads ask for, such as 169.254.169.254; a host route of the VRF leads it to the host."),
+    port: port("Destination port."),
+    proto: Type.Optional(oneOf(["tcp", "udp"], "Protocol.", "tcp")),
+    backend: Type.Object(
+      {
+        address: address("Address of the host that the process listens to, of the same family; 127.0.0.1 and ::1 too."),
+        port: port("Port that it listens to."),
+      },
+      { ...CLOSED, description: "A process of the host." },
+    ),
+  },
+  { ...CLOSED, description: "A service of the host under an address of its own." },
+);
+
+/** A service of the host under an address of its own. */
+export type HostService = Static<typeof HostServiceSchema>;
+
 export const InterfaceSchema = Type.Object(
   {
     name: name("Key, and name of the interface's own next hop. Shares its name space with the next hops."),
@@ -139,6 +161,14 @@ export const InterfaceSchema = Type.Object(
         "Role host: table of the kernel's that the routes of the VRF are put into, so that the host's own packets get to the device. 0: none, they are made by hand.",
         254,
       ),
+    ),
+    services: Type.Optional(
+      Type.Array(HostServiceSchema, {
+        maxItems: 1024,
+        description:
+          "Role host: services of the host under addresses that it does not have, such as link-local ones for metadata. What policy allows is translated to `backend`, and the answers back.",
+        expects: "a list",
+      }),
     ),
     optional: Type.Optional(flag("Wait for the device instead of refusing the state while it is not there.", false)),
     replaceXdp: Type.Optional(
