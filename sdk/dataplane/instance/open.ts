@@ -107,9 +107,13 @@ export function openParts(o: OpenOptions, reports: Reports): Opened {
   } catch (error) {
     stack.dispose();
     // Nothing is to stay of an instance that never came to be.
-    if (isNew) removeInstance(paths, namespacePath(o.netns), store);
-    else store?.[Symbol.dispose]();
-    lock[Symbol.dispose]();
+    if (isNew) {
+      removeInstance(paths, namespacePath(o.netns), store);
+      lock.remove();
+    } else {
+      store?.[Symbol.dispose]();
+      lock[Symbol.dispose]();
+    }
     throw error;
   }
 }
