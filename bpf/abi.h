@@ -23,6 +23,7 @@
 #include "fragment_abi.h"
 #include "interface_abi.h"
 #include "mirror_abi.h"
+#include "miss_ring_abi.h"
 #include "nexthop_abi.h"
 #include "qos_abi.h"
 #include "route_abi.h"

@@ -85,6 +85,16 @@ struct {
 	__type(value, struct flow_end_counters);
 } flow_end_counters SEC(".maps");
 
+/* Worker -> struct miss_ring and its records. Writer: pipeline; reader: slow path. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_WORKERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size,
+	       sizeof(struct miss_ring) + WEIR_MISSES_PER_WORKER * sizeof(struct miss_record));
+} miss_rings SEC(".maps");
+
 /* Index -> struct flow_decision. Writer: slow path; update reads it and writes the result. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

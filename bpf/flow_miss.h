@@ -10,6 +10,7 @@
 #include "fragment.h"
 #include "handover.h"
 #include "half_open.h"
+#include "miss_ring.h"
 #include "reverse.h"
 
 #define E_TOO_BIG 7
@@ -74,12 +75,15 @@ __attribute__((noinline)) int hold_settle_slot(struct walk *w, __u32 slot, long 
 }
 
 /* Both directions of a flow go to one worker: that of an entry which is there already. */
-static __always_inline __u8 flow_worker(const struct packet *p, const struct interface *i)
+static __always_inline __u8 flow_worker(const struct packet *p, const struct interface *i,
+					const struct config *c)
 {
 	struct walk *w = p->walk;
 	union flow_key reverse;
 	struct flow_entry *other;
 
+	if (c->workers == 1)
+		return 0;
 	flow_key_reverse(w->family, &w->key, answer_vrf(w), &reverse);
 	other = flow_find(w->family, &reverse);
 	return other ? other->worker : near_worker(p, i);
@@ -245,8 +249,9 @@ static __always_inline int flow_new(const struct packet *p)
 	if (w->protocol == IPPROTO_TCP && (i->flags & INTERFACE_SYN_GUARD))
 		half_open_add(w);
 	w->trap_flags |= TRAP_FLAG_HOLD_OWNER;
-	return call_send_trap(p);
+	return send_first(p);
 }
+
 /* FORWARD: without state, because nobody is there to decide and the configuration allows it. */
 static __always_inline int flow_miss(const struct packet *p)
 {
@@ -264,7 +269,7 @@ static __always_inline int flow_miss(const struct packet *p)
 	if (w->flags & (WALK_RELATED | WALK_UNRELATED))
 		return drop(p, DROP_POLICY_DENY);
 	if (!(w->flags & WALK_AWAITED))
-		w->worker = flow_worker(p, i);
+		w->worker = flow_worker(p, i, c);
 	if (!controller_listens(p, i))
 		return c->headless_forward ? FORWARD : drop(p, DROP_NO_CONTROLLER);
 	/* Before a hold entry is made: a smaller packet of the flow may be decided. */

@@ -58,6 +58,10 @@ struct interface layout_interface;
 struct interface_address_key layout_interface_address_key;
 struct interface_counters layout_interface_counters;
 
+/* miss_ring_abi.h */
+struct miss_ring layout_miss_ring;
+struct miss_record layout_miss_record;
+
 /* mirror_abi.h */
 struct mirror layout_mirror;
 struct mirror_counters layout_mirror_counters;

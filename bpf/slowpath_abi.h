@@ -145,7 +145,9 @@ struct worker_control { /* 512 bytes */
 	__u32 own_verdicts;      /* struct message_ring: commands of the worker's own handler */
 	__u32 tell_misses; /* 1: EVENT_MISS for each flow that the worker's own handler is asked about */
 	__u32 letters; /* messages that the main thread has posted to the thread; it counts them up */
-	__u64 reserved[11];
+	__u32 miss_ring; /* struct miss_ring and its records (kernel's own, mapped); 0: none */
+	__u32 reserved0;
+	__u64 reserved[10];
 };
 
 /* Who decides the flows that policy leaves to the controller. */

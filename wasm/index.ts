@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The slow path of one worker. The host calls, in a loop: `poll` (a burst of packets and commands), then, if
- * `decision_count` is not 0, weir_flow_update and `applied`, then `kicks`, and sleeps when there was nothing.
+ * `decision_count` is not 0, weir_flow_update and `applied`, then `kicks`, and sleeps when there was nothing and
+ * `sleep` says that it may.
  * No call allocates memory; all state lies in the WebAssembly memory at the addresses of struct worker_control.
  */
 
@@ -35,12 +36,14 @@ import {
   XSK_PORT_RX_PACKETS,
   XSK_PORT_SIZE,
 } from "./layout";
+import { awake, bindMisses, takeMisses } from "./miss_ring";
 import { direction, judgeBetween, mirror, rule } from "./policy/judge";
 import { loadPolicy } from "./policy/table";
 import { resolveDue } from "./resolve";
 import { available, descriptorsOf, joinReceived, packetOf, reap, received, refill, release, submit } from "./ring";
 import { isTrap, parseTrapped } from "./trap";
 
+export { sleep } from "./miss_ring";
 export { collectFlows, judgeFlows, leadFlows, lookAgainAtFlows } from "./review";
 
 /** Takes over the memory whose control block is at `address`. To be called once, before anything else. */
@@ -48,6 +51,7 @@ export function start(address: u32): void {
   bindControl(address);
   bindFrames();
   bindHolds();
+  bindMisses();
   loadPolicy();
   for (let i: u32 = 0; i < get(WORKER_CONTROL_PORT_COUNT); i++) {
     const port = portAt(i);
@@ -60,6 +64,7 @@ export function start(address: u32): void {
  * 0 means that the host may sleep until `next_deadline`.
  */
 export function poll(budget: u32): u32 {
+  awake();
   count(WORKER_CONTROL_POLLS);
   readClock();
   loadPolicy();
@@ -68,7 +73,9 @@ export function poll(budget: u32): u32 {
   let done = runCommands(budget);
   if (isDue()) done += runTimers();
   const ports = get(WORKER_CONTROL_PORT_COUNT);
-  let left = budget;
+  const misses = takeMisses(min(budget, decisionsLeft()));
+  let left = budget - misses;
+  done += misses;
   for (let i: u32 = 0; i < ports; i++) {
     const port = portAt(i);
     if (!isOpen(port)) continue;
@@ -124,13 +131,16 @@ function isOpen(port: usize): bool {
   return load<u32>(port + XSK_PORT_KIND) != PORT_NONE;
 }
 
-/** Handles up to `budget` packets of a port. Returns how many. */
+/** Handles up to `budget` packets, those of a port. Returns how many. */
 function receive(port: usize, budget: u32): u32 {
   const ring = port + XSK_PORT_RX;
   const n = available(ring);
+  if (n == 0) return 0;
+  // What a flow's first packet came by may have got it before its others came here: it goes first.
+  const misses = takeMisses(budget);
   let packets: u32 = 0;
   let taken: u32 = 0;
-  while (taken < n && packets < budget) {
+  while (taken < n && misses + packets < budget) {
     const descriptors = descriptorsOf(ring, taken, n);
     // The kernel publishes whole packets; of half a one the frames stay the port's.
     if (descriptors == 0) break;
@@ -143,7 +153,7 @@ function receive(port: usize, budget: u32): u32 {
     release(ring, taken);
     store<u64>(port + XSK_PORT_RX_PACKETS, load<u64>(port + XSK_PORT_RX_PACKETS) + packets);
   }
-  return packets;
+  return misses + packets;
 }
 
 function handle(port: usize, packet: usize, length: u32, frames: u32): void {

@@ -493,6 +493,25 @@ export const MIRROR_COUNTERS_PACKETS: usize = 0;
 export const MIRROR_COUNTERS_BYTES: usize = 8;
 export const MIRROR_COUNTERS_DROPS: usize = 16;
 
+// ---- bpf/miss_ring_abi.h
+
+export const WEIR_MISSES_PER_WORKER: u32 = 1024;
+export const WEIR_MISS_BYTES: u32 = 216;
+export const MISS_WITHDRAWN: u32 = 0x80000000;
+
+// struct miss_ring
+export const MISS_RING_SIZE: usize = 128;
+export const MISS_RING_PRODUCER: usize = 0;
+export const MISS_RING_CONSUMER: usize = 64;
+export const MISS_RING_AWAKE: usize = 68;
+
+// struct miss_record
+export const MISS_RECORD_SIZE: usize = 256;
+export const MISS_RECORD_SEQUENCE: usize = 0;
+export const MISS_RECORD_LENGTH: usize = 4;
+export const MISS_RECORD_META: usize = 8;
+export const MISS_RECORD_PACKET: usize = 40;
+
 // ---- bpf/nexthop_abi.h
 
 export const NEXTHOP_FLAG_POLICY: u32 = 0x1;
@@ -886,6 +905,7 @@ export const WORKER_CONTROL_OWN_ASKS: usize = 408;
 export const WORKER_CONTROL_OWN_VERDICTS: usize = 412;
 export const WORKER_CONTROL_TELL_MISSES: usize = 416;
 export const WORKER_CONTROL_LETTERS: usize = 420;
+export const WORKER_CONTROL_MISS_RING: usize = 424;
 
 // struct watched_descriptor
 export const WATCHED_DESCRIPTOR_SIZE: usize = 8;

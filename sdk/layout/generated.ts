@@ -825,6 +825,38 @@ export const mirrorCountersCodec = {
 /** 24 bytes. */
 export const mirrorCountersLayout = layout(24, mirrorCountersCodec);
 
+// ---- bpf/miss_ring_abi.h
+
+/** power of two */
+export const WEIR_MISSES_PER_WORKER = 1024;
+/** of the longest packet that takes this way */
+export const WEIR_MISS_BYTES = 216;
+/** changes this bit of `sequence` */
+export const MISS_WITHDRAWN = 0x80000000;
+
+export const missRingCodec = {
+  /** records that were ever begun (kernel programs) */
+  producer: u32(0),
+  /** records that were ever taken (worker) */
+  consumer: u32(64),
+  /** 1: the worker looks at the ring before it sleeps */
+  awake: u32(68),
+} as const;
+/** 128 bytes. */
+export const missRingLayout = layout(128, missRingCodec);
+
+/** The packet whose number is the producer's count before it. */
+export const missRecordCodec = {
+  /** one more than its number: it is complete; and with MISS_WITHDRAWN: it went another way */
+  sequence: u32(0),
+  /** bytes of the packet */
+  length: u32(4),
+  meta: struct(8, 32),
+  packet: bytes(40, 216),
+} as const;
+/** 256 bytes. */
+export const missRecordLayout = layout(256, missRecordCodec);
+
 // ---- bpf/nexthop_abi.h
 
 /** the interface it leads to has policy */
@@ -1484,6 +1516,8 @@ export const workerControlCodec = {
   tellMisses: u32(416),
   /** messages that the main thread has posted to the thread; it counts them up */
   letters: u32(420),
+  /** struct miss_ring and its records (kernel's own, mapped); 0: none */
+  missRing: u32(424),
 } as const;
 /** 512 bytes. */
 export const workerControlLayout = layout(512, workerControlCodec);

@@ -26,6 +26,7 @@ export function hostOptions(o: SlowPathOptions): HostOptions {
     interfaces: o.maps.interfaces.maxEntries,
     nexthops: o.maps.nexthops.maxEntries,
     decisions: o.maps.decisions.maxEntries,
+    missRings: o.maps.miss_rings.maxEntries,
   });
   return {
     maps: o.maps,

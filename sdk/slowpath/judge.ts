@@ -74,6 +74,7 @@ class Instance implements Disposable {
       frameSize: FRAME_BYTES,
       holdLimit: 1,
       directPorts: 0,
+      missRings: 0,
       review: { flowSlots: maps.flow_slots4.maxEntries, filterBytes: FILTER_BYTES },
     });
     const none = { frameReserve: 0, errorRate: 0, errorBurst: 0, lentLimit: 0, resolveTimeoutMs: 0, dropSamples: 0 };

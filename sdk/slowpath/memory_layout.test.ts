@@ -13,6 +13,7 @@ const sizes: MemorySizes = {
   interfaces: 4096,
   nexthops: 65536,
   decisions: 16384,
+  missRings: 16,
 };
 
 describe("the memory of a worker", () => {
@@ -36,6 +37,7 @@ describe("the memory of a worker", () => {
       ["interfaces", layout.interfaces, sizes.interfaces * 128],
       ["nexthops", layout.nexthops, sizes.nexthops * 64],
       ["decisions", layout.decisions, sizes.decisions * 128],
+      ["missRings", layout.missRings, sizes.missRings * 256 * 1024],
       ...layout.rings.flatMap((ring, i): [string, number, number][] => [
         [`rx ${i}`, ring.rx, 1],
         [`fill ${i}`, ring.fill, 1],
@@ -52,7 +54,7 @@ describe("the memory of a worker", () => {
 
   test("begins what is mapped at the largest page size, and counts holds in a power of two", () => {
     const layout = layoutMemory(sizes);
-    for (const at of [layout.interfaces, layout.nexthops, layout.decisions, layout.umem])
+    for (const at of [layout.interfaces, layout.nexthops, layout.decisions, layout.missRings, layout.umem])
       expect(at % WASM_PAGE).toBe(0);
     for (const ring of layout.rings) for (const at of Object.values(ring)) expect(at % WASM_PAGE).toBe(0);
     expect(layout.holdCapacity).toBe(2048);

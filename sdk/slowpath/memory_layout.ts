@@ -20,6 +20,8 @@ import {
   heldPacketLayout,
   interfaceLayout,
   messageRingLayout,
+  missRecordLayout,
+  missRingLayout,
   nexthopLayout,
   pendingPacketLayout,
   policyRootLayout,
@@ -27,6 +29,7 @@ import {
   WEIR_CHAIN_FRAMES,
   WEIR_DECISIONS_PER_WORKER,
   WEIR_MAX_REASONS,
+  WEIR_MISSES_PER_WORKER,
   WEIR_REVIEW_VRFS,
   WEIR_WATCHES,
   watchedDescriptorLayout,
@@ -60,6 +63,8 @@ export interface MemorySizes {
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
+  /** Elements of the kernel's `miss_rings`; 0: first packets take the trap link only. */
+  readonly missRings: number;
   /** Of a memory in which flows are looked through after a change of policy; default: it is a worker's. */
   readonly review?: ReviewSizes;
 }
@@ -87,6 +92,9 @@ export const COMMANDS = 16384;
 export const INJECT_SLOTS = 64;
 /** Packets that may wait for one run of weir_flow_update. */
 export const PENDING = 4 * WEIR_DECISIONS_PER_WORKER;
+
+/** Bytes of an element of `miss_rings`. */
+export const MISS_RING_BYTES = missRingLayout.size + WEIR_MISSES_PER_WORKER * missRecordLayout.size;
 
 /** Bytes of a packet that a frame holds; in front of them is what the kernel wants, and our header. */
 export const roomOf = (frameSize: number): number => frameSize - XDP_PACKET_HEADROOM;
@@ -131,6 +139,7 @@ export interface MemoryLayout {
   readonly interfaces: number;
   readonly nexthops: number;
   readonly decisions: number;
+  readonly missRings: number;
   /** Empty but for a memory in which flows are looked through. */
   readonly review: {
     /** struct policy_root, its directory, its one policy set, and its address sets. */
@@ -233,6 +242,7 @@ export function layoutMemory(sizes: MemorySizes): MemoryLayout {
     interfaces: mapped(sizes.interfaces * interfaceLayout.size),
     nexthops: mapped(sizes.nexthops * nexthopLayout.size),
     decisions: mapped(sizes.decisions * flowDecisionLayout.size),
+    missRings: mapped(sizes.missRings * MISS_RING_BYTES),
     review: {
       root: take(policyRootLayout.size),
       directory: take(FILTER_SETS * 4),

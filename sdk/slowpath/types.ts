@@ -22,6 +22,7 @@ export interface SlowPathMaps {
   readonly decisions: MappableTable;
   readonly flow_slots4: MappableTable;
   readonly flow_slots6: MappableTable;
+  readonly miss_rings: MappableTable;
   readonly xsks: SocketMap;
 }
 

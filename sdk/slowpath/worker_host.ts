@@ -97,6 +97,7 @@ export class WorkerHost implements Disposable {
       cleanup.use(new TableMapping(o.maps.interfaces, base, layout.interfaces, "read")),
       cleanup.use(new TableMapping(o.maps.nexthops, base, layout.nexthops, "read")),
       cleanup.use(new TableMapping(o.maps.decisions, base, layout.decisions, "write")),
+      cleanup.use(new TableMapping(o.maps.miss_rings, base, layout.missRings, "write")),
     ];
     this.ports = cleanup.use(new PortTable(this.memory, o.maps.xsks, o.busyPoll));
     this.#wakeFd = cleanup.adopt(eventfd(), close);

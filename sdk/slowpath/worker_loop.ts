@@ -46,6 +46,7 @@ const BURSTS_PER_LOOK = 64;
 interface SlowPathModule {
   start(control: number): void;
   poll(budget: number): number;
+  sleep(): boolean;
   applied(): void;
   kicks(): number;
 }
@@ -306,8 +307,10 @@ class WorkerLoop {
     }
   }
 
-  /** Sleeps until a packet or a command comes, or a deadline. In copy mode the kernel goes on sending meanwhile. */
+  /** Sleeps, if nothing is there, until a packet or a command comes, or a deadline. In copy mode the kernel goes on sending meanwhile. */
   #sleep(timeout: number): void {
+    // A look at the descriptors is no sleep.
+    if (timeout !== 0 && !this.#wasm.sleep()) return;
     this.#armWatches();
     if (libc.poll(this.#pollFds.address, this.#pollCount, timeout) <= 0) return;
     if (this.#pollFds.view.getInt16(6, true) !== 0) libc.read(this.#start.wakeFd, this.#wakeBuffer.address, 8);

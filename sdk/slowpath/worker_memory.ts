@@ -12,7 +12,7 @@ import {
 } from "../layout/index.ts";
 import type { Ring, RingKind } from "../xsk/index.ts";
 import { Frames } from "./frames.ts";
-import { COMMANDS, EVENTS, type MemoryLayout, PENDING } from "./memory_layout.ts";
+import { COMMANDS, EVENTS, type MemoryLayout, MISS_RING_BYTES, PENDING } from "./memory_layout.ts";
 import { initMessageRing } from "./message_ring.ts";
 
 /** A port to be put into the memory. */
@@ -95,6 +95,7 @@ export class WorkerMemory {
     codec.nexthopCount.set(view, base, sizes.nexthops);
     const ownDecisions = worker * WEIR_DECISIONS_PER_WORKER * flowDecisionLayout.size;
     codec.decisions.set(view, base, layout.decisions + ownDecisions);
+    if (sizes.missRings > 0) codec.missRing.set(view, base, layout.missRings + worker * MISS_RING_BYTES);
     codec.decisionNotes.set(view, base, layout.decisionNotes);
     codec.burstSlots.set(view, base, layout.burstSlots);
     codec.pending.set(view, base, layout.pending);

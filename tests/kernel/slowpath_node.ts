@@ -113,6 +113,7 @@ export class TestNode implements Disposable {
         decisions: this.collection.map("decisions"),
         flow_slots4: this.collection.map("flow_slots4"),
         flow_slots6: this.collection.map("flow_slots6"),
+        miss_rings: this.collection.map("miss_rings"),
         xsks: this.collection.map("xsks"),
       },
       flowUpdate: this.collection.program("weir_flow_update"),

@@ -30,6 +30,7 @@ import { PolicySlots } from "../../sdk/slowpath/policy/slots.ts";
 import type { PolicyImage } from "../../sdk/slowpath/policy/types.ts";
 import { WorkerMemory } from "../../sdk/slowpath/worker_memory.ts";
 import { takeEvents, type WorkerEvent } from "./events.ts";
+import { FakeMissRing } from "./fake_miss_ring.ts";
 import { FakeRings, FRAME, ROOM, type Sent } from "./fake_rings.ts";
 import { instantiate, type TestModule } from "./module.ts";
 import { type Meta, writeTrapMeta } from "./trap_meta.ts";
@@ -54,6 +55,8 @@ export class FakeWorker {
   readonly commands: CommandRing;
   readonly events: EventRing;
   readonly policies: PolicySlots;
+  /** First packets, while it is awake. */
+  readonly misses: FakeMissRing;
   readonly #kernel: FakeRings;
   now = 1_000_000_000n;
 
@@ -68,6 +71,7 @@ export class FakeWorker {
       interfaces: 16,
       nexthops: 16,
       decisions: WEIR_DECISIONS_PER_WORKER,
+      missRings: 1,
     });
     this.worker = new WorkerMemory(this.layout, 0, {
       frameReserve: o.frameReserve ?? 64,
@@ -77,6 +81,7 @@ export class FakeWorker {
       resolveTimeoutMs: 1000,
     });
     this.#kernel = new FakeRings(this.layout, this.worker);
+    this.misses = new FakeMissRing(this.layout, this.worker);
     this.worker.setPort(0, {
       kind: "trap",
       interfaceId: 0,

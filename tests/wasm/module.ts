@@ -9,6 +9,7 @@ import { root } from "../../scripts/root.ts";
 export interface TestModule {
   start(control: number): void;
   poll(budget: number): number;
+  sleep(): number;
   applied(): void;
   kicks(): number;
   checksum(address: number, length: number): number;

@@ -44,6 +44,7 @@ const MAP_NAMES: readonly MapName[] = [
   "flow_ends",
   "flow_end_counters",
   "decisions",
+  "miss_rings",
   "tx_ports",
   "xsks",
   "interface_counters",

@@ -67,6 +67,7 @@ export type MapName =
   | "flow_ends"
   | "flow_end_counters"
   | "decisions"
+  | "miss_rings"
   | "tx_ports"
   | "xsks"
   | "interface_counters"

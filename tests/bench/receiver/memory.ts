@@ -30,7 +30,7 @@ export interface ReceiverMemory {
 /** Opens the socket of a queue with everything that the module needs to receive from it. */
 export function openReceiver(device: string, ifindex: number, queue: number): ReceiverMemory {
   const sizes = { frames: FRAMES, frameSize: FRAME_SIZE, holdLimit: 1, policyBytes: 64, addressSetBytes: 64 };
-  const layout = layoutMemory({ ...sizes, directPorts: 1, interfaces: 1, nexthops: 1, decisions: 1 });
+  const layout = layoutMemory({ ...sizes, directPorts: 1, interfaces: 1, nexthops: 1, decisions: 1, missRings: 0 });
   const memory = new WebAssembly.Memory({ initial: layout.pages, maximum: layout.pages, shared: true });
   const view = new DataView(memory.buffer);
   const umem = new Umem({ memory, offset: layout.umem, frames: FRAMES, frameSize: FRAME_SIZE });
