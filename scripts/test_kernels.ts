@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run test:kernels [-- PATTERN...]`: the packet and link tests on Debian's own 6.1 (where
+ * `npm run test:kernels [-- PATTERN...]`: the packet and link tests, and those of XDP chains, on Debian's own 6.1 (where
  * the clsact fallback runs) and 6.12 kernels, each in a virtual machine over this machine's files.
  * `-- tests/vm/nic`: NIC drivers, on emulated hardware of several queues.
  */
@@ -9,7 +9,7 @@ import { root } from "./root.ts";
 import { add, type Counts, closingLine, NONE, readClosingLine } from "./test/counts.ts";
 
 const SERIES = ["6.1", "6.12"];
-const TESTS = ["tests/kernel/libbpf", "tests/kernel/link", "tests/kernel/pipeline"];
+const TESTS = ["tests/kernel/libbpf", "tests/kernel/link", "tests/kernel/pipeline", "tests/kernel/xdp_chain"];
 const NIC_TESTS = "tests/vm/nic";
 /** Two for each other, and a third of another driver. */
 const NICS = ["virtio-net-pci:q=4", "virtio-net-pci:q=4", "vmxnet3"];

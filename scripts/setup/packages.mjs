@@ -53,6 +53,7 @@ const TEST = [
   { present: file("/usr/lib/python3/dist-packages/scapy"), packages: ["python3-scapy"] },
   { present: program("nsenter"), packages: ["util-linux"] },
   { present: program("bird"), packages: ["bird2"] },
+  { present: program("xdp-loader"), packages: ["xdp-tools"] },
   // On Ubuntu the program comes with the kernel's own tools.
   { present: program("bpftool"), packages: ["bpftool", "linux-tools-generic"], optional: true },
 ];

@@ -166,7 +166,8 @@ describe.skipIf(!HAS_NICS)("NICs of a virtual machine", () => {
 
   test("run native XDP with a socket on each queue that receives, restored after destroy", async () => {
     const before = settingsOf(virtio);
-    const dp = await DataPlane.open({ instance: INSTANCE, limits: { flows: 8192 }, workers: 2 });
+    const busyPoll = { microseconds: 200, budget: 16 };
+    const dp = await DataPlane.open({ instance: INSTANCE, limits: { flows: 8192 }, workers: 2, busyPoll });
     try {
       await dp.apply(document(virtio, { hook: "auto", tune: true }));
       const [{ xdp }] = JSON.parse(run("ip", "-j", "-d", "link", "show", virtio)) as [{ xdp?: { mode?: number } }];
@@ -187,6 +188,8 @@ for port in range(20000, 20064):
       const ports = slowPath.ports.filter((port) => port.device === virtio);
       expect(ports.map(({ queue }) => queue).sort()).toEqual([0, 1, 2, 3]);
       expect(new Set(ports.map(({ worker }) => worker)).size).toBe(2);
+      // The workers run the driver of each queue, and what comes by them gets through (pings, above).
+      expect(ports.map(({ busyPollMicroseconds }) => busyPollMicroseconds)).toEqual([200, 200, 200, 200]);
       expect(ports.filter(({ rxPackets }) => rxPackets > 0).length).toBeGreaterThan(1);
       expect(dp.drops().filter(({ reason }) => reason === "no-controller")).toEqual([]);
 
