@@ -122,6 +122,13 @@ test.skipIf(CHAINS)(
     );
     expect(programsOn(node.lab, NODE, "va")).toEqual([]);
     expect(dispatchers(ifindexOf(node))).toEqual([]);
+    // Nor does what is there go for it.
+    await node.dp.apply(node.document({ a: { hook: "xdp" } }));
+    await expect(node.dp.apply(chained(node))).rejects.toThrow(
+      "/interfaces/0/xdpChain cannot come, as its program has no chain; take the interface out of the state first",
+    );
+    expect(programsOn(node.lab, NODE, "va")).toEqual(["weir_tc", "weir_xdp"]);
+    expect(await node.received("a", pods.b.ipv4)).toBe(3);
   },
 );
 

@@ -3,15 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { WeirError } from "../../errors.ts";
-import {
-  attachTc,
-  attachXdp,
-  chainOn,
-  type Link,
-  linkFromPin,
-  type Program,
-  XdpChainLink,
-} from "../../libbpf/index.ts";
+import { attachTc, attachXdp, chainOn, type Link, linkFromPin, type Program } from "../../libbpf/index.ts";
 import { findDriver } from "../drivers/index.ts";
 import type { InstancePaths } from "../instance/instance.ts";
 import type { Pipeline, ProgramName } from "../instance/loader.ts";
@@ -19,7 +11,7 @@ import type { Interface, Order } from "../schema/index.ts";
 import { sameValue } from "../state/desired.ts";
 import type { Undo } from "../state/undo.ts";
 import type { TcDirection } from "./attached_programs.ts";
-import { attachChained, DEFAULT_CHAIN_PRIORITY, keepChained, type Place } from "./chained_xdp.ts";
+import { attachChained, DEFAULT_CHAIN_PRIORITY, isChained, keepChained, type Place } from "./chained_xdp.ts";
 import { automaticHook, type Device } from "./devices.ts";
 import { anchorOf } from "./order.ts";
 import { kernelAtLeast } from "./preflight.ts";
@@ -201,8 +193,7 @@ export class Attacher {
   ): Link {
     const known = before ?? adopt(pin);
     if (known !== undefined) {
-      const isPlain = !(known instanceof XdpChainLink);
-      if (isPlain && programs.some((name) => runs(known, this.#pipeline.program(name)))) return known;
+      if (!isChained(known) && programs.some((name) => runs(known, this.#pipeline.program(name)))) return known;
       removeLink(known);
     }
     const link = firstOf(programs, (name) => attach(this.#pipeline.program(name)));

@@ -23,6 +23,9 @@ const settings = (name: ProgramName, priority: number) => ({
   frags: name === "weir_xdp_frags",
 });
 
+/** Whether a link's program is one of several, or may be. */
+export const isChained = (link: Link): boolean => link instanceof XdpChainLink;
+
 /** Puts a program into the chain of a device. */
 export function attachChained(pipeline: Pipeline, name: ProgramName, { device, priority }: Place): Link {
   return attachXdpChain({

@@ -6,6 +6,7 @@ import { NEXTHOP_FLAG_DOWN } from "../../layout/index.ts";
 import { vrfOf } from "../check/check_interfaces.ts";
 import type { Attachment } from "../device/attach.ts";
 import { hookOf } from "../device/attach.ts";
+import { isChained } from "../device/chained_xdp.ts";
 import { type Device, deviceName } from "../device/devices.ts";
 import { LINK_HEADER } from "../device/direct_ports.ts";
 import type { LiveInterface } from "../device/live.ts";
@@ -15,7 +16,7 @@ import { findDriver } from "../drivers/index.ts";
 import { policiesOf } from "../host/host_object.ts";
 import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
-import type { Interface } from "../schema/index.ts";
+import { type Interface, invalid } from "../schema/index.ts";
 import { type ObjectChange, sameValue } from "../state/desired.ts";
 import type { Run } from "./context.ts";
 import { deviceOf, lostDevice, parentOf } from "./interface_device.ts";
@@ -31,6 +32,7 @@ import { explainedError, mendDevice, restoreDevice } from "./tuning.ts";
 export function writeInterface(run: Run, object: Interface, found: FoundDevice = deviceOf(run, object)): void {
   const before = run.live.get(object.name);
   checkPeer(run, object, found.device);
+  checkChain(run, object, found.device, before);
   const warnings: string[] = [];
   const device = mendDevice(run, object, found.device, warnings);
   const id = run.ids.take("interface", object.name);
@@ -75,6 +77,21 @@ function checkPeer(run: Run, object: Interface, device: Device | undefined): voi
   const before = run.live.get(object.name)?.object;
   const isKnown = before !== undefined && before.netns === object.netns && deviceName(before) === deviceName(object);
   if (!run.resuming && !isKnown && device !== undefined) peerNamespace(run, object, device);
+}
+
+/**
+ * The program of its own would have to go before the one in a chain can come, and the other way round: nothing of it may be
+ * lost where that fails.
+ */
+function checkChain(run: Run, object: Interface, device: Device | undefined, before: LiveInterface | undefined): void {
+  const xdp = before?.attachment?.xdp;
+  if (xdp === undefined || device === undefined || hookOf(object, device) === "tc") return;
+  if (isChained(xdp) === (object.xdpChain !== undefined)) return;
+  const pointer = `${run.locate("interfaces", object.name)}/xdpChain`;
+  const reason = isChained(xdp)
+    ? "cannot go, as its program is in a chain"
+    : "cannot come, as its program has no chain";
+  throw invalid(pointer, reason, "take the interface out of the state first");
 }
 
 /** Interfaces take turns; what comes by the queues of one, VLAN sub-interfaces' too, is spread from there on. */

@@ -21,7 +21,8 @@ export function checkDevices(names: readonly string[], hook: HookChoice = "auto"
     try {
       const report = inspectDevice(name, { hook });
       const { link } = report.facts;
-      return [...checkDevice(report, hook), checkNeighbours(link, attachedPrograms(link.index))];
+      const programs = attachedPrograms(link.index);
+      return [...checkDevice(report, hook, programs), checkNeighbours(link, programs)];
     } catch (error) {
       if (!(error instanceof WeirError) || error.code !== "ENODEV") return [failed(name, error)];
       return [fail(name, "no such device", "ip link shows the devices of this namespace")];
@@ -30,13 +31,17 @@ export function checkDevices(names: readonly string[], hook: HookChoice = "auto"
 }
 
 /** All that there is to say about a device. */
-export function checkDevice(report: DeviceReport, hook: HookChoice): Check[] {
+export function checkDevice(
+  report: DeviceReport,
+  hook: HookChoice,
+  programs: readonly AttachedProgram[] = [],
+): Check[] {
   const { link } = report.facts;
   return [
     checkUp(link),
     checkDriver(report),
     checkHook(report, hook),
-    checkProgram(link),
+    checkProgram(link, programs),
     ...checkSettings(report, hook),
     checkPacketLimits(link),
     ...checkPeer(report),
@@ -80,11 +85,17 @@ function checkHook({ facts, hook, needs }: DeviceReport, wanted: HookChoice): Ch
   return warn(name, `auto takes tc, as XDP is not possible: ${obstacle.found}`, obstacle.command, cost);
 }
 
-/** Another program on the XDP hook is not replaced unasked. */
-export function checkProgram(link: LinkInfo): Check {
+/** Another program on the XDP hook is not replaced unasked; those behind a dispatcher can be joined. */
+export function checkProgram(link: LinkInfo, programs: readonly AttachedProgram[] = []): Check {
   const name = `${link.name} xdp`;
   if (link.xdp === undefined) return ok(name, "no program attached");
   const { programId, mode } = link.xdp;
+  const chain = programs.filter(({ hook, priority }) => hook === "xdp" && priority !== undefined);
+  if (chain.length > 0) {
+    const names = chain.map(({ id, name: program, priority }) => `${id} ${program} (priority ${priority})`);
+    const found = `a dispatcher (${mode}) runs, in this order: ${names.join(", ")}`;
+    return warn(name, found, "set xdpChain to be one of them, or use hook: tc", "hook xdp without it is refused");
+  }
   const found = `program ${programId} is attached (${mode})`;
   const hint = "use hook: tc, set replaceXdp: true, or detach it; it may be Weir's own";
   return warn(name, found, hint, "hook xdp is refused");

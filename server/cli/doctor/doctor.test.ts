@@ -226,6 +226,11 @@ describe("a device", () => {
     expect(checkProgram(link()).status).toBe("ok");
     const attached = checkProgram(link({ xdp: { mode: "native", programId: 643 } }));
     expect(attached).toMatchObject({ status: "warn", found: "program 643 is attached (native)" });
+    const behind = [{ hook: "xdp" as const, id: 7, name: "other_xdp", priority: 20 }];
+    expect(checkProgram(link({ xdp: { mode: "native", programId: 643 } }), behind)).toMatchObject({
+      found: "a dispatcher (native) runs, in this order: 7 other_xdp (priority 20)",
+      hint: "set xdpChain to be one of them, or use hook: tc",
+    });
     expect(checkPacketLimits(link())).toEqual({ name: "eth0 packets", status: "ok", found: expect.any(String) });
     const raised = { gso: 196608, gro: 65536, gsoIpv4: 65536, groIpv4: 65536, driver: 524280 };
     expect(checkPacketLimits(link({ packetLimits: raised })).found).toBe(
