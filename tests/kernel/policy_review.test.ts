@@ -9,7 +9,7 @@ import { Random } from "../wasm/policy/random.ts";
 import { DataPlaneNode } from "./dataplane_node.ts";
 
 const FLOWS = 1500;
-const CHANGES = 25;
+const CHANGES = 30;
 const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, icmp: 1, icmpv6: 58 } as const;
 /** ICMP's timestamp request, and its answer. */
 const TIMESTAMP = { request: 13 << 8, reply: 14 << 8 };
@@ -66,11 +66,13 @@ function ruleOf(r: Random): PolicyRuleInput {
     ...(hasPorts && r.once(3) ? { sourcePorts: [range()] } : {}),
     ...(proto === "icmp" && r.once(2) ? { types: [r.of([8, 13, "13/0"])] } : {}),
     ...(r.once(2) ? {} : { from: peers() }),
-    ...(r.once(4) ? { except: [`10.9.0.${r.below(20) * 2}/31`] } : {}),
+    ...(proto !== "icmpv6" && r.once(4) ? { except: [`10.9.0.${r.below(20) * 2}/31`] } : {}),
   };
 }
 
 const membersOf = (r: Random) => [`10.9.0.${r.below(16) * 2}/31`, `10.9.0.${32 + r.below(8)}/32`, "fd00:9::20/123"];
+
+const LISTS = [["p"], ["q"], ["p", "q"], ["q", "p"]] as const;
 
 /** One change of what a controller may change at once. */
 function changed(r: Random, { policies: [p, q], list, members }: Document): Document {
@@ -91,12 +93,12 @@ function changed(r: Random, { policies: [p, q], list, members }: Document): Docu
     case 0:
       return { policies: [otherDefault(p), q], list, members };
     case 1:
-      return { policies: [p, q], list: r.of([["p"], ["q"], ["p", "q"], ["q", "p"]]), members };
+      return { policies: [p, q], list: r.of(LISTS), members };
     case 2:
     case 3:
       return { policies: [p, q], list, members: membersOf(r) };
     case 4:
-      return { policies: [edit(p), edit(q)], list, members: membersOf(r) };
+      return { policies: [edit(p), edit(q)], list: r.of(LISTS), members: membersOf(r) };
     default:
       return { policies: r.once(2) ? [edit(p), q] : [p, edit(q)], list, members };
   }

@@ -24,15 +24,46 @@ export function changedRules(run: Run, changes: readonly AnyChange[]): ChangedRu
     if (change.kind === "sets") rules.push(...ofMembers(changedMembers(change)));
     if (change.kind !== "policies") continue;
     const [before, after] = [change.before[0]?.object, change.after[0]?.object];
-    if (before === undefined || after === undefined || !sameValue(before.default, after.default)) return undefined;
-    rules.push(...differing(before, after).map(asFilter));
+    // It has decided nothing yet.
+    if (before === undefined) continue;
+    if (after === undefined || !sameValue(before.default, after.default)) return undefined;
+    rules.push(...differing(before.rules, after.rules).map(asFilter));
   }
   if (rules.length > MOST_RULES) return undefined;
   return { rules, prefixSets: setsOf(run, changes, rules) };
 }
 
+/**
+ * The same where an interface has another list of policies, as they are now: how they have changed themselves is known.
+ * @param known what else has changed.
+ */
+export function withOtherList(
+  run: Run,
+  known: ChangedRules | undefined,
+  before: readonly string[] | undefined,
+  after: readonly string[] | undefined,
+): ChangedRules | undefined {
+  const [was, is] = [before, after].map((names) => names?.map((name) => run.state.get("policies", name)) ?? []);
+  const [first, now] = [was?.[0], is?.[0]];
+  if (known === undefined || first === undefined || now === undefined || !sameValue(first.default, now.default)) {
+    return undefined;
+  }
+  const [had, has] = [rulesInOrder(was), rulesInOrder(is)];
+  if (had === undefined || has === undefined) return undefined;
+  const rules = [...known.rules, ...differing(had, has).map(asFilter)];
+  if (rules.length > MOST_RULES) return undefined;
+  return { rules, prefixSets: new Map([...setsOf(run, [], rules), ...known.prefixSets]) };
+}
+
+/** `undefined`: not all are known, or which rules follow which depends on where a policy ends. */
+function rulesInOrder(policies: readonly (Policy | undefined)[] = []): readonly Rule[] | undefined {
+  const rules = policies.flatMap((policy) => policy?.rules ?? []);
+  if (policies.includes(undefined)) return undefined;
+  return policies.length > 1 && rules.some(({ action }) => action === "pass") ? undefined : rules;
+}
+
 /** The rules of both, without those that both begin and end with: any between may come before others now. */
-function differing({ rules: before = [] }: Policy, { rules: after = [] }: Policy): readonly Rule[] {
+function differing(before: readonly Rule[] = [], after: readonly Rule[] = []): readonly Rule[] {
   const least = Math.min(before.length, after.length);
   let first = 0;
   while (first < least && sameRule(before[first], after[first])) first++;

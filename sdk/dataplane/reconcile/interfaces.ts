@@ -18,6 +18,7 @@ import { learnedMac } from "../kernel/records.ts";
 import { NO_ADDRESSES } from "../kernel/tables.ts";
 import { type Interface, invalid } from "../schema/index.ts";
 import { type ObjectChange, sameValue } from "../state/desired.ts";
+import { withOtherList } from "./changed_rules.ts";
 import type { Run } from "./context.ts";
 import { deviceOf, lostDevice, parentOf } from "./interface_device.ts";
 import { peerNamespace } from "./peer_namespace.ts";
@@ -335,7 +336,7 @@ function noteStale(run: Run, before: LiveInterface | undefined, now: Interface):
   if (!same) noteAllStale(run, before);
   if (!sameValue([policiesOf(old), old.services], [policiesOf(now), now.services])) {
     run.stale.policies.add(before.id);
-    run.stale.rules = undefined;
+    run.stale.rules = withOtherList(run, run.stale.rules, policiesOf(old), policiesOf(now));
   }
 }
 
