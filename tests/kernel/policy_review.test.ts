@@ -170,6 +170,32 @@ test("a flow that a rule left to the controller stays as decided, until another 
   expect(node.dp.flows.get(key)?.generation).not.toBe(generation as number);
 });
 
+test("what a change of a rule and of an interface's list would concern is foreseen", async () => {
+  await using node = await DataPlaneNode.start({ name: "foreseen", hook: "tc" });
+  const deny = (port: number) => ({ action: "deny", direction: "ingress", proto: "udp", ports: [port] });
+  const policy = (name: string, ...ports: number[]) => ({ name, default: "allow", rules: ports.map(deny) });
+  const state = (list: string[], ...policies: object[]) => node.document({ b: { policies: list } }, { policies });
+  await node.dp.apply(state(["one"], policy("one", 1), policy("two", 1)));
+  const ends = { vrf: "red", proto: "udp", src: pods.a.ipv4, dst: pods.b.ipv4 };
+  const flow = (port: number): FlowSetting => ({
+    ...ends,
+    sport: port,
+    dport: port,
+    action: "forward",
+    interface: "va",
+  });
+  node.dp.flows.set(Array.from({ length: 100 }, (_, i) => flow(100 + i)));
+  const touched = async (list: string[], ...policies: object[]) => (await node.dp.plan(state(list, ...policies))).flows;
+  expect(await touched(["one"], policy("one", 1), policy("two", 1))).toBe(0);
+  expect(await touched(["one"], policy("one", 1, 110), policy("two", 1))).toBe(2);
+  expect(await touched(["two"], policy("one", 1), policy("two", 1, 111))).toBe(2);
+  expect(await touched(["two"], policy("one", 1, 110), policy("two", 1, 111))).toBe(4);
+  expect(await touched(["one", "new"], policy("one", 1), policy("two", 1), policy("new", 112, 113))).toBe(4);
+  expect(await touched(["one"], { ...policy("one", 1), default: "deny" }, policy("two", 1))).toBe(200);
+  await node.dp.apply(state(["one", "new"], policy("one", 1), policy("two", 1), policy("new", 112, 113)));
+  expect([...node.dp.flows.entries({ proto: "udp" })].length).toBe(196);
+});
+
 test("a change of routes or next hops concerns the flows that they lead, in either direction, and no others", async () => {
   await using node = await DataPlaneNode.start({ name: "ways", hook: "tc" });
   const hop = (name: string) => ({ name, type: "interface", device: pods.b.device });

@@ -17,9 +17,17 @@ export interface ChangedRules {
 /** To tell which flows so many rules match takes as long as to judge them. */
 const MOST_RULES = 2000;
 
-/** @returns `undefined` where any flow may be decided otherwise. */
-export function changedRules(run: Run, changes: readonly AnyChange[]): ChangedRules | undefined {
-  const rules: PolicyRuleInput[] = [];
+/**
+ * @param known what else has changed.
+ * @returns `undefined` where any flow may be decided otherwise.
+ */
+export function changedRules(
+  run: Run,
+  known: ChangedRules | undefined,
+  changes: readonly AnyChange[],
+): ChangedRules | undefined {
+  if (known === undefined) return undefined;
+  const rules: PolicyRuleInput[] = [...known.rules];
   for (const change of changes) {
     if (change.kind === "sets") rules.push(...ofMembers(changedMembers(change)));
     if (change.kind !== "policies") continue;
@@ -30,7 +38,7 @@ export function changedRules(run: Run, changes: readonly AnyChange[]): ChangedRu
     rules.push(...differing(before.rules, after.rules).map(asFilter));
   }
   if (rules.length > MOST_RULES) return undefined;
-  return { rules, prefixSets: setsOf(run, changes, rules) };
+  return { rules, prefixSets: new Map([...setsOf(run, changes, rules), ...known.prefixSets]) };
 }
 
 /**

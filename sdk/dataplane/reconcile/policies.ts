@@ -135,7 +135,7 @@ export class Policies {
     for (const { object, id } of run.live.values()) {
       if (policiesOf(object)?.some((name) => policies.has(name)) === true) run.stale.policies.add(id);
     }
-    if (run.stale.rules !== undefined && policies.size > 0) run.stale.rules = changedRules(run, changes);
+    if (policies.size > 0) run.stale.rules = changedRules(run, run.stale.rules, changes);
   }
 
   /** Keeps the numbers of lists that were or are in use: the kernel's table still names the old ones. */
