@@ -97,6 +97,17 @@ describe.each(hooks)("services of the host for pods on the %s hook", (hook) => {
     expect(await node.python("a", ASK_UDP, "169.254.20.10")).toBe(`${a.ipv4}\n`);
   });
 
+  test("a trace tells what becomes of a new flow", () => {
+    const trace = (dst: string, dport: number) => node.dp.trace("vc", { proto: "tcp", src: pods.c.ipv4, dst, dport });
+    const { verdict, steps } = trace(METADATA4, 80);
+    expect([verdict, steps.find(({ stage }) => stage === "nat")]).toMatchObject([
+      "host",
+      { key: { src: pods.c.ipv4, dst: "127.0.0.1", dport: 8775 } },
+    ]);
+    expect(trace(METADATA4, 81)).toMatchObject({ verdict: "drop", reason: "policy-deny" });
+    expect(trace("169.254.20.10", 80)).toMatchObject({ verdict: "drop", reason: "no-service" });
+  });
+
   test("policy judges what the pod asks for, and other ports of the address are no service", async () => {
     expect(await curl(node.lab, "b", METADATA4, 81, 0.3)).toBe("000");
     expect(node.dropped("vb", "policy-deny")).toBeGreaterThan(0);

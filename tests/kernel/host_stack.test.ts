@@ -129,6 +129,11 @@ describe.each(hooks)("the host's own stack beside pods on the %s hook", (hook) =
     await node.lab.exec(NODE, ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"]);
     expect(await curl(node.lab, "a", HOST4, 8000)).toBe("200");
     expect((await node.lab.ping("b", HOST4)).received).toBe(1);
+    // What they keep out all the same is told.
+    await node.dp.apply(hostDocument(node, { order: "tail" }));
+    const status = node.dp.tables.interfaces.get("lo")?.status;
+    expect(status?.["warnings"]).toEqual([expect.stringContaining("net.ipv4.conf.all.rp_filter is 1: ")]);
+    await node.dp.apply(hostDocument(node));
     await node.lab.exec(NODE, ["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0"]);
   });
 

@@ -18,6 +18,7 @@ import {
   readFacts,
   readPeer,
 } from "../drivers/index.ts";
+import { reversePathWarnings } from "../host/reverse_path.ts";
 import type { Interface } from "../schema/index.ts";
 import type { Run } from "./context.ts";
 import { peerNamespace } from "./peer_namespace.ts";
@@ -36,6 +37,7 @@ export function mendDevice(
   warnings: string[],
 ): Device | undefined {
   if (device === undefined || object.parent !== undefined) return device;
+  if (object.role === "host") warnings.push(...reversePathWarnings(device.name));
   const mended = object.tune === true ? tune(run, object, device, warnings) : device;
   const { nativeXdp, xdpObstacle } = mended;
   if ((object.hook ?? "auto") === "auto" && nativeXdp && xdpObstacle !== undefined) {

@@ -10,6 +10,7 @@ import { buildFrame, type PacketFields } from "./frame.ts";
 import { frameDefaults } from "./frame_defaults.ts";
 import { insertTag } from "./frame_tag.ts";
 import type { TraceRecord } from "./record.ts";
+import { serviceStep } from "./service_step.ts";
 import { StepReader } from "./steps.ts";
 import { MAX_FRAME, type MirrorCopy, TracedLoad, type TracedRun } from "./traced_load.ts";
 import type { Trace, TraceOutput, TraceStep } from "./types.ts";
@@ -130,6 +131,9 @@ export class Tracer implements Disposable {
       }
       // The programs went on as if the flow had been allowed.
       if (policy.action !== "allow") break;
+      const served = serviceStep(this.#parts, record);
+      if (served !== undefined) tell(served);
+      if (served?.stage === "drop") break;
     }
     return { steps, own, outputs };
   }
