@@ -50,6 +50,7 @@ export {
 export type { TranslatedEnd, Translation } from "./dataplane/flows/translation.ts";
 export type { FlowTreatment, ReverseTreatment } from "./dataplane/flows/treatment.ts";
 export type { Flow, FlowKey, FlowResult, FlowSelector, FlowSetting } from "./dataplane/flows/types.ts";
+export type { HostStatus } from "./dataplane/host/host_network.ts";
 export { type OpenOptions, openOptionsOf } from "./dataplane/instance/options.ts";
 export { type DestroyOptions, destroyInstance } from "./dataplane/instance/remove_instance.ts";
 export type { GuardStatus } from "./dataplane/kernel/guard_table.ts";
@@ -67,6 +68,7 @@ export {
   type Encap,
   type FdbEntry,
   type HashField,
+  type HostService,
   type Interface,
   type KernelRoutesConfig,
   type Key,
