@@ -186,7 +186,7 @@ export class Pipeline implements Disposable {
     this.map("interface_addresses").update(key, u32(flags));
   }
 
-  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0, label = 0): void {
+  #routeKey(vrf: number, prefix: string): { map: BpfMap; key: Uint8Array } {
     const [address = "", bits = ""] = prefix.split("/");
     const bytes = addressBytes(address);
     const key = new Uint8Array(8 + bytes.length);
@@ -194,7 +194,17 @@ export class Pipeline implements Disposable {
     view.setUint32(0, 32 + Number(bits), true);
     view.setUint32(4, vrf);
     key.set(bytes, 8);
-    this.map(isV6(address) ? "routes6" : "routes4").update(key, u32s(nexthop, label, flags, 0));
+    return { map: this.map(isV6(address) ? "routes6" : "routes4"), key };
+  }
+
+  addRoute(vrf: number, prefix: string, nexthop: number, flags = 0, label = 0): void {
+    const { map, key } = this.#routeKey(vrf, prefix);
+    map.update(key, u32s(nexthop, label, flags, 0));
+  }
+
+  removeRoute(vrf: number, prefix: string): void {
+    const { map, key } = this.#routeKey(vrf, prefix);
+    map.delete(key);
   }
 
   addBridgeEntry(vrf: number, mac: string, nexthop: number): void {

@@ -134,14 +134,53 @@ describe.each(hooks)("on the %s hook", (hook) => {
     expect(pipeline.flow({ ...BACK, protocol: 6 })).toMatchObject({ ingress: 2 });
   });
 
-  test("a flow without a way keeps its entry, and goes on when there is one", () => {
+  test.each([
+    ["no route", "no-route", () => pipeline.removeRoute(1, `${B}/32`)],
+    ["a route to a next hop that is gone", "no-nexthop", () => pipeline.addRoute(1, `${B}/32`, 0)],
+    [
+      "a route to a next hop that is down",
+      "no-nexthop",
+      () => {
+        pipeline.setNexthop(9, "interface", {
+          interface: 2,
+          mac: MAC_B,
+          flags: NEXTHOP_FLAG_DOWN | NEXTHOP_FLAG_POLICY,
+        });
+        pipeline.addRoute(1, `${B}/32`, 9);
+      },
+    ],
+    [
+      "a route that discards",
+      "discard",
+      () => {
+        pipeline.setNexthop(9, "discard");
+        pipeline.addRoute(1, `${B}/32`, 9);
+      },
+    ],
+  ] as const)("a flow with %s is dropped as %s, and goes on when there is a way again", (_what, reason, loseWay) => {
     const generation = established(hook);
-    leadTo(0, generation);
-    expect(pipeline.run(hook, udp(FLOW)).verdict).toBe("drop");
+    loseWay();
+    expect(pipeline.decide(FLOW, { operation: "reroute", generation, revision: 7 }).result).toBe("ok");
+    const outcome = pipeline.run(hook, udp(FLOW));
+    // Of a missing route the slow path tells the sender.
+    expect(trapOf(outcome)?.reason ?? outcome.verdict).toBe(reason === "no-route" ? reason : "drop");
+    expect(pipeline.drops(1)).toEqual({ [reason]: 1 });
     expect(pipeline.flow(FLOW)).toMatchObject({ generation, reroute: 7 });
     pipeline.addRoute(1, `${B}/32`, 3);
     expect(pipeline.run(hook, udp(FLOW)).verdict).toBe("out");
     expect(pipeline.flow(FLOW)).toMatchObject({ generation, nexthop: 3, reroute: 0 });
+    expect(pipeline.drops(1)).toEqual({ [reason]: 1 });
+  });
+
+  test("a flow without a way ages like any other", () => {
+    const generation = established(hook);
+    pipeline.removeRoute(1, `${B}/32`);
+    expect(pipeline.decide(FLOW, { operation: "reroute", generation, revision: 7 }).result).toBe("ok");
+    pipeline.run(hook, udp(FLOW));
+    expect(pipeline.sweep().marked).toBe(0);
+    for (const entry of [FLOW, BACK]) pipeline.makeOlder(entry, 61);
+    expect(pipeline.sweep().marked).toBe(1);
+    expect(pipeline.sweep().removed).toBe(2);
   });
 
   test("where its next hop is down it goes another way for good, unless the controller chose it", () => {

@@ -93,6 +93,40 @@ function describeHook(hook: Hook): void {
       }
     });
 
+    test("counts a flow's packets as no-route while its route is away, and judges it anew by what has changed meanwhile", async () => {
+      const change = (policy: object, addresses: readonly string[]) =>
+        node.dp.apply(node.document({ b: { policies: ["numbers"], addresses } }, { policies: [policy] }));
+      const rule = { name: "numbers", direction: "ingress", proto: "udp", ports: [5100], from: fromA };
+      const open = { name: "numbers", default: "deny", rules: [{ ...rule, action: "allow" }] };
+      const closed = { name: "numbers", default: "deny", rules: [] };
+      await using recorder = await node.serve("b", UDP_RECORDER, "5100", "20");
+      for (const [index, address] of addresses.entries()) {
+        const send = (first: number) => node.python("a", UDP_NUMBERS, address, "5100", "6100", String(first), "3");
+        const flows = () => [...node.dp.flows.entries({ src: index === 0 ? a.ipv4 : a.ipv6, proto: "udp" })];
+        const dropped = (reason: string) => node.dropped("va", reason);
+        const before = { route: dropped("no-route"), policy: dropped("policy-deny") };
+        const first = 100 * index;
+        await change(open, addresses);
+        await send(first);
+        await recorder.waitForOutput(new RegExp(`got ${first + 2}\n`));
+        const [flow] = flows();
+        await change(open, []);
+        await send(first + 10);
+        await waitFor(() => dropped("no-route") - before.route === 3, { what: "three packets without a route" });
+        await change(open, addresses);
+        await send(first + 20);
+        await recorder.waitForOutput(new RegExp(`got ${first + 22}\n`));
+        expect(flows().map(({ generation }) => generation)).toEqual([flow?.generation ?? 0]);
+        await change(open, []);
+        await change(closed, []);
+        await change(closed, addresses);
+        await send(first + 30);
+        await waitFor(() => dropped("policy-deny") - before.policy === 3, { what: "three packets that policy denies" });
+        expect(dropped("no-route") - before.route).toBe(3);
+      }
+      expect(recorder.stdout.match(/\d+/g)?.map(Number)).toEqual([0, 1, 2, 20, 21, 22, 100, 101, 102, 120, 121, 122]);
+    });
+
     test("asks the controller, and up to three packets wait and come in their order", async () => {
       await node.dp.apply(node.document({ b: { policies: [] } }));
       for (const [index, address] of addresses.entries()) {
