@@ -32,16 +32,17 @@ static __always_inline int flow_claim(__u8 family, const union flow_key *key,
 }
 
 /*
- * The same for the other entry of a pair of which one has been claimed: no other entry has its
- * generation, which comes into the memory of an entry as one word with `trapped`.
+ * The same, without a look at the key, for who knows that `generation` is that of the entry at it:
+ * because the other entry of the pair is claimed, or from before the entry was seen to have been
+ * idle for long. It comes into the memory of an entry as one word with `trapped`.
  */
-static __always_inline int flow_claim_partner(struct flow_entry *other, __u32 generation)
+static __always_inline int flow_claim_generation(struct flow_entry *flow, __u32 generation)
 {
-	if (__sync_fetch_and_or(&other->trapped, FLOW_CLAIMED) & FLOW_CLAIMED)
+	if (__sync_fetch_and_or(&flow->trapped, FLOW_CLAIMED) & FLOW_CLAIMED)
 		return 0;
-	if (*(volatile __u32 *)&other->generation == generation)
+	if (*(volatile __u32 *)&flow->generation == generation)
 		return 1;
-	flow_unclaim(other);
+	flow_unclaim(flow);
 	return 0;
 }
 
@@ -84,24 +85,34 @@ static __always_inline int flow_remove(__u8 family, const union flow_key *key,
 }
 
 /*
- * A pair ends. `flow`: one direction's entry; `other`: that of the other direction, at `reverse`,
- * or NULL; `now`: as of flow_end_tell(). Entries removed: 0 where another does it.
+ * A pair ends, of which `flow` is claimed. `other`: the entry of the other direction, at `reverse`,
+ * or NULL; `now`: as of flow_end_tell(). Entries removed.
  */
-static __always_inline int flow_remove_pair(__u8 family, const union flow_key *key,
-					    struct flow_entry *flow, const union flow_key *reverse,
-					    struct flow_entry *other, __u32 reason, __u64 now)
+static __always_inline int flow_remove_claimed_pair(__u8 family, const union flow_key *key,
+						    struct flow_entry *flow,
+						    const union flow_key *reverse,
+						    struct flow_entry *other, __u32 reason,
+						    __u64 now)
 {
 	int removed;
 
-	if (!flow_claim(family, key, flow))
-		return 0;
-	if (other && !flow_claim_partner(other, flow->generation))
+	if (other && !flow_claim_generation(other, flow->generation))
 		other = NULL;
 	flow_end_tell(key, flow, other, FLOW_END(family, reason), now);
 	removed = flow_remove_claimed(family, key, flow);
 	if (other)
 		removed += flow_remove_claimed(family, reverse, other);
 	return removed;
+}
+
+/* The same of one that is not claimed; 0 where another removes it. */
+static __always_inline int flow_remove_pair(__u8 family, const union flow_key *key,
+					    struct flow_entry *flow, const union flow_key *reverse,
+					    struct flow_entry *other, __u32 reason)
+{
+	if (!flow_claim(family, key, flow))
+		return 0;
+	return flow_remove_claimed_pair(family, key, flow, reverse, other, reason, 0);
 }
 
 /* Removes the entry of one generation, if it is there. */

@@ -31,10 +31,10 @@ struct sweep {
 /* One slot, by which the flow is found. */
 struct swept {
 	__u32 slot;
+	__u32 generation; /* of the entry, read before all that says whether it is idle */
 	__u8 protocol;
 	union flow_key key;
-	union flow_key reverse;   /* of the other direction's entry, once that was looked up */
-	struct flow_entry *other; /* NULL: it was not, or there is none */
+	struct flow_entry *other; /* of the other direction; NULL: not looked up, or none */
 };
 
 static __always_inline __u32 entries_of(__u32 state)
@@ -42,41 +42,40 @@ static __always_inline __u32 entries_of(__u32 state)
 	return (state & ~SLOT_TRANSLATED) == SLOT_PAIR ? 2 : 1;
 }
 
-/* Linux 6.1 takes no map key from the memory that a function gets as an argument: copies. */
+/* Linux 6.1 takes no map key from the memory that a function gets as an argument: a copy. */
 static __always_inline int remove_swept(__u8 family, const union flow_key *key,
-					struct flow_entry *flow, const union flow_key *reverse,
-					struct flow_entry *other, __u64 now)
+					struct flow_entry *flow, struct flow_entry *other,
+					__u32 generation, __u64 now)
 {
-	union flow_key own, own_reverse;
+	union flow_key own, reverse;
 
-	if (!key || !flow || !reverse)
+	if (!key || !flow || !flow_claim_generation(flow, generation))
 		return 0;
 	own = *key;
-	own_reverse = *reverse;
-	return flow_remove_pair(family, &own, flow, &own_reverse, other, FLOW_END_IDLE, now);
+	flow_key_partner(family, &own, flow, &reverse);
+	return flow_remove_claimed_pair(family, &own, flow, &reverse, other, FLOW_END_IDLE, now);
 }
 
 /* Functions of their own, so that the verifier goes once through what they do. */
 __attribute__((noinline)) int remove_swept4(const union flow_key *key, struct flow_entry *flow,
-					    const union flow_key *reverse, struct flow_entry *other,
-					    __u64 now)
+					    struct flow_entry *other, __u32 generation, __u64 now)
 {
-	return remove_swept(4, key, flow, reverse, other, now);
+	return remove_swept(4, key, flow, other, generation, now);
 }
 
 __attribute__((noinline)) int remove_swept6(const union flow_key *key, struct flow_entry *flow,
-					    const union flow_key *reverse, struct flow_entry *other,
-					    __u64 now)
+					    struct flow_entry *other, __u32 generation, __u64 now)
 {
-	return remove_swept(6, key, flow, reverse, other, now);
+	return remove_swept(6, key, flow, other, generation, now);
 }
 
-/* `other`: at at->reverse, or NULL where there is only one entry. */
+/* `other`: of the same pair, or NULL where there is only one entry. */
 static __always_inline void sweep_remove(__u8 family, struct sweep *s, struct swept *at,
 					 struct flow_entry *flow, struct flow_entry *other)
 {
-	s->args.removed += family == 4 ? remove_swept4(&at->key, flow, &at->reverse, other, s->now)
-				       : remove_swept6(&at->key, flow, &at->reverse, other, s->now);
+	s->args.removed += family == 4
+				   ? remove_swept4(&at->key, flow, other, at->generation, s->now)
+				   : remove_swept6(&at->key, flow, other, at->generation, s->now);
 }
 
 static __always_inline void sweep_hold(__u8 family, struct sweep *s, struct swept *at,
@@ -101,14 +100,15 @@ static __always_inline int is_turned(const union flow_key *key, const struct flo
 static __always_inline struct flow_entry *sweep_find(__u8 family, struct swept *at,
 						     const struct slot_head *head)
 {
+	union flow_key reverse;
 	struct flow_entry *flow;
 
 	at->other = NULL;
 	if (head->due != SLOT_DUE_MARKED)
 		return flow_at(family, &at->key);
-	flow_key_reverse(family, &at->key, 0, &at->reverse);
+	flow_key_reverse(family, &at->key, 0, &reverse);
 	flow = flow_at(family, &at->key);
-	at->other = flow_at(family, &at->reverse);
+	at->other = flow_at(family, &reverse);
 	return flow;
 }
 
@@ -120,6 +120,7 @@ static __always_inline void sweep_idle(__u8 family, struct sweep *s, struct swep
 				       struct slot_head *head, struct flow_entry *flow, __u64 limit)
 {
 	struct flow_entry *other = at->other;
+	union flow_key reverse;
 
 	if (!(flow->flags & FLOW_FLAG_MARKED)) {
 		flow->flags |= FLOW_FLAG_MARKED;
@@ -129,8 +130,8 @@ static __always_inline void sweep_idle(__u8 family, struct sweep *s, struct swep
 		return;
 	}
 	if (!other || other->generation != flow->generation) {
-		flow_key_partner(family, &at->key, flow, &at->reverse);
-		other = partner_of(family, flow, &at->reverse);
+		flow_key_partner(family, &at->key, flow, &reverse);
+		other = partner_of(family, flow, &reverse);
 	}
 	if (other && s->now <= other->last_seen + limit) {
 		head->due = other->last_seen + limit;
@@ -159,6 +160,8 @@ static __always_inline void sweep_look(__u8 family, struct sweep *s, struct swep
 	__u64 limit;
 
 	s->args.looked++;
+	if (flow)
+		at->generation = *(volatile __u32 *)&flow->generation;
 	if (!flow || flow->slot != at->slot) {
 		sweep_missing(family, at, head, state);
 		return;
@@ -171,7 +174,7 @@ static __always_inline void sweep_look(__u8 family, struct sweep *s, struct swep
 		return;
 	}
 	limit = idle_limit(flow, at->protocol);
-	if (s->now > flow->last_seen + limit) {
+	if (s->now > *(volatile __u64 *)&flow->last_seen + limit) {
 		sweep_idle(family, s, at, head, flow, limit);
 		return;
 	}

@@ -230,7 +230,7 @@ static __always_inline __u8 decision_delete(struct flow_decision *d, __u32 *remo
 	}
 	flow_key_partner(family, &key, old, &reverse);
 	other = partner_of(family, old, &reverse);
-	count = flow_remove_pair(family, &key, old, &reverse, other, d->end_reason, 0);
+	count = flow_remove_pair(family, &key, old, &reverse, other, d->end_reason);
 	*removed += count;
 	return count ? DECISION_OK : DECISION_STALE;
 }

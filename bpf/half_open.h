@@ -32,7 +32,7 @@ static __always_inline void give_way(const struct half_open *oldest)
 	guard = flow_guard_of(flow->owner);
 	flow_key_partner(family, key, flow, &reverse);
 	if (!flow_remove_pair(family, key, flow, &reverse, partner_of(family, flow, &reverse),
-			      FLOW_END_GAVE_WAY, 0))
+			      FLOW_END_GAVE_WAY))
 		return;
 	if (guard)
 		__sync_fetch_and_add(&guard->gave_way, 1);
