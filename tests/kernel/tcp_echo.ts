@@ -9,7 +9,8 @@ export const TCP_ECHO_FILTER = `tcp port ${PORT}`;
 /** Sends back what it gets, once the other side has sent all. */
 const SERVER = `
 import socket, sys
-s = socket.create_server((sys.argv[1], ${PORT}))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.create_server((sys.argv[1], ${PORT}), family=family)
 print("ready", flush=True)
 c, _ = s.accept()
 data = b""
