@@ -22,6 +22,7 @@
 #include "flow_slot_abi.h"
 #include "fragment_abi.h"
 #include "interface_abi.h"
+#include "match_abi.h"
 #include "mirror_abi.h"
 #include "miss_ring_abi.h"
 #include "nexthop_abi.h"

@@ -9,7 +9,7 @@
 
 /* Raised whenever a struct that abi.h includes changes meaning or size: a running instance with
  * another version is not adopted. */
-#define WEIR_ABI_VERSION 13
+#define WEIR_ABI_VERSION 14
 
 /* Element 0 of `config` (mmapable). */
 struct config {            /* 128 bytes */

@@ -62,6 +62,9 @@ struct interface_counters layout_interface_counters;
 struct miss_ring layout_miss_ring;
 struct miss_record layout_miss_record;
 
+/* match_abi.h */
+struct packet_match layout_packet_match;
+
 /* mirror_abi.h */
 struct mirror layout_mirror;
 struct mirror_counters layout_mirror_counters;

@@ -310,6 +310,23 @@ struct {
 	__type(value, struct trap_limit);
 } trap_limits SEC(".maps");
 
+/* Index -> struct packet_match; 0: their number. Writer: SDK; reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEIR_MAX_MATCHES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct packet_match);
+} packet_matches SEC(".maps");
+
+/* packet_match.limit -> struct trap_limit. Writer and reader: pipeline. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_MATCHES);
+	__type(key, __u32);
+	__type(value, struct trap_limit);
+} match_limits SEC(".maps");
+
 /* nexthop.counter, its id -> struct tunnel_counters; 0 is never used. Writer: pipeline; reader: SDK. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -10,6 +10,7 @@
 #include "decapsulate.h"
 #include "flow_follow.h"
 #include "flow_miss.h"
+#include "match.h"
 #include "nat.h"
 #include "nat_move.h"
 #include "rpf.h"
@@ -142,12 +143,6 @@ static __always_inline int walk_other(const struct packet *p, const struct inter
 	if ((i->flags & INTERFACE_POLICY) || (nh->flags & NEXTHOP_FLAG_POLICY))
 		return drop(p, DROP_UNSUPPORTED_PROTOCOL);
 	return nh->type == NEXTHOP_LOCAL ? drop(p, DROP_NO_NEXTHOP) : forward(p);
-}
-
-/* An address may be unspecified as long as its owner is not sure of it (RFC 4862, RFC 5227). */
-static __always_inline int source_is_unspecified(const struct walk *w)
-{
-	return w->family == 4 ? !w->key.v4.source : address6_is_zero(w->key.v6.source);
 }
 
 /* Broadcast and multicast: not decided by policy, but by who is told to get it. */
@@ -329,6 +324,11 @@ static __always_inline int walk(const struct packet *p, struct interface *i)
 			if (verdict != CONTINUE)
 				return verdict;
 		}
+	}
+	if (takes_trap(i, TRAP_USER) && !(w->flags & WALK_INJECTED)) {
+		verdict = call_match_packet(p);
+		if (verdict != CONTINUE)
+			return verdict;
 	}
 	is_host_device = is_underlay(w, i);
 	if (i->role == ROLE_HOST) {

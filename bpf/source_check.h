@@ -52,6 +52,12 @@ static __always_inline int source_is_own(const struct packet *p, const struct in
 	return 1;
 }
 
+/* An address may be unspecified as long as its owner is not sure of it (RFC 4862, RFC 5227). */
+static __always_inline int source_is_unspecified(const struct walk *w)
+{
+	return w->family == 4 ? !w->key.v4.source : address6_is_zero(w->key.v6.source);
+}
+
 /* Whether ARP that is to be bridged claims an own address for the own MAC, or none (a probe). */
 static __always_inline int arp_sender_is_own(const struct packet *p, const struct interface *i)
 {

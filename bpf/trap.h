@@ -202,7 +202,7 @@ static __always_inline int limited_trap(const struct packet *p)
 	}
 	if (!fits_slow_path(p))
 		return w->drop_reason ? verdict_drop(p) : drop(p, DROP_TRAP_TOO_BIG);
-	if (!trap_admit(w->interface))
+	if (!(w->flags & WALK_MATCHED) && !trap_admit(w->interface))
 		return w->drop_reason ? verdict_drop(p) : drop(p, DROP_TRAP_LIMIT);
 	return call_send_trap(p);
 }

@@ -49,7 +49,7 @@ struct trap_meta {             /* 32 bytes */
 	__u32 vrf;             /* in which the destination was looked up */
 	__u32 nexthop;         /* of the destination; 0: no route */
 	__u32 reverse_nexthop; /* of the source; 0: no route */
-	__u32 generation;      /* of the hold entry */
+	__u32 generation;      /* of the hold entry; user: see TRAP_FLAG_MATCHED */
 	__u32 ingress;         /* where it came from, as in struct flow_entry */
 };
 
@@ -59,8 +59,10 @@ struct trap_meta {             /* 32 bytes */
 #define TRAP_FLAG_LABEL      0x08 /* `nexthop` is what the packet's MPLS label leads to */
 #define TRAP_FLAG_MOVED      0x10 /* mac-learn: the MAC was on another interface before */
 #define TRAP_FLAG_REROUTED   0x10 /* flow-miss: its flow is allowed, but where it goes now not yet */
+#define TRAP_FLAG_MATCHED    0x10 /* user: it meets the match that `generation` is the number of */
 #define TRAP_FLAG_PORTS      0x20 /* fragment: the datagram's ports are known, nobody need wait */
 #define TRAP_FLAG_ANSWER     0x20 /* flow-miss: the other direction began its flow, which was allowed */
+#define TRAP_FLAG_COPY       0x20 /* user: it goes on, and the controller gets a copy */
 #define TRAP_FLAG_MIRRORED   0x40 /* the copy that its flow asks for has been made */
 #define TRAP_FLAG_DIVIDE     0x80 /* packet-too-big: no drop, it may be fragmented */
 #define TRAP_FLAG_STATELESS  0x80 /* flow-miss: no room for its flow, the packet alone is decided */

@@ -82,6 +82,7 @@ _Static_assert(sizeof(struct walk) == 120, "no padding: it is passed as memory")
 #define WALK_ANSWER         0x200000 /* the other direction began its flow, which policy allowed */
 #define WALK_NAT_LOST       0x400000 /* its flow translates it, and looks for its way anew */
 #define WALK_FROM_HOST      0x800000 /* of the host's own stack, which has routed it */
+#define WALK_MATCHED        0x1000000 /* a match of the controller's takes it, within a limit of its own */
 
 /* Its TTL does not fall: it is no hop, or that was counted already. */
 #define WALK_NO_HOP (WALK_KEEP_TTL | WALK_FROM_HOST)

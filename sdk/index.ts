@@ -20,7 +20,8 @@ export type { FlowMissModule, ModuleLocation } from "./dataplane/controller/hand
 export type { HandlerFailures } from "./dataplane/controller/handlers.ts";
 export type { InjectAs } from "./dataplane/controller/inject.ts";
 export type { FlowMiss, FlowMissHandler } from "./dataplane/controller/miss.ts";
-export type { Packet, PacketHandler, PacketMatch, PacketOptions } from "./dataplane/controller/packets.ts";
+export type { PacketMatch } from "./dataplane/controller/packet_match.ts";
+export type { Packet, PacketHandler, PacketOptions } from "./dataplane/controller/packets.ts";
 export type { Verdict } from "./dataplane/controller/verdict.ts";
 export type { Committed, Plan } from "./dataplane/core.ts";
 export { type ApplyOptions, DataPlane, type FlowTable } from "./dataplane/dataplane.ts";

@@ -16,6 +16,7 @@ import {
   NEXTHOP_RESOLVE,
   NEXTHOP_TYPE,
   TRAP_ARP,
+  TRAP_FLAG_COPY,
   TRAP_FLAG_DIVIDE,
   TRAP_FLOW_MISS,
   TRAP_FRAGMENT,
@@ -28,6 +29,7 @@ import {
   TRAP_RESOLVE,
   TRAP_SOURCE_MISMATCH,
   TRAP_TTL_EXPIRED,
+  TRAP_USER,
   WORKER_CONTROL_EVENTS_LOST,
   WORKER_CONTROL_LENT_COUNT,
   WORKER_CONTROL_LENT_LIMIT,
@@ -46,7 +48,7 @@ export function dispatch(packet: usize, length: u32): void {
   if (reason == TRAP_RESOLVE && !isControllers(packet)) return resolve(packet, length);
   if (reason == TRAP_FRAGMENT) return fragmentTrapped(packet, length);
   if (reason == TRAP_PACKET_TOO_BIG && (flagsOf(packet) & TRAP_FLAG_DIVIDE) != 0) return divide(packet, length);
-  if (isCopy(reason)) return tellAndPass(packet, length);
+  if (isCopy(packet)) return tellAndPass(packet, length);
   const statement = isNeighbour(reason) && hearNeighbour(packet, length);
   if (!isHandled(reason)) without(packet, length, reason, statement);
   else if (!lend(packet, length)) {
@@ -58,14 +60,14 @@ export function dispatch(packet: usize, length: u32): void {
 /** What becomes of a packet that was lent, and that no handler took. */
 export function untaken(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
-  if (isCopy(reason)) freePacket(packet);
+  if (isCopy(packet)) freePacket(packet);
   else without(packet, length, reason, isNeighbour(reason) && hearNeighbour(packet, length));
 }
 
 /** What becomes of a packet that was lent, and that exceeds the rate of all handlers that would have taken it. */
 export function limited(packet: usize, length: u32): void {
   const reason = reasonOf(packet);
-  if (isCopy(reason) || isCounted(reason)) freePacket(packet);
+  if (isCopy(packet) || isCounted(reason)) freePacket(packet);
   else drop(packet, length, DROP_TRAP_LIMIT);
 }
 
@@ -76,9 +78,9 @@ function isNeighbour(reason: u32): bool {
 }
 
 /** Whether handlers get a copy, and the packet itself goes on. */
-// @ts-ignore: decorator
-@inline
-function isCopy(reason: u32): bool {
+function isCopy(packet: usize): bool {
+  const reason = reasonOf(packet);
+  if (reason == TRAP_USER) return (flagsOf(packet) & TRAP_FLAG_COPY) != 0;
   return reason == TRAP_MAC_LEARN || reason == TRAP_IP_LEARN;
 }
 

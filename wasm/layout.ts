@@ -5,7 +5,7 @@
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION: u32 = 13;
+export const WEIR_ABI_VERSION: u32 = 14;
 
 // struct config
 export const CONFIG_SIZE: usize = 128;
@@ -475,6 +475,45 @@ export const INTERFACE_COUNTERS_LOCAL_PACKETS: usize = 48;
 export const INTERFACE_COUNTERS_LOCAL_BYTES: usize = 56;
 export const INTERFACE_COUNTERS_FLOW_HITS: usize = 64;
 export const INTERFACE_COUNTERS_ANSWERED: usize = 72;
+
+// ---- bpf/match_abi.h
+
+export const WEIR_MAX_MATCHES: u32 = 128;
+export const MATCH_USED: u32 = 0x1;
+export const MATCH_INTERFACE: u32 = 0x2;
+export const MATCH_VRF: u32 = 0x4;
+export const MATCH_MAC: u32 = 0x8;
+export const MATCH_ETHERTYPE: u32 = 0x10;
+export const MATCH_FAMILY: u32 = 0x20;
+export const MATCH_PROTOCOL: u32 = 0x40;
+export const MATCH_SOURCE: u32 = 0x80;
+export const MATCH_DESTINATION: u32 = 0x100;
+export const MATCH_SOURCE_PORT: u32 = 0x200;
+export const MATCH_DESTINATION_PORT: u32 = 0x400;
+export const MATCH_ICMP_TYPE: u32 = 0x800;
+
+// struct packet_match
+export const PACKET_MATCH_SIZE: usize = 112;
+export const PACKET_MATCH_FIELDS: usize = 0;
+export const PACKET_MATCH_NUMBER: usize = 4;
+export const PACKET_MATCH_RATE: usize = 8;
+export const PACKET_MATCH_LIMIT: usize = 12;
+export const PACKET_MATCH_MAC: usize = 16;
+export const PACKET_MATCH_SOURCE: usize = 24;
+export const PACKET_MATCH_SOURCE_MASK: usize = 40;
+export const PACKET_MATCH_DESTINATION: usize = 56;
+export const PACKET_MATCH_DESTINATION_MASK: usize = 72;
+export const PACKET_MATCH_VRF: usize = 88;
+export const PACKET_MATCH_INTERFACE: usize = 92;
+export const PACKET_MATCH_ETHERTYPE: usize = 94;
+export const PACKET_MATCH_SOURCE_PORT_FIRST: usize = 96;
+export const PACKET_MATCH_SOURCE_PORT_LAST: usize = 98;
+export const PACKET_MATCH_DESTINATION_PORT_FIRST: usize = 100;
+export const PACKET_MATCH_DESTINATION_PORT_LAST: usize = 102;
+export const PACKET_MATCH_FAMILY: usize = 104;
+export const PACKET_MATCH_PROTOCOL: usize = 105;
+export const PACKET_MATCH_ICMP_TYPE: usize = 106;
+export const PACKET_MATCH_COPY: usize = 107;
 
 // ---- bpf/mirror_abi.h
 
@@ -1113,8 +1152,10 @@ export const TRAP_FLAG_BRIDGED: u32 = 0x4;
 export const TRAP_FLAG_LABEL: u32 = 0x8;
 export const TRAP_FLAG_MOVED: u32 = 0x10;
 export const TRAP_FLAG_REROUTED: u32 = 0x10;
+export const TRAP_FLAG_MATCHED: u32 = 0x10;
 export const TRAP_FLAG_PORTS: u32 = 0x20;
 export const TRAP_FLAG_ANSWER: u32 = 0x20;
+export const TRAP_FLAG_COPY: u32 = 0x20;
 export const TRAP_FLAG_MIRRORED: u32 = 0x40;
 export const TRAP_FLAG_DIVIDE: u32 = 0x80;
 export const TRAP_FLAG_STATELESS: u32 = 0x80;

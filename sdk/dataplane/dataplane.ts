@@ -5,7 +5,8 @@ import type { FlowMissModule, ModuleLocation } from "./controller/handler_module
 import { Handlers } from "./controller/handlers.ts";
 import { type InjectAs, injection } from "./controller/inject.ts";
 import type { FlowMissHandler } from "./controller/miss.ts";
-import type { PacketHandler, PacketMatch, PacketOptions } from "./controller/packets.ts";
+import type { PacketMatch } from "./controller/packet_match.ts";
+import type { PacketHandler, PacketOptions } from "./controller/packets.ts";
 import { type CommitOptions, Core, type Plan } from "./core.ts";
 import { type DataPlaneEvent, EventHub, type EventKind, type EventOptions } from "./events/events.ts";
 import { kernelEvents } from "./events/kernel_events.ts";
@@ -169,7 +170,10 @@ export class DataPlane implements AsyncDisposable {
     return typeof decide === "function" ? misses.handle(decide, o) : misses.handleInWorkers(decide, o);
   }
 
-  /** Registers for trapped packets; the slow path then does not answer packets of that trap itself. */
+  /**
+   * Registers for packets: those that are trapped for a reason, which the slow path then does not answer itself, or all
+   * that look as the match says, also of established flows (docs/controller.md).
+   */
   onPacket(match: TrapReason | PacketMatch, handle: PacketHandler, o: PacketOptions = {}): Disposable {
     return this.#handlers.packets.handle(match, handle, o);
   }

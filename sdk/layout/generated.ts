@@ -5,7 +5,7 @@ import { be16, be32, bytes, layout, struct, structArray, u8, u16, u32, u32Array,
 
 // ---- bpf/config_abi.h
 
-export const WEIR_ABI_VERSION = 13;
+export const WEIR_ABI_VERSION = 14;
 
 /** Element 0 of `config` (mmapable). */
 export const configCodec = {
@@ -796,6 +796,58 @@ export const interfaceCountersCodec = {
 } as const;
 /** 80 bytes. */
 export const interfaceCountersLayout = layout(80, interfaceCountersCodec);
+
+// ---- bpf/match_abi.h
+
+export const WEIR_MAX_MATCHES = 128;
+/** the element is one; always set */
+export const MATCH_USED = 0x1;
+export const MATCH_INTERFACE = 0x2;
+export const MATCH_VRF = 0x4;
+export const MATCH_MAC = 0x8;
+export const MATCH_ETHERTYPE = 0x10;
+export const MATCH_FAMILY = 0x20;
+export const MATCH_PROTOCOL = 0x40;
+export const MATCH_SOURCE = 0x80;
+export const MATCH_DESTINATION = 0x100;
+export const MATCH_SOURCE_PORT = 0x200;
+export const MATCH_DESTINATION_PORT = 0x400;
+export const MATCH_ICMP_TYPE = 0x800;
+
+export const packetMatchCodec = {
+  /** MATCH_*: which of the rest are compared; 0: no match */
+  fields: u32(0),
+  /** that the controller knows it by */
+  number: u32(4),
+  /** packets a second, on each CPU, of all with the same `limit` */
+  rate: u32(8),
+  /** index in `match_limits` */
+  limit: u32(12),
+  /** destination, and two bytes of zero */
+  mac: bytes(16, 8),
+  /** IPv4: bytes 8 to 11; what is masked out is 0 */
+  source: bytes(24, 16),
+  sourceMask: bytes(40, 16),
+  destination: bytes(56, 16),
+  destinationMask: bytes(72, 16),
+  vrf: u32(88),
+  /** that received it */
+  interface: u16(92),
+  /** after VLAN tags */
+  ethertype: u16(94),
+  sourcePortFirst: u16(96),
+  sourcePortLast: u16(98),
+  destinationPortFirst: u16(100),
+  destinationPortLast: u16(102),
+  /** 4 or 6 */
+  family: u8(104),
+  protocol: u8(105),
+  icmpType: u8(106),
+  /** 1: the packet goes on, and the controller gets a copy */
+  copy: u8(107),
+} as const;
+/** 112 bytes. */
+export const packetMatchLayout = layout(112, packetMatchCodec);
 
 // ---- bpf/mirror_abi.h
 
@@ -1873,10 +1925,14 @@ export const TRAP_FLAG_LABEL = 0x8;
 export const TRAP_FLAG_MOVED = 0x10;
 /** flow-miss: its flow is allowed, but where it goes now not yet */
 export const TRAP_FLAG_REROUTED = 0x10;
+/** user: it meets the match that `generation` is the number of */
+export const TRAP_FLAG_MATCHED = 0x10;
 /** fragment: the datagram's ports are known, nobody need wait */
 export const TRAP_FLAG_PORTS = 0x20;
 /** flow-miss: the other direction began its flow, which was allowed */
 export const TRAP_FLAG_ANSWER = 0x20;
+/** user: it goes on, and the controller gets a copy */
+export const TRAP_FLAG_COPY = 0x20;
 /** the copy that its flow asks for has been made */
 export const TRAP_FLAG_MIRRORED = 0x40;
 /** packet-too-big: no drop, it may be fragmented */
@@ -1967,7 +2023,7 @@ export const trapMetaCodec = {
   nexthop: u32(16),
   /** of the source; 0: no route */
   reverseNexthop: u32(20),
-  /** of the hold entry */
+  /** of the hold entry; user: see TRAP_FLAG_MATCHED */
   generation: u32(24),
   /** where it came from, as in struct flow_entry */
   ingress: u32(28),

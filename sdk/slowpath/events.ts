@@ -9,6 +9,7 @@ import {
   RuleDirectionValue,
   readFlowKey,
   TRAP_FLAG_BRIDGED,
+  TRAP_FLAG_MATCHED,
   TRAP_FLAG_MOVED,
   type TrapReason,
   TrapReasonValue,
@@ -37,6 +38,8 @@ export interface SlowPathEvent {
   /** Of the flow's hold entry. */
   readonly generation: number;
   readonly bridged: boolean;
+  /** Trap user: number of the match that the packet meets; 0: none, another thing led it here. */
+  readonly match: number;
   /** Trap mac-learn: the MAC was behind another interface before. */
   readonly moved: boolean;
   /** `undefined` for what is not IP. */
@@ -77,6 +80,7 @@ export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPa
     reverseNexthop: codec.reverseNexthop.get(view, at),
     generation: codec.generation.get(view, at),
     moved: reason === TrapReasonValue["mac-learn"] && (codec.flags.get(view, at) & TRAP_FLAG_MOVED) !== 0,
+    match: isMatched(reason, codec.flags.get(view, at)) ? codec.generation.get(view, at) : 0,
     bridged: (codec.flags.get(view, at) & TRAP_FLAG_BRIDGED) !== 0,
     key: readKey(view, bytes, at),
     length: codec.length.get(view, at),
@@ -89,6 +93,9 @@ export function readEvent(view: DataView, bytes: Uint8Array, at: number): SlowPa
           : undefined,
   };
 }
+
+const isMatched = (reason: number, flags: number): boolean =>
+  reason === TrapReasonValue.user && (flags & TRAP_FLAG_MATCHED) !== 0;
 
 function readKey(view: DataView, bytes: Uint8Array, at: number): PacketKey | undefined {
   const key = readFlowKey(eventCodec, view, bytes, at);

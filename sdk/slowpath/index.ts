@@ -10,6 +10,13 @@ export { DEFAULT_FRAMES } from "./host_options.ts";
 export type { JudgedPacket, Judgement } from "./judge.ts";
 export { compileAddressSets } from "./policy/address_sets.ts";
 export { compilePolicy, PolicyCompiler } from "./policy/compiler.ts";
+export {
+  familyOfProtocol,
+  parseNetwork,
+  parsePorts,
+  parseProtocol,
+  type Range,
+} from "./policy/match_fields.ts";
 export { type HostServiceInput, ServiceImages } from "./policy/services.ts";
 export type {
   CompiledPolicy,

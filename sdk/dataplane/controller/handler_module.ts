@@ -62,7 +62,8 @@ export class WorkerModules implements Disposable {
   readonly #onError: (worker: number, reason: string) => void;
   readonly #loading = new Map<number, Loading>();
   #version = 0;
-  #begun = false;
+  /** What the workers know is kept up to date. */
+  #listening: Disposable | undefined;
 
   /** @param onError told when a handler begins to fail. */
   constructor(slowPath: SlowPath, tables: KernelTables, ids: Ids, onError: (worker: number, reason: string) => void) {
@@ -78,8 +79,7 @@ export class WorkerModules implements Disposable {
 
   /** What the workers know of the state is sent from the first module on. */
   #begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
+    if (this.#listening !== undefined) return;
     const { maps, interfaces, nexthops, vrfs } = this.#tables;
     this.#post({
       kind: "begin",
@@ -93,7 +93,7 @@ export class WorkerModules implements Disposable {
       limits: [interfaces.length, nexthops.length, vrfs.length],
       names: this.#ids.all(),
     });
-    this.#ids.onChange = (names) => this.#post({ kind: "names", names });
+    this.#listening = this.#ids.listen((names) => this.#post({ kind: "names", names }));
   }
 
   /**
@@ -130,7 +130,7 @@ export class WorkerModules implements Disposable {
 
   /** Nobody will answer any more. */
   [Symbol.dispose](): void {
-    this.#ids.onChange = undefined;
+    this.#listening?.[Symbol.dispose]();
     for (const { outcome } of this.#loading.values()) outcome.reject(new Error("the instance was closed"));
     this.#loading.clear();
   }

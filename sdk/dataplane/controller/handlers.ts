@@ -4,6 +4,7 @@ import { configCodec } from "../../layout/index.ts";
 import type { EventHub } from "../events/events.ts";
 import type { SlowPathReports } from "../events/reports.ts";
 import type { Opened } from "../instance/open.ts";
+import { MatchTable } from "../kernel/match_table.ts";
 import { RouteLookup } from "../reconcile/route_lookup.ts";
 import { FlowMisses } from "./flow_miss.ts";
 import { HandlerErrors } from "./handler_errors.ts";
@@ -26,6 +27,7 @@ export class Handlers implements Disposable {
   readonly packets: Packets;
   readonly #parts: Opened;
   readonly #modules: WorkerModules;
+  readonly #matches: MatchTable;
   readonly #missErrors: HandlerErrors;
   readonly #packetErrors: HandlerErrors;
 
@@ -50,9 +52,15 @@ export class Handlers implements Disposable {
       onMiss: ({ key, interface: from }) => events.emit({ kind: "flow-miss", interface: from, flow: key }),
       events,
     });
-    this.packets = new Packets(slowPath, takenTraps, names, this.#packetErrors, ({ trap, interface: from, length }) =>
-      events.emit({ kind: "packet", interface: from, trap, length }),
-    );
+    this.#matches = new MatchTable(tables.matches, tables.maps.match_limits, ids);
+    this.packets = new Packets({
+      slowPath,
+      takenTraps,
+      matches: this.#matches,
+      names,
+      errors: this.#packetErrors,
+      onPacket: ({ trap, interface: from, length }) => events.emit({ kind: "packet", interface: from, trap, length }),
+    });
     reports.onModule = (worker, message) => this.#modules.receive(worker, message as FromModule);
     events.addSource((kinds) => (kinds.includes("flow-miss") ? this.#tellMisses() : { [Symbol.dispose]() {} }));
   }
@@ -77,5 +85,6 @@ export class Handlers implements Disposable {
 
   [Symbol.dispose](): void {
     this.#modules[Symbol.dispose]();
+    this.#matches[Symbol.dispose]();
   }
 }

@@ -25,8 +25,8 @@ export interface FlowMiss {
   decide(verdict: Verdict): void;
 }
 
-/** Decides flows; gets those of one wake-up, or of one poll in a worker, at once. */
-export type FlowMissHandler = (misses: readonly FlowMiss[]) => void | Promise<void>;
+/** Decides flows; gets those of one wake-up, or of one poll in a worker, at once. It may return a promise. */
+export type FlowMissHandler = (misses: readonly FlowMiss[]) => void;
 
 /** What is made once for all misses. */
 export interface MissContext {

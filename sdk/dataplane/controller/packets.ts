@@ -4,19 +4,15 @@ import { WeirError } from "../../errors.ts";
 import { type Lent, type TrapReason, trapReasons } from "../../layout/index.ts";
 import type { SlowPath, TrappedPacket } from "../../slowpath/index.ts";
 import { monotonicMs } from "../instance/clock.ts";
+import type { MatchElement, MatchTable } from "../kernel/match_table.ts";
 import type { Names } from "../status/names.ts";
 import { type HandlerErrors, watched } from "./handler_errors.ts";
+import { elementsOf, fits, type PacketMatch } from "./packet_match.ts";
 import type { TakenTraps } from "./taken_traps.ts";
 
-/** Which packets a handler takes. */
-export interface PacketMatch {
-  readonly trap: TrapReason;
-  /** Only those that came from this interface. */
-  readonly interface?: string | undefined;
-}
-
-/** A trapped packet. What becomes of it besides: docs/traps.md. */
+/** A packet that a handler takes. What becomes of it besides: docs/traps.md. */
 export interface Packet {
+  /** Why it is here; `user` for what meets a match without a trap. */
   readonly trap: TrapReason;
   /** Interface that received it. */
   readonly interface: string;
@@ -37,14 +33,21 @@ export interface Packet {
 export interface PacketOptions {
   /** Give a copy of at most so many bytes in place of the view. */
   readonly copyBytes?: number | undefined;
-  /** Packets a second that reach the handler; the others are dropped. Default: no limit. */
+  /**
+   * Packets a second that reach the handler; the others are dropped (`trap-limit`), or go on without a copy. Default: no
+   * limit with a trap, which has its own; 10000 on each CPU for a match without.
+   */
   readonly ratePerSecond?: number | undefined;
 }
 
+/** Takes a packet. Of a promise that it returns only the failure counts: the frame is valid until the call ends. */
 export type PacketHandler = (packet: Packet) => void;
 
 interface Registration {
-  readonly match: PacketMatch;
+  /** `undefined`: it is a match of its own, with `number`. */
+  readonly trap: TrapReason | undefined;
+  readonly number: number;
+  readonly elements: readonly MatchElement[];
   readonly handle: PacketHandler;
   readonly options: PacketOptions;
   /** Start of the second at hand, CLOCK_MONOTONIC, and packets in it. */
@@ -52,85 +55,111 @@ interface Registration {
   count: number;
 }
 
+/** What the registrations work with. */
+export interface PacketsOptions {
+  readonly slowPath: SlowPath;
+  readonly takenTraps: TakenTraps;
+  readonly matches: MatchTable;
+  readonly names: Names;
+  readonly errors: HandlerErrors;
+  /** Told of each packet, for events. */
+  readonly onPacket: (packet: Packet) => void;
+}
+
+const OPERATION = "register a handler for packets";
+/** What a match without a trap may bring, a second and CPU. */
+const DEFAULT_RATE = 10_000;
+const MAX_RATE = 0xffff_ffff;
+
 /** Reasons that have their own way to the controller, and those that the slow path alone deals with. */
 const NOT_FOR_PACKETS: ReadonlySet<string> = new Set(["none", "flow-miss", "ask", "log", "fragment"]);
 
 /** Hands trapped packets to all whose match fits. */
 export class Packets {
-  readonly #slowPath: SlowPath;
-  readonly #takenTraps: TakenTraps;
-  readonly #names: Names;
-  readonly #errors: HandlerErrors;
-  readonly #onPacket: (packet: Packet) => void;
+  readonly #o: PacketsOptions;
   readonly #registrations = new Set<Registration>();
+  #numbers = 0;
 
-  /** @param onPacket told of each packet, for events. */
-  constructor(
-    slowPath: SlowPath,
-    takenTraps: TakenTraps,
-    names: Names,
-    errors: HandlerErrors,
-    onPacket: (packet: Packet) => void,
-  ) {
-    this.#slowPath = slowPath;
-    this.#takenTraps = takenTraps;
-    this.#names = names;
-    this.#errors = errors;
-    this.#onPacket = onPacket;
+  constructor(o: PacketsOptions) {
+    this.#o = o;
   }
 
-  /** @throws WeirError `EINVAL` for a reason that is none, or that does not bring packets. */
-  handle(match: TrapReason | PacketMatch, handle: PacketHandler, options: PacketOptions): Disposable {
-    const full = typeof match === "string" ? { trap: match } : match;
-    if (!trapReasons.includes(full.trap) || NOT_FOR_PACKETS.has(full.trap)) {
-      const possible = trapReasons.filter((reason) => !NOT_FOR_PACKETS.has(reason)).join(", ");
-      throw new WeirError({
-        code: "EINVAL",
-        operation: "register a handler for packets",
-        reason: `${JSON.stringify(full.trap)} is no trap that brings packets`,
-        hint: `use ${possible}`,
-      });
+  /** @throws WeirError `EINVAL` for what no packet can be, or what does not bring packets; `ETABLEFULL` */
+  handle(given: TrapReason | PacketMatch, handle: PacketHandler, options: PacketOptions): Disposable {
+    const match = typeof given === "string" ? { trap: given } : given;
+    const { trap, ...rest } = match;
+    if (trap !== undefined) checkTrap(trap, match);
+    else if (Object.values({ ...rest, action: undefined }).every((value) => value === undefined)) {
+      throw refusal("the match names neither a trap nor what packets look like");
     }
-    const registration: Registration = { match: full, handle, options, window: 0, count: 0 };
+    checkRate(options.ratePerSecond);
+    const elements = elementsOf(match);
+    const number = trap === undefined ? ++this.#numbers : 0;
+    const registration: Registration = { trap, number, elements, handle, options, window: 0, count: 0 };
+    using taken = new DisposableStack();
+    taken.defer(() => {
+      this.#registrations.delete(registration);
+      this.#listen(trap ?? "user");
+    });
+    const { matches, takenTraps } = this.#o;
+    if (trap === undefined) {
+      const rate = options.ratePerSecond ?? DEFAULT_RATE;
+      taken.use(matches.add({ number, elements, copy: match.action === "copy", rate }));
+      taken.use(takenTraps.match(match.interface));
+    } else {
+      taken.use(takenTraps.take(trap, match.interface));
+    }
     this.#registrations.add(registration);
-    this.#listen(full.trap);
-    const taken = this.#takenTraps.take(full.trap, full.interface);
-    return {
-      [Symbol.dispose]: () => {
-        taken[Symbol.dispose]();
-        if (this.#registrations.delete(registration)) this.#listen(full.trap);
-      },
-    };
+    this.#listen(trap ?? "user");
+    return taken.move();
   }
 
   #listen(trap: TrapReason): void {
-    const wanted = [...this.#registrations].some(({ match }) => match.trap === trap);
-    this.#slowPath.onTrap([trap], wanted ? (packets) => this.#hand(packets) : null);
+    const wanted = [...this.#registrations].some((registration) => (registration.trap ?? "user") === trap);
+    this.#o.slowPath.onTrap([trap], wanted ? (packets) => packets.map((packet) => this.#hand(packet)) : null);
   }
 
-  #hand(packets: readonly TrappedPacket[]): Lent[] {
-    return packets.map((trapped) => {
-      const packet: Packet = {
-        trap: trapped.reason,
-        interface: this.#names.interface(trapped.interfaceId),
-        ...(trapped.key === undefined ? {} : { vrf: this.#names.vrf(trapped.key.vrf) }),
-        ...(trapped.reason === "mac-learn" ? { moved: trapped.moved } : {}),
-        frame: trapped.frame,
-        length: trapped.length,
-      };
-      const takers = [...this.#registrations].filter((registration) => takes(registration, packet));
-      if (takers.length === 0) return "declined";
-      const inTime = takers.filter(isInTime);
-      if (inTime.length === 0) return "limited";
-      this.#onPacket(packet);
-      for (const registration of inTime) watched(() => give(registration, packet), this.#errors);
-      return "taken";
-    });
+  #hand(trapped: TrappedPacket): Lent {
+    const { names, onPacket, errors } = this.#o;
+    const packet: Packet = {
+      trap: trapped.reason,
+      interface: names.interface(trapped.interfaceId),
+      ...(trapped.key === undefined ? {} : { vrf: names.vrf(trapped.key.vrf) }),
+      ...(trapped.reason === "mac-learn" ? { moved: trapped.moved } : {}),
+      frame: trapped.frame,
+      length: trapped.length,
+    };
+    const takers = [...this.#registrations].filter((registration) => takes(registration, trapped, packet));
+    if (takers.length === 0) return "declined";
+    const inTime = takers.filter(isInTime);
+    if (inTime.length === 0) return "limited";
+    onPacket(packet);
+    for (const registration of inTime) watched(() => give(registration, packet), errors);
+    return "taken";
   }
 }
 
-function takes({ match }: Registration, packet: Packet): boolean {
-  return match.trap === packet.trap && (match.interface === undefined || match.interface === packet.interface);
+function checkTrap(trap: TrapReason, { action }: PacketMatch): void {
+  if (!trapReasons.includes(trap) || NOT_FOR_PACKETS.has(trap)) {
+    const possible = trapReasons.filter((reason) => !NOT_FOR_PACKETS.has(reason)).join(", ");
+    throw refusal(`${JSON.stringify(trap)} is no trap that brings packets`, `use ${possible}`);
+  }
+  if (action !== undefined) throw refusal("action does not go with trap, which has its own way", "leave one out");
+}
+
+function checkRate(rate: number | undefined): void {
+  if (rate === undefined || (Number.isInteger(rate) && rate >= 1 && rate <= MAX_RATE)) return;
+  throw refusal(`ratePerSecond ${JSON.stringify(rate)} is not 1 to ${MAX_RATE}`);
+}
+
+const refusal = (reason: string, hint?: string): WeirError =>
+  new WeirError({ code: "EINVAL", operation: OPERATION, reason, hint });
+
+/** The kernel programs have found the match of what has one. */
+function takes({ trap, number, elements }: Registration, trapped: TrappedPacket, packet: Packet): boolean {
+  if (trapped.match !== 0) return number === trapped.match;
+  if (trap !== packet.trap) return false;
+  return elements.some((element) => fits(trapped, element, { interface: packet.interface, vrf: packet.vrf }));
 }
 
 /** Counts a packet for its rate; false when that is exceeded. */

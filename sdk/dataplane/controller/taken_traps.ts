@@ -26,7 +26,15 @@ export class TakenTraps {
   /** Has the kernel programs raise a trap, of one interface or of all, until the result is disposed. */
   take(reason: TrapReason, from: string | undefined): Disposable {
     if (!ONLY_WHERE_TAKEN.has(reason)) return { [Symbol.dispose]() {} };
-    const taken: Taken = { bit: 1 << TrapReasonValue[reason], interface: from };
+    return this.#take({ bit: 1 << TrapReasonValue[reason], interface: from });
+  }
+
+  /** Has them compare the packets of an interface, or of all, with what is declared (`packet_matches`). */
+  match(from: string | undefined): Disposable {
+    return this.#take({ bit: 1 << TrapReasonValue.user, interface: from });
+  }
+
+  #take(taken: Taken): Disposable {
     this.#taken.add(taken);
     this.#write();
     return {

@@ -3,6 +3,7 @@
 import { WeirError } from "../../errors.ts";
 import {
   DecisionOperationValue,
+  type DecisionResult,
   DropReasonValue,
   decisionResults,
   FLOW_FLAG_CHOSEN,
@@ -77,8 +78,7 @@ export class FlowDecider {
       for (const [i, item] of batch.entries()) this.#write(i, item);
       records.apply(batch.length);
       for (let i = 0; i < batch.length; i++) {
-        const result = decisionResults[flowDecisionCodec.result.get(records.view, records.at(i))];
-        results.push(result === undefined || result === "pending" ? "missing" : result);
+        results.push(resultOf(decisionResults[flowDecisionCodec.result.get(records.view, records.at(i))]));
       }
     }
     return results;
@@ -120,6 +120,15 @@ export class FlowDecider {
     }
     codec.revision.set(view, base, this.#revision());
   }
+}
+
+/** @throws WeirError `EIO` where the kernel did not say. */
+function resultOf(result: DecisionResult | undefined): FlowResult {
+  if (result === undefined || result === "pending") {
+    throw new WeirError({ code: "EIO", operation: "set a flow", reason: "the kernel program did not get to it" });
+  }
+  // There is none that the generation could be of.
+  return result === "missing" ? "stale" : result;
 }
 
 function missing(what: string, name: string): never {

@@ -72,5 +72,8 @@ export interface FlowSetting extends FlowKey, FlowTreatment {
   readonly generation?: number | undefined;
 }
 
-/** What became of a setting. stale: another generation is there. exists: one is there. full: the table is. */
-export type FlowResult = "ok" | "stale" | "exists" | "full" | "missing";
+/**
+ * What became of a setting. stale: with `generation`, and the flow has another one by now, or is gone. exists: without,
+ * and there is one, or one of its directions is another's. full: the table is.
+ */
+export type FlowResult = "ok" | "stale" | "exists" | "full";

@@ -55,6 +55,8 @@ const MAP_NAMES: readonly MapName[] = [
   "drop_sampling",
   "drop_sample_counters",
   "trap_limits",
+  "packet_matches",
+  "match_limits",
 ];
 
 /** Names of the programs that are attached or run. */

@@ -5,6 +5,7 @@ import {
   ADDRESS_GATEWAY,
   ADDRESS_OWN,
   interfaceLayout,
+  packetMatchLayout,
   qosMapLayout,
   vrfCodec,
   vrfLayout,
@@ -77,7 +78,9 @@ export type MapName =
   | "drop_samples"
   | "drop_sampling"
   | "drop_sample_counters"
-  | "trap_limits";
+  | "trap_limits"
+  | "packet_matches"
+  | "match_limits";
 
 export type Maps = Readonly<Record<MapName, BpfMap>>;
 
@@ -89,6 +92,7 @@ export class KernelTables implements Disposable {
   readonly nexthops: NexthopTable;
   readonly members: MemberTable;
   readonly vrfs: StructArray;
+  readonly matches: StructArray;
   readonly mirrors: MirrorTable;
   readonly policers: PolicerTable;
   readonly guards: GuardTable;
@@ -111,6 +115,7 @@ export class KernelTables implements Disposable {
     this.nexthops = new NexthopTable(this.#memory(maps.nexthops), maps.nexthops.maxEntries);
     this.members = new MemberTable(this.#memory(maps.members), maps.members.maxEntries);
     this.vrfs = this.#map(maps.vrfs, vrfLayout.size);
+    this.matches = this.#map(maps.packet_matches, packetMatchLayout.size);
     this.mirrors = new MirrorTable(this.#memory(maps.mirrors), this.interfaces, maps.mirror_counters);
     this.policers = new PolicerTable(this.#memory(maps.policers), maps.policers.maxEntries);
     this.guards = new GuardTable(this.#memory(maps.flow_guards), maps.flow_guards.maxEntries);

@@ -96,8 +96,7 @@ export class Ids {
   readonly vrf: IdSpace;
   readonly mirror: IdSpace = new IdSpace("mirror", 1, WEIR_MAX_MIRRORS - 1);
   readonly qos: IdSpace = new IdSpace("qos", 1, WEIR_MAX_QOS_MAPS - 1);
-  /** Told of changes that are kept. */
-  onChange: ((changes: IdChanges) => void) | undefined;
+  readonly #listeners = new Set<(changes: IdChanges) => void>();
   #taken: { space: IdSpace; name: string; id: number }[] = [];
   #freed: { space: IdSpace; name: string; id: number }[] = [];
 
@@ -146,14 +145,21 @@ export class Ids {
     this.#freed.push({ space, name, id });
   }
 
+  /** Calls `listener` with changes that are kept, until the result is disposed. */
+  listen(listener: (changes: IdChanges) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
   /** Keeps the changes since `begin`, and begins anew. */
   keep(): void {
     if (this.changed) {
       const kept = this.#taken.filter(({ space, name, id }) => space.get(name) === id);
-      this.onChange?.({
+      const changes: IdChanges = {
         taken: kept.map(({ space, name, id }) => ({ space: space.name as SpaceName, name, id })),
         freed: this.#freed.map(({ space, name }) => ({ space: space.name as SpaceName, name })),
-      });
+      };
+      for (const listener of this.#listeners) listener(changes);
     }
     this.begin();
   }
