@@ -3,6 +3,7 @@
 
 import type { Benchmark } from "../harness/benchmark.ts";
 import { afXdpReceive } from "./af-xdp-receive.ts";
+import { askedFlows } from "./asked-flows.ts";
 import { flowHitCost } from "./flow-hit-cost.ts";
 import { flowSetup } from "./flow-setup.ts";
 import { flowSweep } from "./flow-sweep.ts";
@@ -31,6 +32,7 @@ export const benchmarks: readonly Benchmark[] = [
   flowSweep,
   newFlows,
   flowSetup,
+  askedFlows,
   noisyNeighbour,
   policyClassifier,
   policyChange,

@@ -3,6 +3,7 @@
 
 import type { Rule } from "../../../sdk/index.ts";
 import { conntrackLab, type NftRules } from "./conntrack.ts";
+import { onFlowMiss } from "./forward_all.ts";
 import { NewFlows, type Outcome, type Trial } from "./new_flows.ts";
 import { OpenVSwitch } from "./openvswitch.ts";
 import { installed } from "./process.ts";
@@ -30,6 +31,31 @@ export async function weirSwitch(stack: AsyncDisposableStack, rules: readonly Ru
       return newFlows.run(trial);
     },
   };
+}
+
+/** Each flow is asked for: of a module in the worker, and of the same handler on the main thread. */
+export async function askedSwitches(stack: AsyncDisposableStack): Promise<Switch[]> {
+  const lab = stack.use(await SameNode.create({ id: "q", routed: false }));
+  const rules = [{ name: "ask", action: "ask", direction: "egress", proto: "any" }] as const;
+  const node = stack.use(await WeirNode.start(lab, { hook: "tc", policy: true, rules, workerCpus: [WORK_CPU] }));
+  const newFlows = stack.use(await NewFlows.attach(lab));
+  const { dataPlane } = node;
+  const asking = (label: string, register: () => Promise<Disposable>): Switch => ({
+    label,
+    trial: async (trial) => {
+      node.forgetFlows();
+      using _ = await register();
+      return await newFlows.run(trial);
+    },
+  });
+  return [
+    asking("handler in the worker", async () => {
+      const module = dataPlane.onFlowMiss(new URL("./forward_all.ts", import.meta.url));
+      await module.ready;
+      return module;
+    }),
+    asking("handler on the main thread", async () => dataPlane.onFlowMiss(onFlowMiss)),
+  ];
 }
 
 /** The only cheap way to an empty table is a new namespace. */
