@@ -6,7 +6,7 @@
 #include "flow_sweep.h"
 #include "flow_update.h"
 #include "inject.h"
-#include "pipeline.h"
+#include "receive.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
