@@ -12,7 +12,8 @@ const ALLOW = { name: "open", default: "allow" } as const;
 /** Flows that are made while the worker sleeps and wakes. */
 const FLOWS = 2000;
 
-setDefaultTimeout(30_000);
+// Also in an emulated machine, where Python takes long to start.
+setDefaultTimeout(120_000);
 
 let lab: Lab;
 
@@ -93,7 +94,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7)); s.setsock
 print("ready", flush=True)
 seen = [0] * ${FLOWS}
 try:
-    s.settimeout(20)
+    s.settimeout(60)
     while True:
         seen[int(s.recv(100))] += 1
         s.settimeout(0.5 if 0 not in seen else 5)
@@ -110,7 +111,7 @@ for i in range(${FLOWS}):
   await using counted = lab.spawn("b", ["python3", "-c", counting]);
   await counted.waitForOutput(/ready/, { timeoutMs: 20_000 });
   await lab.exec("a", ["python3", "-c", sending]);
-  await counted.waitForOutput(/once \d+\n/, { timeoutMs: 25_000 });
+  await counted.waitForOutput(/once \d+\n/, { timeoutMs: 100_000 });
   expect(counted.stdout).toContain(`once ${FLOWS}\n`);
   const { packets } = node.slowPath.stats().counters;
   expect(taken(node)).toBeLessThanOrEqual(packets);
