@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A program among those that a device's dispatcher runs, as a {@link Link}. Others who change the chain make a new dispatcher
- * with the same programs: ours is known by its number. What is pinned is the program, under a name that tells the device.
+ * with the same programs: ours is known by its number. What is pinned is the program; where it runs, the dispatcher's own pins tell.
  */
 
-import { existsSync, readdirSync, renameSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, renameSync } from "node:fs";
 import { WeirError } from "../../errors.ts";
 import { EINVAL, errnoError } from "../../runtime/errno.ts";
 import { describeDevice, type Link, type LinkInfo } from "../link/link.ts";
@@ -13,7 +12,7 @@ import { pinObject, unpinObject } from "../pin.ts";
 import { Program } from "../program.ts";
 import { type ChainEntry, type Component, chainOn, changeChain } from "./chain.ts";
 import type { SlotSettings } from "./dispatcher.ts";
-import { pathsWith, unpinAll } from "./pins.ts";
+import { deviceOf, pathsWith, unpinProgram } from "./pins.ts";
 
 /** What {@link attachXdpChain} takes. */
 export interface AttachXdpChainOptions extends SlotSettings {
@@ -74,19 +73,19 @@ export class XdpChainLink implements Link {
     }
     const path = this.#pinPath;
     if (path !== undefined) pinFresh(program, path);
-    const [old, ifindex] = [this.#programId, this.ifindex];
-    changeChain(ifindex, (components) => [
+    const old = this.#programId;
+    changeChain(this.ifindex, (components) => [
       ...components.filter((other) => other.program.id !== old && other.program.id !== program.id),
       component,
     ]);
     this.#programId = program.id;
-    if (path !== undefined) takePin(path, ifindex);
+    if (path !== undefined) takePin(path);
   }
 
   pin(path: string): void {
     using program = Program.fromId(this.#programId);
     pinFresh(program, path);
-    takePin(path, this.ifindex);
+    takePin(path);
     this.#pinPath = path;
   }
 
@@ -94,7 +93,7 @@ export class XdpChainLink implements Link {
     if (this.#pinPath !== undefined) for (const pin of pinsOf(this.#pinPath)) unpinObject(pin);
     this.#pinPath = undefined;
     // Its device is gone, and with it the dispatcher, but for the pins.
-    if (this.programId() === 0) for (const path of pathsWith(this.#programId)) unpinAll(path);
+    if (this.programId() === 0) unpinProgram(this.#programId);
   }
 
   detach(): void {
@@ -126,26 +125,19 @@ export function attachXdpChain(o: AttachXdpChainOptions): XdpChainLink {
   return new XdpChainLink(ifindex, program.id);
 }
 
-const SUFFIX = /\+(\d+)\+chain$/;
-
-/** The pins for `path`: `PATH+IFINDEX+chain`, and the next one after an interrupted change. */
-function pinsOf(path: string): string[] {
-  if (!existsSync(dirname(path))) return [];
-  const prefix = `${basename(path)}+`;
-  return readdirSync(dirname(path))
-    .filter((name) => name.startsWith(prefix) && (SUFFIX.test(name) || name.endsWith("+chain+new")))
-    .map((name) => join(dirname(path), name));
-}
-
+/** Where the program is pinned, and where the next one is while it takes over. */
+const chainPin = (path: string): string => `${path}+chain`;
 const freshPin = (path: string): string => `${path}+chain+new`;
+
+const pinsOf = (path: string): string[] => [chainPin(path), freshPin(path)].filter((pin) => existsSync(pin));
 
 function pinFresh(program: Program, path: string): void {
   unpinObject(freshPin(path));
   pinObject(program.fd, freshPin(path), `XDP program "${program.name}"`);
 }
 
-function takePin(path: string, ifindex: number): void {
-  renameSync(freshPin(path), `${path}+${ifindex}+chain`);
+function takePin(path: string): void {
+  renameSync(freshPin(path), chainPin(path));
 }
 
 /**
@@ -154,16 +146,16 @@ function takePin(path: string, ifindex: number): void {
  */
 export function openChainPin(path: string): XdpChainLink | undefined {
   const pins = pinsOf(path);
-  const ifindex = pins.map((pin) => SUFFIX.exec(pin)?.[1]).find((found) => found !== undefined);
-  if (ifindex === undefined) return undefined;
+  if (pins.length === 0) return undefined;
   // After a crash within a change the next program may be in place already.
-  const links = pins.map((pin) => {
+  const links = pins.flatMap((pin) => {
     using program = Program.fromPin(pin);
-    return new XdpChainLink(Number(ifindex), program.id, path);
+    return pathsWith(program.id).map((chain) => new XdpChainLink(deviceOf(chain), program.id, path));
   });
   const found = links.find((link) => link.programId() !== 0);
   if (found !== undefined) return found;
   for (const link of links) link.unpin();
+  for (const pin of pins) unpinObject(pin);
   const operation = `adopt the XDP program pinned at "${path}"`;
   throw new WeirError({ code: "ESTALE", operation, reason: "it is in no dispatcher any more" });
 }

@@ -20,6 +20,9 @@ const directory = (): string => join(process.env["LIBXDP_BPFFS"] ?? "/sys/fs/bpf
 export const dispatcherPath = (ifindex: number, dispatcherId: number): string =>
   join(directory(), `dispatch-${ifindex}-${dispatcherId}`);
 
+/** Index of the device that a dispatcher's pins are for. */
+export const deviceOf = (path: string): number => Number(/dispatch-(\d+)-\d+$/.exec(path)?.[1] ?? 0);
+
 const programPin = (path: string, slot: number): string => join(path, `${slotName(slot)}-prog`);
 const linkPin = (path: string, slot: number): string => join(path, `${slotName(slot)}-link`);
 
@@ -96,8 +99,25 @@ export function pathsWith(programId: number): string[] {
   return readdirSync(directory())
     .filter((name) => name.startsWith("dispatch-"))
     .map((name) => join(directory(), name))
-    .filter((path) => readdirSync(path).some((name) => name.endsWith("-prog") && idAt(join(path, name)) === programId));
+    .filter((path) => pinsOf(path, programId).length > 0);
 }
+
+/** Removes the pins of one program, wherever it runs. Those of others are theirs. */
+export function unpinProgram(programId: number): void {
+  for (const path of pathsWith(programId)) {
+    for (const pin of pinsOf(path, programId)) {
+      unpinObject(pin);
+      unpinObject(pin.replace(/-prog$/, "-link"));
+    }
+    if (readdirSync(path).length === 0) rmdirSync(path);
+  }
+}
+
+const pinsOf = (path: string, programId: number): string[] =>
+  readdirSync(path)
+    .filter((name) => name.endsWith("-prog"))
+    .map((name) => join(path, name))
+    .filter((pin) => idAt(pin) === programId);
 
 function idAt(path: string): number {
   using program = Program.fromPin(path);
