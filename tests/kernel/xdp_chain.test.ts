@@ -196,7 +196,7 @@ describe.skipIf(!CHAINS)("XDP programs of others on Weir's device", () => {
     await node.dp.apply(chained(node));
     expect(names(node)).toEqual(["weir_xdp"]);
     const joined = load(node, "other_xdp", 20).status === 0;
-    // libxdp before 1.5 has one that no program may change packets in (Linux 6.12 tells); then everything stays.
+    // libxdp before 1.5.5 has one that no program may change packets in (Linux 6.12 tells); then everything stays.
     expect(names(node)).toEqual(joined ? ["other_xdp", "weir_xdp"] : ["weir_xdp"]);
     expect(await node.received("a", pods.b.ipv4)).toBe(3);
     expect(node.dp.tables.interfaces.get("va")?.status["state"]).toBe("up");
