@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { after, before, head, tail } from "./anchor.ts";
-import { clsactPriority } from "./clsact_order.ts";
+import { CLSACT_HANDLE } from "./clsact.ts";
+import { clsactHandle, clsactPriority } from "./clsact_order.ts";
 import type { Filter } from "./filters.ts";
 
 /** Filters of the programs 100, 101 and so on with these priorities. */
@@ -33,6 +34,15 @@ describe("the priority of a clsact filter", () => {
     expect(clsactPriority(filters(1, 9), before(program(100)), "va")).toBe(1);
     expect(clsactPriority(filters(87, 88), after(program(100)), "va")).toBe(88);
     expect(clsactPriority(filters(87, 88), before(program(101)), "va")).toBe(88);
+  });
+
+  test("leaves its handle to who has it", () => {
+    const own = { ...filters(88)[0], handle: CLSACT_HANDLE } as Filter;
+    expect([clsactHandle([], 88), clsactHandle([own], 87), clsactHandle([own], 88)]).toEqual([
+      CLSACT_HANDLE,
+      CLSACT_HANDLE,
+      CLSACT_HANDLE + 1,
+    ]);
   });
 
   test("is refused where there is none, or no such neighbour", () => {

@@ -3,7 +3,7 @@
 
 import { WeirError } from "../../errors.ts";
 import type { Anchor, Neighbour } from "./anchor.ts";
-import { CLSACT_PRIORITY } from "./clsact.ts";
+import { CLSACT_HANDLE, CLSACT_PRIORITY } from "./clsact.ts";
 import type { Filter } from "./filters.ts";
 import { BpfLink } from "./link.ts";
 
@@ -31,6 +31,14 @@ export function clsactPriority(filters: readonly Filter[], order: Anchor, where:
     reason: `there is none between ${previous} and ${next}`,
     hint: "give the other filters priorities further apart (tc filter)",
   });
+}
+
+/** {@link CLSACT_HANDLE}, or the next one that is free within a priority. */
+export function clsactHandle(filters: readonly Filter[], priority: number): number {
+  const taken = filters.filter((filter) => filter.priority === priority).map(({ handle }) => handle);
+  let handle = CLSACT_HANDLE;
+  while (taken.includes(handle)) handle++;
+  return handle;
 }
 
 /** The priorities that the filter is to be between, both exclusive, and the one that it is to be beside. */

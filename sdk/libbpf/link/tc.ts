@@ -10,7 +10,7 @@ import { linkInfo } from "../structs.ts";
 import { openChainPin } from "../xdp_chain/link.ts";
 import { tail } from "./anchor.ts";
 import { attachClsact, ClsactLink, queryClsact } from "./clsact.ts";
-import { clsactPriority } from "./clsact_order.ts";
+import { clsactHandle, clsactPriority } from "./clsact_order.ts";
 import { findClsactPin } from "./clsact_pin.ts";
 import { listFilters } from "./filters.ts";
 import { BpfLink, describeDevice, type Link, readLinkInfo } from "./link.ts";
@@ -24,8 +24,10 @@ import { type AttachTcxOptions, attachTcx, tcxSupported } from "./tcx.ts";
 export function attachTc(options: AttachTcxOptions): Link {
   if (tcxSupported()) return attachTcx(options);
   const { program, ifindex, direction, device, order = tail() } = options;
-  const priority = clsactPriority(listFilters(ifindex, direction), order, describeDevice(ifindex, device));
-  return attachClsact({ program, ifindex, direction, priority, ...(device === undefined ? {} : { device }) });
+  const filters = listFilters(ifindex, direction);
+  const priority = clsactPriority(filters, order, describeDevice(ifindex, device));
+  const handle = clsactHandle(filters, priority);
+  return attachClsact({ program, ifindex, direction, priority, handle, ...(device === undefined ? {} : { device }) });
 }
 
 /** `BPF_LINK_TYPE_*`. */
