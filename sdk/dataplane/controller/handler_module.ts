@@ -153,7 +153,8 @@ export class WorkerModules implements Disposable {
 
 /** A module is imported once for each specifier: a later version has another one. */
 function versioned(url: URL, version: number): string {
-  if (version === 1 || url.protocol !== "file:") return url.href;
+  // What is in a compiled controller does not change, and is found by its plain URL only.
+  if (version === 1 || url.protocol !== "file:" || COMPILED.test(url.href)) return url.href;
   // Bun leaves the query of a file's URL out of account, and not that of a path.
   if (runtime.name === "bun") return `${fileURLToPath(url)}?version=${version}`;
   const again = new URL(url);
