@@ -90,7 +90,7 @@ test("each packet arrives once while the worker falls asleep and wakes", async (
   node.protect({ b: [ALLOW] });
   const counting = `
 import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7)); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7)); s.setsockopt(socket.SOL_SOCKET, 33, 1 << 23) # SO_RCVBUFFORCE
 print("ready", flush=True)
 seen = [0] * ${FLOWS}
 try:
