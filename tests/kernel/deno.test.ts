@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Lab, NODE, pods, waitFor } from "../../sdk/lab/index.ts";
+import { pods } from "../../sdk/lab/index.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -65,26 +65,3 @@ for (const hook of ["tc", "xdp"] as const) {
     }, 30_000);
   });
 }
-
-test("the first controller runs under Deno as it stands", async () => {
-  await using lab = Lab.create("pods", { prefix: `wk-${process.pid}-first-` });
-  const controller = deno("examples/first-controller/main.ts", lab.netns(NODE));
-  const ended = outcome(controller);
-  try {
-    // It is ready when a ping, which it is asked about, comes back.
-    await waitFor(async () => (await lab.ping("a", pods.b.ipv4, { timeoutMs: 200 })).received === 1, {
-      timeoutMs: 20_000,
-      what: "the controller",
-    });
-    // 7: refused at once. 28 would be the time-out of a silent drop.
-    const refused = await lab.exec("a", ["curl", "-s", "-m", "5", `http://${pods.b.ipv4}:8080/`]);
-    expect(refused.status).toBe(7);
-  } finally {
-    controller.kill("SIGTERM");
-  }
-  const { status, stdout, stderr } = await ended;
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  expect(stdout).toContain(`forward icmp ${pods.a.ipv4} to ${pods.b.ipv4}`);
-  expect(stdout).toContain(`reject tcp ${pods.a.ipv4} to ${pods.b.ipv4} port 8080`);
-  expect(existsSync("/sys/fs/bpf/weir/first")).toBe(false);
-}, 30_000);

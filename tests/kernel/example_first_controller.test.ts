@@ -16,7 +16,8 @@ test.each(runtimes)(
   "under %s the first controller forwards pings and the web, refuses the rest, and leaves nothing",
   async (_, runtime) => {
     await using lab = Lab.create("pods", { prefix: `wF-${process.pid}-first-` });
-    const controller = Bun.spawn([...runtime, main, lab.path(NODE)], { stdout: "pipe", stderr: "inherit" });
+    const controller = Bun.spawn([...runtime, main, lab.path(NODE)], { stdout: "pipe", stderr: "pipe" });
+    const complaints = new Response(controller.stderr).text();
     const lines: string[] = [];
     const reading = (async () => {
       const decoder = new TextDecoder();
@@ -74,9 +75,9 @@ test.each(runtimes)(
       expect(lines).toContain(`reject tcp ${pods.a.ipv4} to ${pods.b.ipv4} port 8080`);
     } finally {
       controller.kill("SIGTERM");
-      await controller.exited;
       await reading;
     }
+    expect([await controller.exited, await complaints]).toEqual([0, ""]);
     expect(existsSync("/sys/fs/bpf/weir/first")).toBe(false);
   },
 );
