@@ -6,7 +6,7 @@
 #ifndef WEIR_BENCH_RESTORED_PROGRAMS_H
 #define WEIR_BENCH_RESTORED_PROGRAMS_H
 
-#include "pipeline.h"
+#include "receive.h"
 #include "fib_forward.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
