@@ -18,6 +18,10 @@ import { CLIENT_POLICY, WeirNode } from "../bench/harness/weir.ts";
 
 const RULES = 1000;
 const SLICE_SECONDS = 5;
+/** Flows come and go: none is used again, and the kernel programs take those away that were idle for so long. */
+const IDLE_SECONDS = 1;
+/** Room for those of the last seconds, two entries each. */
+const ENTRIES = 2 << 20;
 const CHANGE_MS = 500;
 /** What the heaps of the engine may grow by, from the first third of the run to the last. */
 const GROWTH = 1.1;
@@ -66,7 +70,13 @@ class Changes implements AsyncDisposable {
 handleInterrupts();
 await build(NEW_FLOW_PROGRAMS, NEW_FLOW_OBJECTS);
 await using lab = await SameNode.create({ id: "s", routed: false });
-await using node = await WeirNode.start(lab, { hook: "tc", policy: true, rules: asPolicy(aclRules(RULES)) });
+await using node = await WeirNode.start(lab, {
+  hook: "tc",
+  policy: true,
+  rules: asPolicy(aclRules(RULES)),
+  udpSeconds: IDLE_SECONDS,
+  flows: ENTRIES,
+});
 await using newFlows = await NewFlows.attach(lab);
 const { dataPlane } = node;
 const trial: NewFlows["run"] = (one) => {

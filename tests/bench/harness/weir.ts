@@ -23,6 +23,8 @@ export interface WeirNodeOptions {
   readonly rules?: readonly Rule[];
   /** Entries that there is room for in the flow tables. Default: 1 048 576. */
   readonly flows?: number;
+  /** Idle time of UDP flows, in seconds. Default: Weir's own. */
+  readonly udpSeconds?: number;
   /** The node's `bigTcp`. Default: Weir's own. */
   readonly bigTcp?: boolean;
   /** CPUs of the slow path's threads. Default: any. */
@@ -72,10 +74,11 @@ export class WeirNode implements AsyncDisposable {
 function state(lab: SameNode, options: WeirNodeOptions): State {
   const { policy, rules = [] } = options;
   const bigTcp = options.bigTcp === undefined ? {} : { bigTcp: options.bigTcp };
+  const timeouts = options.udpSeconds === undefined ? {} : { timeouts: { udpSeconds: options.udpSeconds } };
   const workload = (names: readonly string[]) =>
     ({ role: "workload", vrf: VRF, hook: options.hook, ...(policy ? { policies: [...names] } : {}) }) as const;
   return {
-    node: { name: "bench", gatewayMac: GATEWAY.mac, ...bigTcp },
+    node: { name: "bench", gatewayMac: GATEWAY.mac, ...bigTcp, ...timeouts },
     vrfs: [{ name: VRF }],
     policies: [
       { name: CLIENT_POLICY, default: "allow", rules: [...rules] },
