@@ -103,6 +103,29 @@ test("a controller sets, reads and deletes flows itself", async () => {
   expect(node.dp.flows.get(key)).toMatchObject({ action: "drop" });
   expect(node.dp.flows.delete({ vrf: "red", dst: pods.b.ipv4 })).toBe(2);
   expect([...node.dp.flows.entries()]).toEqual([]);
+  expect(node.dp.flows.set([{ ...setting, generation: flow?.generation ?? 0 }])).toEqual(["stale"]);
+});
+
+test("a batch of flows gets as far as the table has room, and each is told of", async () => {
+  const entries = 1024;
+  await using node = await DataPlaneNode.start({ name: "room", open: { limits: { flows: entries } } });
+  await node.dp.apply(node.document({ b: { policies: ["none"] } }, { policies: [{ name: "none" }] }));
+  const key = { vrf: "red", proto: "udp", src: pods.a.ipv4, dst: pods.b.ipv4, dport: 2000 };
+  const settings = Array.from({ length: entries }, (_, i) => ({
+    ...key,
+    sport: 1000 + i,
+    action: "forward" as const,
+    interface: "va",
+  }));
+  const results = node.dp.flows.set(settings);
+  const set = results.filter((result) => result === "ok").length;
+  // Two entries each; the kernel keeps some of the room for each CPU.
+  expect(set).toBeLessThanOrEqual(entries / 2);
+  expect(set).toBeGreaterThan(entries / 4);
+  expect(new Set(results)).toEqual(new Set(["ok", "full"]));
+  expect([...node.dp.flows.entries()].length).toBe(2 * set);
+  expect(node.dp.flows.delete({ sport: 1000 })).toBe(2);
+  expect(node.dp.flows.set([{ ...key, sport: 9, action: "forward", interface: "va" }])).toEqual(["ok"]);
 });
 
 test("where the controller sends a flow stays when routes change, and is decided anew when that next hop changes", async () => {
