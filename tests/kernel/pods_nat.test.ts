@@ -114,9 +114,12 @@ describe.each(hooks)("nat on the %s hook", (hook) => {
   });
 
   test("connections go on while the ways change of what they become, and nobody is asked again", async () => {
-    let asked = 0;
+    const asked: string[] = [];
+    const isOurs = (port: number) => [5301, 5302, 5401, 5402].includes(port);
     translate((miss) => {
-      if (miss.key.proto === "tcp") asked++;
+      const { proto, src, sport, dst, dport } = miss.key;
+      // A late packet of the last test's connection is asked about too.
+      if (proto === "tcp" && isOurs(dport)) asked.push(`${src}:${sport} ${dst}:${dport}`);
       const to = miss.key.src === a.ipv4 ? b.ipv4 : b.ipv6;
       return { action: "nat", translate: { destination: { address: to, port: miss.key.dport + 1 } } };
     });
@@ -142,7 +145,7 @@ describe.each(hooks)("nat on the %s hook", (hook) => {
       for (const prefix of [`${b.ipv4}/32`, `${b.ipv6}/128`]) change.put("routes", { vrf: "red", prefix, via });
       await change.commit();
       for (const flow of node.dp.flows.entries({ proto: "tcp" })) {
-        if (flow.action === "hold") continue;
+        if (flow.action === "hold" || !(isOurs(flow.sport) || isOurs(flow.dport))) continue;
         expect(flow).toMatchObject({ action: "nat" });
         generations.add(flow.generation);
       }
@@ -155,7 +158,8 @@ describe.each(hooks)("nat on the %s hook", (hook) => {
     }
     expect(changes).toBeGreaterThan(5);
     // iperf3 has two connections: one for the stream, and one to speak of it.
-    expect([asked, generations.size]).toEqual([4, 4]);
+    expect(asked).toEqual([...new Set(asked)]);
+    expect([asked.length, generations.size]).toEqual([4, 4]);
     for (const iperf of servers) await iperf.exited;
   });
 

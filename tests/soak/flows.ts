@@ -21,7 +21,7 @@ const SLICE_SECONDS = 5;
 /** Flows come and go: none is used again, and the kernel programs take those away that were idle for so long. */
 const IDLE_SECONDS = 1;
 /** Room for those of the last seconds, two entries each. */
-const ENTRIES = 2 << 20;
+const ENTRIES = 4 << 20;
 const CHANGE_MS = 500;
 /** What the heaps of the engine may grow by, from the first third of the run to the last. */
 const GROWTH = 1.1;
