@@ -15,6 +15,8 @@ export interface Device {
   /** Layer 3, in bytes. */
   readonly mtu: number;
   readonly up: boolean;
+  /** The kernel asks for the MACs of who is on its link: it is neither `lo` nor has `arp off`. */
+  readonly asksForNeighbours: boolean;
   /** A veth or netkit end whose other end is in another namespace: `bpf_redirect_peer` may be used. */
   readonly peerElsewhere: boolean;
   /** Index of a veth's other end, in its namespace. */
@@ -42,6 +44,8 @@ export function automaticHook(device: Device): "tc" | "xdp" {
 export const deviceName = (object: Interface): string => object.device ?? object.name;
 
 const NO_MAC = new Uint8Array(6);
+/** linux/if.h */
+const IFF_NOARP = 0x80;
 
 /** Looks devices up in one network namespace. */
 export class Devices implements DeviceAccess {
@@ -80,6 +84,10 @@ export class Devices implements DeviceAccess {
     if (device.mac === NO_MAC) {
       throw invalid(field, `names device "${name}", which has no MAC`, "use an Ethernet device");
     }
+    if (object.role === "host" && device.asksForNeighbours) {
+      const reason = "on which the kernel asks for the MACs of workloads, and nobody answers";
+      throw invalid(field, `names device "${name}", ${reason}`, `run: ip link set ${name} arp off, or use lo`);
+    }
     return device;
   }
 
@@ -91,6 +99,7 @@ export class Devices implements DeviceAccess {
       mac: (link.mac === undefined ? undefined : parseMac(link.mac)) ?? NO_MAC,
       mtu: link.mtu,
       up: link.up,
+      asksForNeighbours: !link.loopback && (link.flags & IFF_NOARP) === 0,
       peerElsewhere: (link.kind === "veth" || link.kind === "netkit") && link.linkNetnsId !== undefined,
       peerIndex: link.peerIndex,
       peerNetnsId: link.linkNetnsId,
