@@ -7,20 +7,18 @@ import {
   FLOW_FLAG_CHOSEN_BACK,
   FLOW_FLAG_REVERSE,
   FlowActionValue,
-  INTERFACE_POLICY,
   NEXTHOP_FLAG_DOWN,
-  NEXTHOP_FLAG_POLICY,
 } from "../../sdk/layout/generated.ts";
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import type { DecisionOptions } from "./pipeline_options.ts";
 import { trapOf } from "./pipeline_outcome.ts";
-import { MAC_A, MAC_B, udp } from "./pipeline_packets.ts";
+import { MAC_B, udp } from "./pipeline_packets.ts";
+import { addWays, MAC_C } from "./pipeline_ways.ts";
 
 const families = [
   ["IPv4", { a: "10.97.0.1", b: "10.97.0.2", service: "10.96.0.10", pool: "192.0.2.77", bits: 32 }],
   ["IPv6", { a: "fd00:97::1", b: "fd00:97::2", service: "fd00:96::10", pool: "2001:db8::77", bits: 128 }],
 ] as const;
-const MAC_C = "02:00:00:00:03:01";
 
 let pipeline: Pipeline;
 
@@ -29,14 +27,7 @@ beforeAll(() => {
 });
 afterAll(() => pipeline[Symbol.dispose]());
 beforeEach(() => {
-  pipeline.clear();
-  pipeline.controllerStarts();
-  const policed = { flags: INTERFACE_POLICY, nexthopFlags: NEXTHOP_FLAG_POLICY };
-  pipeline.addInterface(1, { ...policed, mac: MAC_A, policy: 1 });
-  pipeline.addInterface(2, { ...policed, mac: MAC_B, policy: 2 });
-  pipeline.addInterface(3, { mac: MAC_C });
-  pipeline.addInterface(4, { ...policed, mac: MAC_C, policy: 2 });
-  pipeline.addInterface(5, { ...policed, mac: MAC_C, policy: 3 });
+  addWays(pipeline);
 });
 
 describe.each(hooks)("on the %s hook", (hook) => {

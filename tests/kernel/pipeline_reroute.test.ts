@@ -6,7 +6,6 @@ import {
   FLOW_FLAG_CHOSEN,
   FLOW_FLAG_REVERSE,
   FlowStateValue,
-  INTERFACE_POLICY,
   NEXTHOP_FLAG_DOWN,
   NEXTHOP_FLAG_POLICY,
   TRAP_FLAG_ANSWER,
@@ -15,13 +14,13 @@ import {
 import { hooks, Pipeline } from "./pipeline_harness.ts";
 import type { DecisionOptions } from "./pipeline_options.ts";
 import { trapOf } from "./pipeline_outcome.ts";
-import { MAC_A, MAC_B, tcp, udp } from "./pipeline_packets.ts";
+import { MAC_B, tcp, udp } from "./pipeline_packets.ts";
+import { addWays, MAC_C } from "./pipeline_ways.ts";
 
 const A = "10.97.0.1";
 const B = "10.97.0.2";
 const FLOW = { source: A, destination: B };
 const BACK = { source: B, destination: A, sourcePort: 2000, destinationPort: 1000 };
-const MAC_C = "02:00:00:00:03:01";
 const SYN = 0x02;
 const FLAGS = TRAP_FLAG_REROUTED | TRAP_FLAG_ANSWER;
 
@@ -32,14 +31,7 @@ beforeAll(() => {
 });
 afterAll(() => pipeline[Symbol.dispose]());
 beforeEach(() => {
-  pipeline.clear();
-  pipeline.controllerStarts();
-  const policed = { flags: INTERFACE_POLICY, nexthopFlags: NEXTHOP_FLAG_POLICY };
-  pipeline.addInterface(1, { ...policed, mac: MAC_A, policy: 1 });
-  pipeline.addInterface(2, { ...policed, mac: MAC_B, policy: 2 });
-  pipeline.addInterface(3, { mac: MAC_C });
-  pipeline.addInterface(4, { ...policed, mac: MAC_C, policy: 2 });
-  pipeline.addInterface(5, { ...policed, mac: MAC_C, policy: 3 });
+  addWays(pipeline);
   pipeline.addRoute(1, `${A}/32`, 1);
   pipeline.addRoute(1, `${B}/32`, 2);
 });
